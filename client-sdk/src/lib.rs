@@ -1,0 +1,1 @@
+//! The wasm-bindgen face of client-core, for @roomcast/client.

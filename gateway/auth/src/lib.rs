@@ -1,0 +1,1 @@
+//! Token and keys and now, to claims or a refusal. Pure.

@@ -1,0 +1,1 @@
+//! The router Worker: parse, authenticate, forward.

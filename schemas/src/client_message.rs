@@ -1,0 +1,123 @@
+//! Client → server.
+
+use alloc::{string::String, vec::Vec};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ids::{ConnectionId, PublicSession, Session, UserId},
+    payload::Payload,
+    position::{Offset, Position},
+};
+
+/// What a client says. `id` names the request in its one final `reply` or `error`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "t", rename_all = "snake_case")]
+pub enum ClientMessage {
+    Hello(Hello),
+    Publish(Publish),
+    Presence { id: u32, data: Payload },
+    Subscribe { id: u32, tags: Vec<String> },
+    Unsubscribe { id: u32, tags: Vec<String> },
+    History(History),
+    Members(Members),
+    Leave { id: u32 },
+}
+
+/// First, within 10 s of the upgrade; a second one closes 3500.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Hello {
+    pub session: Session,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recover: Option<Position>,
+    /// So many newest publications where there is nothing to recover, or recovery fails; ≤ 200.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rewind: Option<u32>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub presence: Option<Payload>,
+    /// `false`: no member list in the welcome, and no diffs.
+    pub members: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Publish {
+    /// `None` is for ephemerals alone, which then get no reply.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<u32>,
+    pub data: Payload,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<To>,
+    /// Fanned out, never logged.
+    #[serde(skip_serializing_if = "is_false")]
+    pub ephemeral: bool,
+    /// Whether the sending connection gets it too.
+    #[serde(skip_serializing_if = "is_true")]
+    pub echo: bool,
+    /// `message` unless the application says otherwise.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+}
+
+/// Names those who may see a publication: the union, ≤ 100 together, unknown ones ignored.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct To {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "ts", ts(optional, as = "Option<Vec<String>>"))]
+    pub users: Vec<UserId>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "ts", ts(optional, as = "Option<Vec<String>>"))]
+    pub sessions: Vec<PublicSession>,
+    /// Ephemerals only: a connection's id means nothing tomorrow.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "ts", ts(optional, as = "Option<Vec<String>>"))]
+    pub connections: Vec<ConnectionId>,
+}
+
+impl To {
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.users.len() + self.sessions.len() + self.connections.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct History {
+    pub id: u32,
+    /// At most one of `before` and `after`; without either, the newest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<Offset>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<Offset>,
+    /// ≤ 200.
+    pub limit: u32,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Members {
+    pub id: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    pub limit: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's `skip_serializing_if` passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's `skip_serializing_if` passes a reference")]
+fn is_true(value: &bool) -> bool {
+    *value
+}

@@ -1,0 +1,227 @@
+//! Reading a client's message in one pass: all fields that any message has, then the message that `t` names.
+//!
+//! Serde's own tagged enums would copy every field into a buffer before they know the tag, and know no raw JSON.
+
+use alloc::{borrow::Cow, format, string::String, vec::Vec};
+
+use serde::Deserialize;
+
+use crate::{
+    client_message::{ClientMessage, Hello, History, Members, Publish, To},
+    codes::ErrorCode,
+    ids::Session,
+    limits,
+    payload::{Payload, UncheckedPayload},
+    position::{Offset, Position},
+    server_message::RequestError,
+};
+
+/// Why a message was not taken.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Refusal {
+    pub error: RequestError,
+    /// Not even a message: counts towards the close that repeated malformed input earns.
+    pub malformed: bool,
+}
+
+impl Refusal {
+    pub(crate) fn malformed(message: impl Into<String>) -> Refusal {
+        Refusal { error: RequestError::new(None, ErrorCode::BadRequest, message), malformed: true }
+    }
+
+    fn invalid(id: Option<u32>, path: &str, message: impl Into<String>) -> Refusal {
+        Refusal { error: RequestError::invalid(id, path, message), malformed: false }
+    }
+}
+
+#[derive(Deserialize)]
+struct ClientFields<'a> {
+    #[serde(borrow)]
+    t: Cow<'a, str>,
+    id: Option<u32>,
+    session: Option<String>,
+    recover: Option<Position>,
+    rewind: Option<u32>,
+    tags: Option<Vec<String>>,
+    presence: Option<UncheckedPayload>,
+    members: Option<bool>,
+    data: Option<UncheckedPayload>,
+    to: Option<To>,
+    ephemeral: Option<bool>,
+    echo: Option<bool>,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    before: Option<Offset>,
+    after: Option<Offset>,
+    limit: Option<u32>,
+    cursor: Option<String>,
+    key: Option<serde::de::IgnoredAny>,
+    conflate: Option<serde::de::IgnoredAny>,
+}
+
+pub(super) fn read_json(line: &str) -> Result<ClientMessage, Refusal> {
+    let mut deserializer = serde_json::Deserializer::from_str(line);
+    let fields: ClientFields<'_> = match ClientFields::deserialize(&mut deserializer) {
+        Ok(fields) => fields,
+        Err(error) => return Err(unreadable_json(line, &error)),
+    };
+    deserializer.end().map_err(|error| unreadable_json(line, &error))?;
+    fields.message()
+}
+
+/// Names the field that has the wrong type, and keeps the request's id where that much can be read.
+fn unreadable_json(line: &str, error: &serde_json::Error) -> Refusal {
+    #[derive(Deserialize)]
+    struct Id {
+        id: Option<u32>,
+    }
+    let id = serde_json::from_str::<Id>(line).ok().and_then(|found| found.id);
+    if error.is_data() {
+        let mut deserializer = serde_json::Deserializer::from_str(line);
+        if let Err(error) = serde_path_to_error::deserialize::<_, ClientFields<'_>>(&mut deserializer) {
+            let path = alloc::string::ToString::to_string(error.path());
+            let mut refusal = Refusal::invalid(id, &path, format!("{}", error.inner()));
+            refusal.error.code = ErrorCode::BadRequest;
+            refusal.malformed = true;
+            return refusal;
+        }
+    }
+    let mut refusal = Refusal::malformed(format!("not a JSON message: {error}"));
+    refusal.error.id = id;
+    refusal
+}
+
+/// MessagePack nesting in fields that this version ignores; payloads are str or bin and do not nest.
+const MSGPACK_DEPTH_MAX: usize = 128;
+
+pub(super) fn read_msgpack(mut bytes: &[u8]) -> Vec<Result<ClientMessage, Refusal>> {
+    let mut messages = Vec::new();
+    while !bytes.is_empty() {
+        let mut deserializer = rmp_serde::Deserializer::new(&mut bytes);
+        deserializer.set_max_depth(MSGPACK_DEPTH_MAX);
+        match ClientFields::deserialize(&mut deserializer) {
+            Ok(fields) => messages.push(fields.message()),
+            Err(error) => {
+                messages.push(Err(Refusal::malformed(format!("not a MessagePack message: {error}"))));
+                break;
+            }
+        }
+    }
+    messages
+}
+
+impl ClientFields<'_> {
+    fn message(self) -> Result<ClientMessage, Refusal> {
+        match self.t.as_ref() {
+            "hello" => self.hello().map(ClientMessage::Hello),
+            "publish" => self.publish().map(ClientMessage::Publish),
+            "presence" => {
+                let id = self.required_id()?;
+                let data = payload(Some(id), "data", self.data)?;
+                Ok(ClientMessage::Presence { id, data: required(id, "data", data)? })
+            }
+            "subscribe" => {
+                let id = self.required_id()?;
+                Ok(ClientMessage::Subscribe { id, tags: required(id, "tags", self.tags)? })
+            }
+            "unsubscribe" => {
+                let id = self.required_id()?;
+                Ok(ClientMessage::Unsubscribe { id, tags: required(id, "tags", self.tags)? })
+            }
+            "history" => self.history().map(ClientMessage::History),
+            "members" => {
+                let id = self.required_id()?;
+                let limit = limit(id, self.limit, limits::MEMBERS_PAGE_DEFAULT, limits::MEMBERS_PAGE_MAX)?;
+                Ok(ClientMessage::Members(Members { id, cursor: self.cursor, limit }))
+            }
+            "leave" => Ok(ClientMessage::Leave { id: self.required_id()? }),
+            other => Err(Refusal {
+                error: RequestError::new(
+                    self.id,
+                    ErrorCode::Unsupported,
+                    format!("no message is called {other:?}"),
+                ),
+                malformed: false,
+            }),
+        }
+    }
+
+    fn hello(self) -> Result<Hello, Refusal> {
+        let session = self.session.ok_or_else(|| Refusal::invalid(None, "session", "is missing"))?;
+        let session =
+            Session::parse(&session).ok_or_else(|| Refusal::invalid(None, "session", Session::SHAPE))?;
+        if self.rewind.is_some_and(|count| count > limits::HISTORY_PAGE_MAX) {
+            return Err(Refusal::invalid(None, "rewind", format!("is at most {}", limits::HISTORY_PAGE_MAX)));
+        }
+        Ok(Hello {
+            session,
+            recover: self.recover,
+            rewind: self.rewind,
+            tags: self.tags.unwrap_or_default(),
+            presence: payload(None, "presence", self.presence)?,
+            members: self.members.unwrap_or(true),
+        })
+    }
+
+    fn publish(self) -> Result<Publish, Refusal> {
+        let ephemeral = self.ephemeral.unwrap_or(false);
+        if self.id.is_none() && !ephemeral {
+            return Err(Refusal::invalid(None, "id", "is missing: only ephemerals may omit it"));
+        }
+        for (path, given) in [("key", self.key.is_some()), ("conflate", self.conflate.is_some())] {
+            if given {
+                let mut refusal = Refusal::invalid(self.id, path, "is not supported by this server yet");
+                refusal.error.code = ErrorCode::Unsupported;
+                return Err(refusal);
+            }
+        }
+        let data = payload(self.id, "data", self.data)?
+            .ok_or_else(|| Refusal::invalid(self.id, "data", "is missing"))?;
+        Ok(Publish {
+            id: self.id,
+            data,
+            tags: self.tags.unwrap_or_default(),
+            to: self.to,
+            ephemeral,
+            echo: self.echo.unwrap_or(true),
+            kind: self.kind,
+        })
+    }
+
+    fn history(self) -> Result<History, Refusal> {
+        let id = self.required_id()?;
+        if self.before.is_some() && self.after.is_some() {
+            return Err(Refusal::invalid(Some(id), "after", "excludes before"));
+        }
+        Ok(History {
+            id,
+            before: self.before,
+            after: self.after,
+            limit: limit(id, self.limit, limits::HISTORY_PAGE_DEFAULT, limits::HISTORY_PAGE_MAX)?,
+            tags: self.tags.unwrap_or_default(),
+        })
+    }
+
+    fn required_id(&self) -> Result<u32, Refusal> {
+        self.id.ok_or_else(|| Refusal::invalid(None, "id", "is missing"))
+    }
+}
+
+fn required<T>(id: u32, path: &str, value: Option<T>) -> Result<T, Refusal> {
+    value.ok_or_else(|| Refusal::invalid(Some(id), path, "is missing"))
+}
+
+fn limit(id: u32, given: Option<u32>, default: u32, max: u32) -> Result<u32, Refusal> {
+    match given {
+        None => Ok(default),
+        Some(limit) if (1..=max).contains(&limit) => Ok(limit),
+        Some(_) => Err(Refusal::invalid(Some(id), "limit", format!("is 1 to {max}"))),
+    }
+}
+
+fn payload(id: Option<u32>, path: &str, unchecked: Option<UncheckedPayload>) -> Result<Option<Payload>, Refusal> {
+    unchecked
+        .map(UncheckedPayload::check)
+        .transpose()
+        .map_err(|error| Refusal::invalid(id, path, format!("{error}")))
+}

@@ -1,0 +1,233 @@
+//! What a team writes under `[vars.roomcast]` in wrangler.toml, parsed into types.
+//!
+//! The gateway and every room parse it when they start; a mistake names its path and what would be right, and
+//! nothing is half-applied.
+
+use alloc::{
+    collections::BTreeMap,
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
+
+use serde::{Deserialize, Deserializer, de};
+
+use crate::{
+    claims::{Capabilities, Capability},
+    ids::KindName,
+    limits,
+};
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Exact origins (scheme, host, port) that browsers may come from; empty allows any.
+    #[serde(default)]
+    pub allowed_origins: Vec<String>,
+    /// Whether `?token=` is read. Off by default: addresses end up in logs.
+    #[serde(default)]
+    pub query_token: bool,
+    pub kinds: BTreeMap<KindName, KindConfig>,
+}
+
+/// How the rooms of one kind behave.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KindConfig {
+    #[serde(default)]
+    pub access: Access,
+    #[serde(default)]
+    pub log: LogConfig,
+    #[serde(default)]
+    pub presence: PresenceConfig,
+    /// A flush follows the one before by at least this. 0: each event-loop turn.
+    #[serde(default, rename = "flush", deserialize_with = "duration")]
+    pub flush_ms: u64,
+    #[serde(default)]
+    pub limits: KindLimits,
+    /// What those without a token may do where `access` is `public`.
+    #[serde(default = "default_capabilities")]
+    pub default_capabilities: Capabilities,
+}
+
+impl Default for KindConfig {
+    fn default() -> Self {
+        KindConfig {
+            access: Access::default(),
+            log: LogConfig::default(),
+            presence: PresenceConfig::default(),
+            flush_ms: 0,
+            limits: KindLimits::default(),
+            default_capabilities: default_capabilities(),
+        }
+    }
+}
+
+/// Who may come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Access {
+    /// Anyone, with `default_capabilities` where there is no token.
+    Public,
+    #[default]
+    Token,
+    /// API keys only.
+    Service,
+}
+
+/// How much of the log is kept: whichever bound is reached first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogConfig {
+    /// Publications. 0 keeps none, and promises no durability.
+    pub count: u64,
+    #[serde(rename = "age", deserialize_with = "duration")]
+    pub age_ms: u64,
+    pub bytes: u64,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        LogConfig {
+            count: limits::LOG_COUNT_DEFAULT,
+            age_ms: limits::LOG_AGE_DEFAULT_MS,
+            bytes: limits::LOG_BYTES_DEFAULT,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PresenceConfig {
+    pub mode: PresenceMode,
+    /// Above so many members the room tells occupancy only.
+    pub full_max: u32,
+    /// How long a member stays after its connection was lost.
+    #[serde(rename = "grace", deserialize_with = "duration")]
+    pub grace_ms: u64,
+}
+
+impl Default for PresenceConfig {
+    fn default() -> Self {
+        PresenceConfig {
+            mode: PresenceMode::Full,
+            full_max: limits::PRESENCE_FULL_DEFAULT,
+            grace_ms: limits::GRACE_DEFAULT_MS,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PresenceMode {
+    /// Member lists and diffs.
+    Full,
+    /// Numbers only, at most once a second.
+    Count,
+    /// Nothing is told.
+    Off,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct KindLimits {
+    pub payload_bytes: u32,
+    pub connections: u32,
+    pub connections_user: u32,
+}
+
+impl Default for KindLimits {
+    fn default() -> Self {
+        KindLimits {
+            payload_bytes: limits::PAYLOAD_BYTES_DEFAULT as u32,
+            connections: limits::CONNECTIONS_DEFAULT,
+            connections_user: limits::CONNECTIONS_USER_DEFAULT,
+        }
+    }
+}
+
+fn default_capabilities() -> Capabilities {
+    [Capability::Join, Capability::Publish, Capability::Presence, Capability::History].into_iter().collect()
+}
+
+/// A mistake in the configuration: where, and what would be right.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("roomcast.{path}: {message}")]
+pub struct ConfigError {
+    pub path: String,
+    pub message: String,
+}
+
+impl Config {
+    /// Parses the JSON form of `[vars.roomcast]`.
+    ///
+    /// # Errors
+    /// The first mistake, with its path.
+    pub fn parse(json: &str) -> Result<Config, ConfigError> {
+        let mut deserializer = serde_json::Deserializer::from_str(json);
+        let config: Config = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+            ConfigError { path: error.path().to_string(), message: error.inner().to_string() }
+        })?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        if self.kinds.is_empty() {
+            return Err(mistake("kinds", "declares no kind".into()));
+        }
+        for origin in &self.allowed_origins {
+            let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+            if host.is_none_or(|host| host.is_empty() || host.contains('/')) {
+                let message = format!("{origin:?} is not an origin such as \"https://app.example\"");
+                return Err(mistake("allowed_origins", message));
+            }
+        }
+        self.kinds.iter().try_for_each(|(name, kind)| kind.check(name))
+    }
+}
+
+impl KindConfig {
+    fn check(&self, name: &KindName) -> Result<(), ConfigError> {
+        let within = |field: &str, value: u64, min: u64, max: u64| {
+            if (min..=max).contains(&value) {
+                return Ok(());
+            }
+            Err(mistake(&format!("kinds.{name}.{field}"), format!("is {value}, and must be {min} to {max}")))
+        };
+        within("limits.payload_bytes", self.limits.payload_bytes.into(), 1, limits::PAYLOAD_BYTES_HARD as u64)?;
+        within("limits.connections", self.limits.connections.into(), 1, limits::CONNECTIONS_HARD.into())?;
+        within("limits.connections_user", self.limits.connections_user.into(), 1, limits::CONNECTIONS_HARD.into())?;
+        within("flush", self.flush_ms, 0, 60_000)?;
+        within("presence.grace", self.presence.grace_ms, 0, 24 * 60 * 60 * 1000)?;
+        within("log.count", self.log.count, 0, 100_000_000)
+    }
+}
+
+fn mistake(path: &str, message: String) -> ConfigError {
+    ConfigError { path: path.to_string(), message }
+}
+
+/// `"250ms"`, `"10s"`, `"5m"`, `"1h"` or `"30d"`, in milliseconds.
+fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    parse_duration(&text).ok_or_else(|| {
+        de::Error::custom(format!("{text:?} is not a duration such as \"250ms\", \"10s\", \"5m\", \"1h\" or \"30d\""))
+    })
+}
+
+/// `None` for anything but a whole number and a unit of ms, s, m, h, d, and where milliseconds overflow.
+#[must_use]
+pub fn parse_duration(text: &str) -> Option<u64> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let value: u64 = text[..digits].parse().ok()?;
+    let unit_ms = match &text[digits..] {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
+    };
+    value.checked_mul(unit_ms)
+}

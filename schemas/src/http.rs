@@ -1,0 +1,129 @@
+//! The HTTP API's bodies, and what the gateway and a room say to one another.
+
+use alloc::{string::String, vec::Vec};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    client_message::To,
+    codes::ErrorCode,
+    ids::UserId,
+    payload::{Payload, UncheckedPayload},
+    position::Offset,
+    server_message::{Author, Detail},
+};
+
+/// Headers beginning with this carry trust from the gateway to a room; the gateway strips any that come from outside.
+pub const INTERNAL_HEADER_PREFIX: &str = "x-roomcast-";
+/// On an upgrade: the connection's [`Claims`](crate::Claims), JSON in base64url.
+pub const CLAIMS_HEADER: &str = "x-roomcast-claims";
+/// On an upgrade: the subprotocol that was chosen.
+pub const CODEC_HEADER: &str = "x-roomcast-codec";
+/// On every answer, and in every log line about it.
+pub const REQUEST_ID_HEADER: &str = "x-request-id";
+
+/// The body of `POST /v1/rooms/{room}/publish`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PublishBody {
+    pub data: UncheckedPayload,
+    #[serde(default, rename = "type")]
+    pub kind: Option<String>,
+    #[serde(default)]
+    pub tags: Vec<String>,
+    #[serde(default)]
+    pub to: Option<To>,
+    #[serde(default)]
+    pub ephemeral: bool,
+    /// In whose name a backend publishes; absent: no `from`.
+    #[serde(default)]
+    pub from: Option<FromBody>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FromBody {
+    pub user: UserId,
+    #[serde(default)]
+    pub info: Option<UncheckedPayload>,
+}
+
+/// The body of `POST /v1/tokens`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenBody {
+    pub sub: UserId,
+    pub rooms: alloc::collections::BTreeMap<String, crate::claims::Capabilities>,
+    /// Seconds, at most 24 h.
+    pub ttl: u64,
+    #[serde(default)]
+    pub info: Option<alloc::boxed::Box<serde_json::value::RawValue>>,
+    #[serde(default)]
+    pub tags: Vec<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TokenAnswer {
+    pub token: String,
+    /// Milliseconds since 1970.
+    pub expires_at: u64,
+}
+
+/// What the gateway asks of a room, once it has checked who asks: the body of a POST to the object, in MessagePack.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum RoomCall {
+    Publish(PublishCall),
+    Messages { before: Option<Offset>, after: Option<Offset>, limit: u32, tags: Vec<String>, reader: Reader },
+    Members { cursor: Option<String>, limit: u32 },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PublishCall {
+    pub data: Payload,
+    pub kind: Option<String>,
+    pub tags: Vec<String>,
+    pub to: Option<To>,
+    pub ephemeral: bool,
+    pub author: Option<Author>,
+}
+
+/// On whose behalf history is read: publications with `to` are for their audience.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reader {
+    /// A backend with an API key sees all.
+    Service,
+    User(UserId),
+}
+
+/// RFC 9457 `application/problem+json`, with the code of [`ErrorCode`] or of the refusal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub title: String,
+    pub status: u16,
+    pub code: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<Detail>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
+}
+
+impl Problem {
+    #[must_use]
+    pub fn new(status: u16, code: &str, title: impl Into<String>) -> Problem {
+        Problem {
+            kind: "about:blank".into(),
+            title: title.into(),
+            status,
+            code: code.into(),
+            details: Vec::new(),
+            retry_after_ms: None,
+        }
+    }
+
+    #[must_use]
+    pub fn from_code(code: ErrorCode, title: impl Into<String>) -> Problem {
+        Problem::new(code.http_status(), code.as_str(), title)
+    }
+}

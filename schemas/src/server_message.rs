@@ -1,0 +1,319 @@
+//! Server → client.
+
+use alloc::{boxed::Box, string::String, vec::Vec};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    codes::ErrorCode,
+    ids::{ConnectionId, PublicSession, RoomName, UserId},
+    payload::Payload,
+    position::{Epoch, Offset},
+};
+
+/// What a server says. Reading one is [`crate::codec::decode_server`]'s.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "t", rename_all = "snake_case")]
+pub enum ServerMessage {
+    Welcome(Box<Welcome>),
+    Publication(Publication),
+    Ephemeral(Ephemeral),
+    Position { offset: Offset },
+    Presence(PresenceDiff),
+    Occupancy(Occupancy),
+    Reply(Reply),
+    Error(RequestError),
+    Expiring { expires_at: u64 },
+    Notice { code: NoticeCode, message: String },
+}
+
+/// The answer to hello. What is at or below `offset` is in `publications` or is not sent; what is above comes live.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Welcome {
+    pub connection: ConnectionId,
+    pub session: PublicSession,
+    pub user: UserId,
+    pub room: RoomName,
+    pub kind: String,
+    pub epoch: Epoch,
+    pub offset: Offset,
+    pub recovered: bool,
+    /// Why a `recover` was not served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub reason: Option<RecoveryFailure>,
+    #[serde(default)]
+    pub publications: Vec<Publication>,
+    /// The first page of members; absent for those who see none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub members: Option<Vec<Member>>,
+    /// The cursor of the next page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub members_next: Option<String>,
+    pub occupancy: Occupancy,
+    /// The whole subscription: the token's tags and those asked for.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    pub limits: WelcomeLimits,
+    #[cfg_attr(feature = "ts", ts(type = "number"))]
+    pub server_time: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ts", ts(optional, type = "number"))]
+    pub expires_at: Option<u64>,
+}
+
+/// The bounds that a client should know of, so that it need not run into them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct WelcomeLimits {
+    pub payload_bytes: u32,
+    pub presence_bytes: u32,
+    pub tags: u32,
+    pub frame_bytes: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum RecoveryFailure {
+    TooFarBehind,
+    Trimmed,
+    EpochChanged,
+    Ahead,
+    Forbidden,
+    NoLog,
+}
+
+/// One entry of the log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Publication {
+    pub offset: Offset,
+    /// When the room took it, in milliseconds since 1970.
+    #[cfg_attr(feature = "ts", ts(type = "number"))]
+    pub time: u64,
+    /// Absent for what a backend published without naming anybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub from: Option<Author>,
+    #[serde(rename = "type")]
+    pub kind: String,
+    #[cfg_attr(feature = "ts", ts(type = "unknown"))]
+    pub data: Payload,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "ts", ts(optional, as = "Option<Vec<String>>"))]
+    pub tags: Vec<String>,
+}
+
+/// Fanned out, never logged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Ephemeral {
+    #[cfg_attr(feature = "ts", ts(type = "number"))]
+    pub time: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub from: Option<Author>,
+    #[serde(rename = "type")]
+    pub kind: String,
+    #[cfg_attr(feature = "ts", ts(type = "unknown"))]
+    pub data: Payload,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "ts", ts(optional, as = "Option<Vec<String>>"))]
+    pub tags: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Author {
+    pub user: UserId,
+    /// Absent for what a backend published in a user's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub session: Option<PublicSession>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ts", ts(optional, type = "unknown"))]
+    pub info: Option<Payload>,
+}
+
+/// A session in the presence set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Member {
+    pub session: PublicSession,
+    pub user: UserId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ts", ts(optional, type = "unknown"))]
+    pub info: Option<Payload>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ts", ts(optional, type = "unknown"))]
+    pub data: Option<Payload>,
+    #[cfg_attr(feature = "ts", ts(type = "number"))]
+    pub since: u64,
+}
+
+/// What changed in the presence set since the snapshot or diff before.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct PresenceDiff {
+    #[serde(default)]
+    pub joined: Vec<Member>,
+    #[serde(default)]
+    pub left: Vec<Left>,
+    #[serde(default)]
+    pub updated: Vec<Member>,
+}
+
+impl PresenceDiff {
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.joined.is_empty() && self.left.is_empty() && self.updated.is_empty()
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Left {
+    pub session: PublicSession,
+    pub user: UserId,
+    pub reason: LeaveReason,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum LeaveReason {
+    /// It said `leave`, or closed with 1000.
+    Left,
+    /// Its connection was lost, and the grace ran out.
+    Lost,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Occupancy {
+    pub members: u32,
+    pub users: u32,
+}
+
+/// The one final answer to a request that succeeded.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Reply {
+    pub id: u32,
+    pub result: RequestResult,
+}
+
+/// What a request returns; its shape follows from the request.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum RequestResult {
+    Published(Published),
+    History(HistoryPage),
+    Members(MembersPage),
+    Tags(Tags),
+    /// `presence`, `leave` and ephemerals return an empty object.
+    Done {},
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Published {
+    pub epoch: Epoch,
+    pub offset: Offset,
+    pub duplicate: bool,
+}
+
+/// Ascending, whichever way it was asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct HistoryPage {
+    pub epoch: Epoch,
+    pub messages: Vec<Publication>,
+    /// The value for the same parameter that brings the next page; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub next: Option<Offset>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct MembersPage {
+    pub members: Vec<Member>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub next: Option<String>,
+    pub users: u32,
+    /// Open connections, of members and others.
+    pub connections: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Tags {
+    /// The whole subscription after the change.
+    pub tags: Vec<String>,
+    /// Publications above it are filtered by that subscription.
+    pub offset: Offset,
+}
+
+/// A refused request, or (without `id`) a message that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct RequestError {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub id: Option<u32>,
+    pub code: ErrorCode,
+    pub message: String,
+    pub retryable: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ts", ts(optional, type = "number"))]
+    pub retry_after_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "ts", ts(optional, as = "Option<Vec<Detail>>"))]
+    pub details: Vec<Detail>,
+}
+
+impl RequestError {
+    #[must_use]
+    pub fn new(id: Option<u32>, code: ErrorCode, message: impl Into<String>) -> RequestError {
+        RequestError {
+            id,
+            code,
+            message: message.into(),
+            retryable: code.retryable(),
+            retry_after_ms: None,
+            details: Vec::new(),
+        }
+    }
+
+    /// `invalid_argument` for the field at `path`.
+    #[must_use]
+    pub fn invalid(id: Option<u32>, path: &str, message: impl Into<String>) -> RequestError {
+        let message = message.into();
+        let mut error =
+            RequestError::new(id, ErrorCode::InvalidArgument, alloc::format!("{path}: {message}"));
+        error.details.push(Detail { path: path.into(), message });
+        error
+    }
+}
+
+/// Which field was wrong, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Detail {
+    pub path: String,
+    pub message: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum NoticeCode {
+    /// The room was rebuilt after a fault: what was not answered has an unknown outcome.
+    Restarted,
+    EphemeralsDropped,
+}

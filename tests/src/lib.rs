@@ -1,0 +1,1 @@
+//! Everything that needs more than one crate: simulation, end-to-end, browser.

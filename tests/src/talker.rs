@@ -1,0 +1,183 @@
+//! A session that outlives its connections: publishes numbered payloads under keys, reconnects and recovers by
+//! itself, resends what was not answered, and keeps account of everything for the observer.
+
+use crate::DEADLINE;
+use crate::client::{Client, Upgrade, fresh_session};
+use crate::observer::{Answered, Witness};
+use crate::wire::Codec;
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use tokio::sync::watch;
+use tokio::time::{Duration, Instant};
+
+/// Where the server is and whether to go on.
+#[derive(Clone, Debug)]
+pub struct Orders {
+    /// `ws://host:port`; changes when the server comes back elsewhere.
+    pub base: String,
+    /// Publish no more, settle what is open, end.
+    pub wind_up: bool,
+}
+
+/// How a talker behaves.
+#[derive(Clone, Debug)]
+pub struct Talker {
+    pub name: String,
+    pub room: String,
+    pub token: String,
+    pub codec: Codec,
+    /// Publishes that wait for their reply at any time; 0 only listens.
+    pub in_flight_max: usize,
+}
+
+/// What a talker did and saw.
+#[derive(Debug)]
+pub struct Account {
+    pub witness: Witness,
+    pub answered: Vec<Answered>,
+    /// Connections that got a welcome.
+    pub connections: usize,
+    /// Welcomes with `recovered: true`.
+    pub recoveries: usize,
+    /// The reasons of welcomes that could not recover.
+    pub refusals: Vec<Value>,
+}
+
+struct Run {
+    talker: Talker,
+    session: String,
+    account: Account,
+    /// Published and not answered: number → payload.
+    open: BTreeMap<u64, Value>,
+    next: u64,
+}
+
+/// Why a connection's loop ended.
+enum End {
+    Lost,
+    Settled,
+}
+
+impl Talker {
+    /// Runs until told to wind up and everything is settled.
+    pub async fn run(self, mut orders: watch::Receiver<Orders>) -> Result<Account> {
+        let witness = Witness::new(&self.name);
+        let account =
+            Account { witness, answered: Vec::new(), connections: 0, recoveries: 0, refusals: Vec::new() };
+        let session = fresh_session();
+        let mut run = Run { talker: self, session, account, open: BTreeMap::new(), next: 0 };
+        loop {
+            let client = run.connect(&mut orders).await?;
+            match run.converse(client, &mut orders).await? {
+                End::Lost => {}
+                End::Settled => return Ok(run.account),
+            }
+        }
+    }
+}
+
+impl Run {
+    /// Tries until there is a welcome; a server that is down between two orders is nothing to complain about.
+    async fn connect(&mut self, orders: &mut watch::Receiver<Orders>) -> Result<Client> {
+        let deadline = Instant::now() + 3 * DEADLINE;
+        loop {
+            let base = orders.borrow_and_update().base.clone();
+            let url = format!("{base}/v1/rooms/{}/connect", self.talker.room);
+            let upgrade = Upgrade::new(url, self.talker.codec, Some(&self.talker.token));
+            if let Ok(mut client) = upgrade.connect(self.talker.codec).await {
+                client.session.clone_from(&self.session);
+                let hello = match self.account.witness.recover() {
+                    Some(position) => json!({ "recover": position }),
+                    None => json!({}),
+                };
+                if client.hello(hello).await.is_ok() {
+                    self.welcomed(&client.welcome);
+                    return Ok(client);
+                }
+                ensure!(
+                    !client.seen.iter().any(|m| m["t"] == "error"),
+                    "{}: hello was refused: {:?}",
+                    self.talker.name,
+                    client.seen
+                );
+            }
+            ensure!(Instant::now() < deadline, "{} found no way back", self.talker.name);
+            // A new address ends the wait at once; the same one is worth another try a little later.
+            let _elapsed = tokio::time::timeout(Duration::from_millis(20), orders.changed()).await;
+        }
+    }
+
+    fn welcomed(&mut self, welcome: &Value) {
+        let returning = self.account.connections > 0;
+        self.account.connections += 1;
+        self.account.witness.saw(welcome);
+        if welcome["recovered"] == true {
+            self.account.recoveries += 1;
+        } else if returning {
+            self.account.refusals.push(welcome["reason"].clone());
+        }
+    }
+
+    async fn converse(&mut self, mut client: Client, orders: &mut watch::Receiver<Orders>) -> Result<End> {
+        let mut ids: BTreeMap<u32, u64> = BTreeMap::new();
+        for (number, data) in self.open.clone() {
+            if self.publish(&mut client, &mut ids, number, &data).await.is_err() {
+                return Ok(End::Lost);
+            }
+        }
+        loop {
+            let wind_up = orders.borrow().wind_up;
+            if wind_up && self.open.is_empty() {
+                return Ok(End::Settled);
+            }
+            while !wind_up && self.open.len() < self.talker.in_flight_max {
+                let number = self.next;
+                self.next += 1;
+                let data = json!(format!("{}-{number}", self.talker.name));
+                self.open.insert(number, data.clone());
+                if self.publish(&mut client, &mut ids, number, &data).await.is_err() {
+                    return Ok(End::Lost);
+                }
+            }
+            let message = tokio::select! {
+                message = client.next_message() => message,
+                changed = orders.changed() => {
+                    changed.context("whoever gives the orders is gone")?;
+                    continue;
+                }
+            };
+            match message? {
+                Some(message) => self.take(&mut ids, &message)?,
+                None => return Ok(End::Lost),
+            }
+        }
+    }
+
+    async fn publish(
+        &self,
+        client: &mut Client,
+        ids: &mut BTreeMap<u32, u64>,
+        number: u64,
+        data: &Value,
+    ) -> Result<()> {
+        let id = client.next_id();
+        ids.insert(id, number);
+        let key = format!("{}-{number}", self.talker.name);
+        client.send(&json!({ "t": "publish", "id": id, "key": key, "data": data })).await
+    }
+
+    fn take(&mut self, ids: &mut BTreeMap<u32, u64>, message: &Value) -> Result<()> {
+        self.account.witness.saw(message);
+        let answer_to = message["id"].as_u64().and_then(|id| u32::try_from(id).ok());
+        let Some(number) = answer_to.and_then(|id| ids.remove(&id)) else {
+            return Ok(());
+        };
+        if message["t"] != "reply" {
+            bail!("{}: publish {number} was refused: {message}", self.talker.name);
+        }
+        let data = self.open.remove(&number).context("an answer to what was answered before")?;
+        self.account.answered.push(Answered::new(data, &message["result"])?);
+        Ok(())
+    }
+}
