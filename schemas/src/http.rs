@@ -92,7 +92,8 @@ pub struct PublishCall {
 pub enum Reader {
     /// A backend with an API key sees all.
     Service,
-    User(UserId),
+    /// A user with a token sees what is for all, for the tags the token carries, and for the user.
+    User { user: UserId, tags: Vec<String> },
 }
 
 /// RFC 9457 `application/problem+json`, with the code of [`ErrorCode`] or of the refusal.

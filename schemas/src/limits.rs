@@ -13,6 +13,8 @@ pub const PRESENCE_BYTES_MAX: usize = 2 * 1024;
 /// A token's `info`.
 pub const INFO_BYTES_MAX: usize = 1024;
 pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
+/// How far the clocks of a token's issuer and ours may differ.
+pub const TOKEN_LEEWAY_MS: u64 = 30_000;
 
 pub const TAG_BYTES_MAX: usize = 64;
 pub const TAGS_TOKEN_MAX: usize = 8;

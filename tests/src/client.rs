@@ -1,6 +1,8 @@
 //! A WebSocket client that follows the contract's page and trusts nobody: whatever the server sends is decoded
 //! strictly, and the first thing that breaks the contract fails the test that waits next.
 
+use crate::observer::Witness;
+use crate::roster::{self, Roster};
 use crate::wire::{Codec, Frame};
 use crate::{DEADLINE, tokens};
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
@@ -243,7 +245,8 @@ impl Client {
 
     pub async fn answer(&mut self, id: u32) -> Result<Answer> {
         let what = format!("the answer to request {id}");
-        let answer = self.expect(&what, |m| m["id"] == id && (m["t"] == "reply" || m["t"] == "error")).await?;
+        let answer =
+            self.expect(&what, |m| m["id"] == id && (m["t"] == "reply" || m["t"] == "error")).await?;
         Ok(if answer["t"] == "reply" { Answer::Reply(answer) } else { Answer::Error(answer) })
     }
 
@@ -279,10 +282,54 @@ impl Client {
         self.publication(&format!("the publication of {data}"), |m| m["data"] == *data).await
     }
 
-    /// The messages that have arrived and that no test asked for.
+    /// Waits until everything seen so far satisfies `is_so`.
+    pub async fn until(&mut self, what: &str, is_so: impl Fn(&[Value]) -> Result<bool>) -> Result<()> {
+        let deadline = Instant::now() + DEADLINE;
+        while !is_so(&self.seen)? {
+            ensure!(self.closed.is_none(), "closed {:?} while waiting until {what}", self.closed);
+            if let Some(message) =
+                self.arrival(deadline).await.with_context(|| format!("waiting until {what}"))?
+            {
+                self.waiting.push(message);
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until the member list consists of these users, one entry a session, in any order.
+    pub async fn until_members(&mut self, users: &[&str]) -> Result<Roster> {
+        let mut expected = users.to_vec();
+        expected.sort_unstable();
+        let what = format!("the members are {expected:?}");
+        self.until(&what, |seen| Ok(roster::users(&roster::roster(seen)?) == expected)).await?;
+        roster::roster(&self.seen)
+    }
+
+    /// The payloads of the publications seen, recovered and rewound ones included, in the order of arrival.
     #[must_use]
-    pub fn untaken(&self) -> &[Value] {
-        &self.waiting
+    pub fn payloads(&self) -> Vec<Value> {
+        let live = |message: &Value| message["t"] == "publication";
+        self.seen
+            .iter()
+            .flat_map(|message| match live(message) {
+                true => std::slice::from_ref(message),
+                false => roster::list(message, "publications"),
+            })
+            .map(|publication| publication["data"].clone())
+            .collect()
+    }
+
+    /// The public form of this session, as others see it.
+    #[must_use]
+    pub fn public_session(&self) -> String {
+        tokens::public_session(&self.session)
+    }
+
+    /// Where this connection stands, as a hello's `recover` wants it.
+    pub fn position(&self) -> Result<Value> {
+        let mut witness = Witness::new("position");
+        self.seen.iter().for_each(|message| witness.saw(message));
+        witness.recover().context("no position before the welcome")
     }
 
     /// Everything that was sent to this connection before now has arrived once the answer to a request has.

@@ -206,8 +206,9 @@ impl Trial {
             }
         }
         for witness in &self.witnesses {
-            violations
-                .extend(witness.violations(&self.history, &|publication| may_see(&witness.name, publication)));
+            violations.extend(
+                witness.violations(&self.history, &|publication| may_see(&witness.name, publication)),
+            );
         }
         ensure!(violations.is_empty(), "{} violations:\n{}", violations.len(), violations.join("\n"));
         Ok(())

@@ -1,5 +1,5 @@
-//! A session that outlives its connections: publishes numbered payloads under keys, reconnects and recovers by
-//! itself, resends what was not answered, and keeps account of everything for the observer.
+//! A session that outlives its connections: publishes numbered payloads, reconnects and recovers by itself, never
+//! repeats a publish whose outcome is unknown, and keeps account of everything for the observer.
 
 use crate::DEADLINE;
 use crate::client::{Client, Upgrade, fresh_session};
@@ -48,8 +48,6 @@ struct Run {
     talker: Talker,
     session: String,
     account: Account,
-    /// Published and not answered: number → payload.
-    open: BTreeMap<u64, Value>,
     next: u64,
 }
 
@@ -66,7 +64,7 @@ impl Talker {
         let account =
             Account { witness, answered: Vec::new(), connections: 0, recoveries: 0, refusals: Vec::new() };
         let session = fresh_session();
-        let mut run = Run { talker: self, session, account, open: BTreeMap::new(), next: 0 };
+        let mut run = Run { talker: self, session, account, next: 0 };
         loop {
             let client = run.connect(&mut orders).await?;
             match run.converse(client, &mut orders).await? {
@@ -120,23 +118,18 @@ impl Run {
     }
 
     async fn converse(&mut self, mut client: Client, orders: &mut watch::Receiver<Orders>) -> Result<End> {
-        let mut ids: BTreeMap<u32, u64> = BTreeMap::new();
-        for (number, data) in self.open.clone() {
-            if self.publish(&mut client, &mut ids, number, &data).await.is_err() {
-                return Ok(End::Lost);
-            }
-        }
+        let mut open = BTreeMap::new();
         loop {
             let wind_up = orders.borrow().wind_up;
-            if wind_up && self.open.is_empty() {
+            if wind_up && open.is_empty() {
                 return Ok(End::Settled);
             }
-            while !wind_up && self.open.len() < self.talker.in_flight_max {
-                let number = self.next;
+            while !wind_up && open.len() < self.talker.in_flight_max {
+                let data = json!(format!("{}-{}", self.talker.name, self.next));
                 self.next += 1;
-                let data = json!(format!("{}-{number}", self.talker.name));
-                self.open.insert(number, data.clone());
-                if self.publish(&mut client, &mut ids, number, &data).await.is_err() {
+                let id = client.next_id();
+                open.insert(id, data.clone());
+                if client.send(&json!({ "t": "publish", "id": id, "data": data })).await.is_err() {
                     return Ok(End::Lost);
                 }
             }
@@ -148,35 +141,22 @@ impl Run {
                 }
             };
             match message? {
-                Some(message) => self.take(&mut ids, &message)?,
+                Some(message) => self.take(&mut open, &message)?,
                 None => return Ok(End::Lost),
             }
         }
     }
 
-    async fn publish(
-        &self,
-        client: &mut Client,
-        ids: &mut BTreeMap<u32, u64>,
-        number: u64,
-        data: &Value,
-    ) -> Result<()> {
-        let id = client.next_id();
-        ids.insert(id, number);
-        let key = format!("{}-{number}", self.talker.name);
-        client.send(&json!({ "t": "publish", "id": id, "key": key, "data": data })).await
-    }
-
-    fn take(&mut self, ids: &mut BTreeMap<u32, u64>, message: &Value) -> Result<()> {
+    /// Notes any message; `open` are the requests of this connection that wait for an answer.
+    fn take(&mut self, open: &mut BTreeMap<u32, Value>, message: &Value) -> Result<()> {
         self.account.witness.saw(message);
         let answer_to = message["id"].as_u64().and_then(|id| u32::try_from(id).ok());
-        let Some(number) = answer_to.and_then(|id| ids.remove(&id)) else {
+        let Some(data) = answer_to.and_then(|id| open.remove(&id)) else {
             return Ok(());
         };
         if message["t"] != "reply" {
-            bail!("{}: publish {number} was refused: {message}", self.talker.name);
+            bail!("{}: the publish of {data} was refused: {message}", self.talker.name);
         }
-        let data = self.open.remove(&number).context("an answer to what was answered before")?;
         self.account.answered.push(Answered::new(data, &message["result"])?);
         Ok(())
     }

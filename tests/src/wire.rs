@@ -78,7 +78,9 @@ fn decode_lines(text: &str) -> Result<Vec<Value>> {
     text.strip_suffix('\n')
         .unwrap_or(text)
         .split('\n')
-        .map(|line| serde_json::from_str(line).with_context(|| format!("not one JSON value a line: {line:?}")))
+        .map(|line| {
+            serde_json::from_str(line).with_context(|| format!("not one JSON value a line: {line:?}"))
+        })
         .collect()
 }
 
@@ -100,9 +102,10 @@ fn check_integers(value: &Value) -> Result<()> {
             Ok(())
         }
         Value::Array(items) => items.iter().try_for_each(check_integers),
-        Value::Object(fields) => {
-            fields.iter().filter(|(name, _)| !is_payload(name)).try_for_each(|(_, value)| check_integers(value))
-        }
+        Value::Object(fields) => fields
+            .iter()
+            .filter(|(name, _)| !is_payload(name))
+            .try_for_each(|(_, value)| check_integers(value)),
         Value::Null | Value::Bool(_) | Value::String(_) => Ok(()),
     }
 }

@@ -1,1 +1,24 @@
+//! What `cargo xtask` does, as a library: the crate `tests` starts the same server that `dev` starts.
+//!
+//! The way from sources to a running gateway: [`setup`] finds or installs the tools, [`build`] compiles the
+//! crates ([`wasm`]) and joins them with their JavaScript ([`bundle`]), [`wrangler`] reads the one
+//! configuration file, [`capnp`] writes workerd's form of it, and [`workerd`] runs the process.
 
+pub mod build;
+pub mod bundle;
+pub mod capnp;
+pub mod client;
+pub mod codegen;
+pub mod dev;
+pub mod fingerprint;
+pub mod process;
+pub mod repository;
+pub mod secrets;
+pub mod setup;
+pub mod size;
+pub mod suite;
+pub mod tidy;
+pub mod wasm;
+pub mod watch;
+pub mod workerd;
+pub mod wrangler;

@@ -1,1 +1,94 @@
-fn main(){}
+//! `cargo xtask`: see `cargo xtask --help`.
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use xtask::build::Mode;
+use xtask::{build, codegen, dev, process, setup, size, suite, tidy};
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", about = "Builds, runs and checks Roomcast")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Install what is missing: the wasm32 target and the npm packages
+    Setup {
+        /// And the browser that tests drive
+        #[arg(long)]
+        tests: bool,
+    },
+    /// Build and serve on 127.0.0.1, rebuild on change
+    Dev {
+        /// 0 is any free one
+        #[arg(long, default_value_t = 8787)]
+        port: u16,
+        /// Where rooms are kept
+        #[arg(long, default_value = ".roomcast")]
+        data: PathBuf,
+        /// A wrangler.toml other than the shipped one
+        #[arg(long)]
+        config: Option<PathBuf>,
+        /// Serve what was built once
+        #[arg(long)]
+        no_watch: bool,
+    },
+    /// Build the gateway, the client and the demo into build/
+    Build {
+        /// Quickly, for development
+        #[arg(long)]
+        dev: bool,
+    },
+    /// Everything that CI checks
+    Test {
+        /// Only these parts
+        parts: Vec<String>,
+        /// Name the parts and end
+        #[arg(long)]
+        list: bool,
+    },
+    /// Formatting, lints, and the rules of the house
+    Tidy,
+    /// Write the TypeScript types of the wire
+    Codegen {
+        /// Fail where they differ from what is committed
+        #[arg(long)]
+        check: bool,
+    },
+    /// The sizes of what is shipped
+    Size,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments.task) {
+        Ok(code) => code,
+        Err(error) => {
+            process::say(format_args!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<ExitCode> {
+    match task {
+        Task::Setup { tests: false } => setup::run()?,
+        Task::Setup { tests: true } => setup::run_for_tests()?,
+        Task::Dev { port, data, config, no_watch } => dev::run(&dev::Dev { port, data, config, watch: !no_watch })?,
+        Task::Build { dev } => {
+            setup::run()?;
+            build::run(if dev { Mode::Dev } else { Mode::Release })?;
+        }
+        Task::Test { list: true, .. } => suite::list(),
+        Task::Test { parts, list: false } => return suite::run(&parts),
+        Task::Tidy => tidy::run()?,
+        Task::Codegen { check: true } => codegen::check()?,
+        Task::Codegen { check: false } => codegen::write()?,
+        Task::Size => size::run()?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

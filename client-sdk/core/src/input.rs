@@ -1,0 +1,100 @@
+//! What happened.
+
+use schemas::{
+    Frame, Payload,
+    client_message::{ClientMessage, History, Publish},
+};
+
+/// One try to connect: its token, its socket. Numbers rise and are never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Attempt(pub u32);
+
+/// The driver's own name for a request; comes back in [`crate::Event::Settled`]. The driver gives each a new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Call(pub u32);
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// Starts from `idle`, `left` and `failed`; means nothing otherwise.
+    JoinRequested,
+    LeaveRequested,
+    Requested {
+        call: Call,
+        request: Request,
+    },
+    /// The application waits no more for the outcome. What was not sent will not be.
+    Cancelled {
+        call: Call,
+    },
+    TokenFetched {
+        attempt: Attempt,
+        token: String,
+    },
+    /// The token function failed for now: try again with backoff.
+    TokenFailed {
+        attempt: Attempt,
+    },
+    /// The token function says that there will be none: final.
+    TokenRefused {
+        attempt: Attempt,
+        reason: String,
+    },
+    SocketOpened {
+        attempt: Attempt,
+    },
+    FrameReceived {
+        attempt: Attempt,
+        frame: Frame,
+    },
+    /// Also where it never opened. 1006 where the driver knows no code.
+    SocketClosed {
+        attempt: Attempt,
+        code: u16,
+        reason: String,
+    },
+    /// The platform says that the network is gone. A hint: it may be wrong.
+    NetworkLost,
+    NetworkFound,
+    /// The page came to the front, or the machine woke.
+    BecameVisible,
+    /// The time of [`crate::Client::poll_timeout`] has come. Coming late, early or twice does no harm.
+    TimedOut,
+}
+
+/// What an application asks of the room. Ids within are the client's to give; what stands there is overwritten.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Request {
+    Publish(Publish),
+    /// Remembered as this session's presence data, and said again at each reconnect.
+    Presence {
+        data: Payload,
+    },
+    History(History),
+}
+
+impl Request {
+    pub(crate) fn is_ephemeral(&self) -> bool {
+        match self {
+            Request::Publish(publish) => publish.ephemeral,
+            Request::Presence { .. } | Request::History(_) => false,
+        }
+    }
+
+    /// What the request counts against the queue's bound: its payload and a little for the rest.
+    pub(crate) fn bytes(&self) -> usize {
+        let payload = match self {
+            Request::Publish(publish) => publish.data.len(),
+            Request::Presence { data } => data.len(),
+            Request::History(_) => 0,
+        };
+        payload + 64
+    }
+
+    pub(crate) fn message(self, id: u32) -> ClientMessage {
+        match self {
+            Request::Publish(publish) => ClientMessage::Publish(Publish { id: Some(id), ..publish }),
+            Request::Presence { data } => ClientMessage::Presence { id, data },
+            Request::History(history) => ClientMessage::History(History { id, ..history }),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! What to do, and what the application should hear of.
+
+use schemas::{
+    CloseCode, Frame,
+    server_message::{
+        Ephemeral, NoticeCode, Occupancy, PresenceDiff, Publication, RecoveryFailure, RequestError, RequestResult,
+    },
+};
+
+use crate::{
+    client::Me,
+    input::{Attempt, Call},
+    state::Status,
+};
+
+/// To be applied in order.
+#[derive(Debug, Clone, PartialEq, Default)]
+#[must_use = "a client's outputs are its only effect"]
+pub struct Outputs(Vec<Output>);
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// Call the token function; answer with `TokenFetched`, `TokenFailed` or `TokenRefused`.
+    FetchToken { attempt: Attempt },
+    /// Answer with `SocketOpened`, `FrameReceived` and `SocketClosed`.
+    OpenSocket { attempt: Attempt, token: Option<String> },
+    Send { attempt: Attempt, frame: Frame },
+    /// No answer is awaited, and none is heeded.
+    CloseSocket { attempt: Attempt, code: CloseCode },
+    Emit(Event),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    StatusChanged(Status),
+    /// A welcome: who this connection is. Ahead of what the welcome brought.
+    Welcomed(Me),
+    /// Publications are missing between the last one emitted and the next. What a rewind brought comes behind it.
+    Gap { reason: RecoveryFailure },
+    Published(Publication),
+    Fanned(Ephemeral),
+    /// Against the roster as emitted so far, whatever the server sent.
+    PresenceChanged(PresenceDiff),
+    OccupancyChanged(Occupancy),
+    Settled { call: Call, outcome: Outcome },
+    /// The token is about to expire; at its end the server closes, and the client comes back with a new one.
+    Expiring { expires_at: u64 },
+    Noticed { code: NoticeCode, message: String },
+    /// The server could not read something this client sent.
+    Refused(RequestError),
+}
+
+/// How a request ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    Acknowledged(RequestResult),
+    /// It had no effect.
+    Rejected(RequestError),
+    /// It was sent, and nobody can say whether it had an effect.
+    Unknown(RequestError),
+}
+
+/// When the client next wants [`crate::Input::TimedOut`], and for what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadline {
+    pub at_ms: u64,
+    pub due: Due,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    /// Requests were made in this turn: send them when it ends (a microtask), whatever the clock says.
+    TurnEnd,
+    Token,
+    Open,
+    Welcome,
+    Leave,
+    Reconnect,
+    Ping,
+    Pong,
+    Reply,
+    /// More of what waited for the connection may go out.
+    Backlog,
+    MembersPage,
+}
+
+impl Outputs {
+    pub(crate) fn push(&mut self, output: Output) {
+        self.0.push(output);
+    }
+
+    pub(crate) fn emit(&mut self, event: Event) {
+        self.0.push(Output::Emit(event));
+    }
+
+    pub(crate) fn settle(&mut self, calls: impl IntoIterator<Item = Call>, outcome: Outcome) {
+        for call in calls {
+            self.emit(Event::Settled { call, outcome: outcome.clone() });
+        }
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Output> {
+        self.0.iter()
+    }
+}
+
+impl IntoIterator for Outputs {
+    type Item = Output;
+    type IntoIter = std::vec::IntoIter<Output>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}

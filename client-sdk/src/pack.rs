@@ -1,0 +1,275 @@
+//! A core's outputs as one block of bytes.
+//!
+//! ```text
+//! u32 length of the JSON text, little endian · the text · for each byte string: u32 length, bytes
+//! { "at": ms, "turn": bool, "do": [ {"t": "fetch" | "open" | "send" | "close" | <event>, …} ] }
+//! ```
+//! `at` is absent where nothing is awaited; `turn` says that it is the end of the turn. Field names are those of
+//! the wire wherever the wire has them, so that the generated TypeScript types fit.
+
+use client_core::{Deadline, Due, Event, Me, Outcome, Output, Outputs, Status};
+use schemas::{
+    Frame,
+    server_message::{
+        Author, HistoryPage, Member, NoticeCode, Occupancy, Publication, Published, RecoveryFailure, RequestError,
+        RequestResult,
+    },
+};
+
+use crate::json::Writer;
+
+pub(crate) fn pack(outputs: Outputs, deadline: Option<Deadline>) -> Vec<u8> {
+    let mut json = Writer::new();
+    json.open('{');
+    if let Some(Deadline { at_ms, due }) = deadline {
+        json.number("at", at_ms);
+        json.truth("turn", due == Due::TurnEnd);
+    }
+    json.list("do", outputs, output);
+    json.close('}');
+    let (text, blobs) = json.finish();
+    let mut block = Vec::with_capacity(4 + text.len() + blobs.iter().map(|blob| 4 + blob.len()).sum::<usize>());
+    for part in std::iter::once(text.as_bytes()).chain(blobs.iter().map(Vec::as_slice)) {
+        block.extend_from_slice(&(part.len() as u32).to_le_bytes());
+        block.extend_from_slice(part);
+    }
+    block
+}
+
+fn output(json: &mut Writer, output: Output) {
+    json.open('{');
+    match output {
+        Output::FetchToken { attempt } => {
+            json.text("t", "fetch");
+            json.number("attempt", attempt.0.into());
+        }
+        Output::OpenSocket { attempt, token } => {
+            json.text("t", "open");
+            json.number("attempt", attempt.0.into());
+            if let Some(token) = token {
+                json.text("token", &token);
+            }
+        }
+        Output::Send { attempt, frame } => {
+            json.text("t", "send");
+            json.number("attempt", attempt.0.into());
+            match frame {
+                Frame::Text(text) => json.text("text", &text),
+                Frame::Binary(bytes) => json.blob("frame", bytes),
+            }
+        }
+        Output::CloseSocket { attempt, code } => {
+            json.text("t", "close");
+            json.number("attempt", attempt.0.into());
+            json.number("code", code.code().into());
+            json.text("reason", code.reason());
+        }
+        Output::Emit(emitted) => event(json, emitted),
+    }
+    json.close('}');
+}
+
+fn event(json: &mut Writer, event: Event) {
+    match event {
+        Event::StatusChanged(status) => {
+            json.text("t", "status");
+            json.text("status", status.as_str());
+            if let Status::Failed(failure) = status {
+                json.number("code", failure.code.into());
+                json.text("reason", &failure.reason);
+            }
+        }
+        Event::Welcomed(welcomed) => {
+            json.text("t", "welcome");
+            me(json, &welcomed);
+        }
+        Event::Gap { reason } => {
+            json.text("t", "gap");
+            json.text("reason", recovery_failure(reason));
+        }
+        Event::Published(published) => {
+            json.text("t", "publication");
+            json.key("message");
+            publication(json, published);
+        }
+        Event::Fanned(ephemeral) => {
+            json.text("t", "publication");
+            json.key("message");
+            json.open('{');
+            message(json, ephemeral.time, ephemeral.from, &ephemeral.kind, ephemeral.data, &ephemeral.tags);
+            json.close('}');
+        }
+        Event::PresenceChanged(diff) => {
+            json.text("t", "presence");
+            json.list("joined", diff.joined, member);
+            json.list("left", diff.left, |json, left| {
+                json.open('{');
+                json.text("session", left.session.as_str());
+                json.text("user", left.user.as_str());
+                json.text("reason", leave_reason(left.reason));
+                json.close('}');
+            });
+            json.list("updated", diff.updated, member);
+        }
+        Event::OccupancyChanged(Occupancy { members, users }) => {
+            json.text("t", "occupancy");
+            json.number("members", members.into());
+            json.number("users", users.into());
+        }
+        Event::Settled { call, outcome } => {
+            json.text("t", "settled");
+            json.number("call", call.0.into());
+            settled(json, outcome);
+        }
+        Event::Expiring { expires_at } => {
+            json.text("t", "notice");
+            json.text("code", "expiring");
+            json.number("expires_at", expires_at);
+        }
+        Event::Noticed { code, message } => {
+            json.text("t", "notice");
+            json.text("code", notice_code(code));
+            json.text("message", &message);
+        }
+        Event::Refused(refusal) => {
+            json.text("t", "notice");
+            json.text("code", refusal.code.as_str());
+            json.text("message", &refusal.message);
+        }
+    }
+}
+
+fn me(json: &mut Writer, me: &Me) {
+    json.text("connection", &me.connection.to_string());
+    json.text("session", me.session.as_str());
+    json.text("user", me.user.as_str());
+    json.list("tags", &me.tags, |json, tag| json.string(tag));
+    if let Some(expires_at) = me.expires_at {
+        json.number("expires_at", expires_at);
+    }
+}
+
+fn settled(json: &mut Writer, outcome: Outcome) {
+    match outcome {
+        Outcome::Acknowledged(outcome) => {
+            json.key("result");
+            json.open('{');
+            result(json, outcome);
+            json.close('}');
+        }
+        Outcome::Rejected(error) => {
+            json.text("outcome", "rejected");
+            request_error(json, &error);
+        }
+        Outcome::Unknown(error) => {
+            json.text("outcome", "unknown");
+            request_error(json, &error);
+        }
+    }
+}
+
+fn result(json: &mut Writer, result: RequestResult) {
+    match result {
+        RequestResult::Published(Published { epoch, offset, duplicate }) => {
+            json.text("epoch", &epoch.to_string());
+            json.number("offset", offset.value());
+            json.truth("duplicate", duplicate);
+        }
+        RequestResult::History(HistoryPage { epoch, messages, next }) => {
+            json.text("epoch", &epoch.to_string());
+            json.list("messages", messages, publication);
+            if let Some(next) = next {
+                json.number("next", next.value());
+            }
+        }
+        // Not the results of anything that can be asked for through this face.
+        RequestResult::Members(_) | RequestResult::Tags(_) | RequestResult::Done {} => {}
+    }
+}
+
+fn request_error(json: &mut Writer, error: &RequestError) {
+    json.text("code", error.code.as_str());
+    json.text("message", &error.message);
+    json.truth("retryable", error.retryable);
+    if let Some(milliseconds) = error.retry_after_ms {
+        json.number("retry_after_ms", milliseconds);
+    }
+    json.list("details", &error.details, |json, detail| {
+        json.open('{');
+        json.text("path", &detail.path);
+        json.text("message", &detail.message);
+        json.close('}');
+    });
+}
+
+fn publication(json: &mut Writer, publication: Publication) {
+    json.open('{');
+    json.number("offset", publication.offset.value());
+    message(json, publication.time, publication.from, &publication.kind, publication.data, &publication.tags);
+    json.close('}');
+}
+
+fn message(
+    json: &mut Writer,
+    time: u64,
+    from: Option<Author>,
+    kind: &str,
+    data: schemas::Payload,
+    tags: &[String],
+) {
+    json.number("time", time);
+    if let Some(author) = from {
+        json.key("from");
+        json.open('{');
+        json.text("user", author.user.as_str());
+        if let Some(session) = author.session {
+            json.text("session", session.as_str());
+        }
+        if let Some(info) = author.info {
+            json.payload("info", info);
+        }
+        json.close('}');
+    }
+    json.text("type", kind);
+    json.payload("data", data);
+    json.list("tags", tags, |json, tag| json.string(tag));
+}
+
+fn member(json: &mut Writer, member: Member) {
+    json.open('{');
+    json.text("session", member.session.as_str());
+    json.text("user", member.user.as_str());
+    if let Some(info) = member.info {
+        json.payload("info", info);
+    }
+    if let Some(data) = member.data {
+        json.payload("data", data);
+    }
+    json.number("since", member.since);
+    json.close('}');
+}
+
+fn recovery_failure(reason: RecoveryFailure) -> &'static str {
+    match reason {
+        RecoveryFailure::TooFarBehind => "too_far_behind",
+        RecoveryFailure::Trimmed => "trimmed",
+        RecoveryFailure::EpochChanged => "epoch_changed",
+        RecoveryFailure::Ahead => "ahead",
+        RecoveryFailure::Forbidden => "forbidden",
+        RecoveryFailure::NoLog => "no_log",
+    }
+}
+
+fn leave_reason(reason: schemas::server_message::LeaveReason) -> &'static str {
+    match reason {
+        schemas::server_message::LeaveReason::Left => "left",
+        schemas::server_message::LeaveReason::Lost => "lost",
+    }
+}
+
+fn notice_code(code: NoticeCode) -> &'static str {
+    match code {
+        NoticeCode::Restarted => "restarted",
+        NoticeCode::EphemeralsDropped => "ephemerals_dropped",
+    }
+}

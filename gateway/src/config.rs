@@ -1,0 +1,156 @@
+//! What the gateway is told: the configuration and the keys, parsed once an isolate.
+
+use std::{cell::OnceCell, rc::Rc};
+
+use auth::{ApiKeys, KeyError, Keys, SigningKey};
+use js_sys::{JSON, Reflect};
+use schemas::config::Config;
+use wasm_bindgen::JsValue;
+use worker::Env;
+
+use crate::log;
+
+const CONFIG: &str = "roomcast";
+const KEYS: &str = "ROOMCAST_KEYS";
+const API_KEYS: &str = "ROOMCAST_API_KEYS";
+const SIGNING_KEY: &str = "ROOMCAST_SIGNING_KEY";
+const DEV: &str = "ROOMCAST_DEV";
+
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) config: Config,
+    pub(crate) keys: Keys,
+    pub(crate) api_keys: ApiKeys,
+    pub(crate) signing_key: Option<SigningKey>,
+    /// `cargo xtask dev` serves: tokens for the asking, and the demo.
+    pub(crate) dev: bool,
+}
+
+/// A mistake: in which binding, where in it, and what would be right.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{binding}: {path}: {message}")]
+pub(crate) struct SettingsError {
+    pub(crate) binding: &'static str,
+    pub(crate) path: String,
+    pub(crate) message: String,
+}
+
+/// The bindings' texts; those that are not bound are `None`.
+#[derive(Debug, Default)]
+struct Texts {
+    config: Option<String>,
+    keys: Option<String>,
+    api_keys: Option<String>,
+    signing_key: Option<String>,
+    dev: Option<String>,
+}
+
+thread_local! {
+    static SETTINGS: OnceCell<Rc<Result<Settings, SettingsError>>> = const { OnceCell::new() };
+}
+
+impl Settings {
+    /// The settings of this isolate. A mistake is logged when it is found, and answered on `/healthz`.
+    pub(crate) fn of(env: &Env) -> Rc<Result<Settings, SettingsError>> {
+        SETTINGS.with(|settings| {
+            let read = || {
+                let settings = Settings::parse(Texts::read(env));
+                if let Err(error) = &settings {
+                    log::misconfigured(error);
+                }
+                Rc::new(settings)
+            };
+            Rc::clone(settings.get_or_init(read))
+        })
+    }
+
+    fn parse(texts: Texts) -> Result<Settings, SettingsError> {
+        let config = texts.config.ok_or_else(|| SettingsError {
+            binding: CONFIG,
+            path: ".".into(),
+            message: "is not bound: wrangler.toml has no [vars.roomcast]".into(),
+        })?;
+        let config = Config::parse(&config).map_err(|error| SettingsError {
+            binding: CONFIG,
+            path: error.path,
+            message: error.message,
+        })?;
+        let text = |text: Option<String>| text.unwrap_or_else(|| "[]".into());
+        let mut keys = Keys::parse(&text(texts.keys)).map_err(in_binding(KEYS))?;
+        let api_keys = ApiKeys::parse(&text(texts.api_keys)).map_err(in_binding(API_KEYS))?;
+        let signing_key =
+            texts.signing_key.as_deref().map(SigningKey::parse).transpose().map_err(in_binding(SIGNING_KEY))?;
+        if let Some(signing_key) = &signing_key {
+            keys.trust(signing_key).map_err(in_binding(KEYS))?;
+        }
+        Ok(Settings { config, keys, api_keys, signing_key, dev: texts.dev.as_deref() == Some("1") })
+    }
+}
+
+fn in_binding(binding: &'static str) -> impl Fn(KeyError) -> SettingsError {
+    move |error| SettingsError { binding, path: error.path, message: error.message }
+}
+
+impl Texts {
+    fn read(env: &Env) -> Texts {
+        Texts {
+            config: text(env, CONFIG),
+            keys: text(env, KEYS),
+            api_keys: text(env, API_KEYS),
+            signing_key: text(env, SIGNING_KEY),
+            dev: text(env, DEV),
+        }
+    }
+}
+
+/// A binding as text: a string as it is, an object as JSON. `None` where there is none.
+fn text(env: &Env, name: &str) -> Option<String> {
+    let value = Reflect::get(env, &JsValue::from_str(name)).ok()?;
+    if value.is_undefined() || value.is_null() {
+        return None;
+    }
+    value.as_string().or_else(|| JSON::stringify(&value).ok()?.as_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(change: impl FnOnce(&mut Texts)) -> Result<Settings, SettingsError> {
+        let mut texts = Texts { config: Some(r#"{"kinds":{"chat":{}}}"#.into()), ..Texts::default() };
+        change(&mut texts);
+        Settings::parse(texts)
+    }
+
+    #[test]
+    fn r_conf_1_keys_may_be_absent_and_dev_is_off() {
+        let settings = parse(|_| {}).expect("a configuration");
+        assert!(!settings.dev && settings.signing_key.is_none());
+        assert!(parse(|texts| texts.dev = Some("1".into())).is_ok_and(|settings| settings.dev));
+        assert!(parse(|texts| texts.dev = Some("true".into())).is_ok_and(|settings| !settings.dev));
+    }
+
+    #[test]
+    fn r_conf_2_a_mistake_names_its_binding_and_path() {
+        let rows: [(SettingsError, fn(&mut Texts)); 6] = [
+            (expected(CONFIG, "."), |texts| texts.config = None),
+            (expected(CONFIG, "kinds"), |texts| texts.config = Some(r#"{"kinds":{}}"#.into())),
+            (expected(CONFIG, "kinds.chat.flush"), |texts| {
+                texts.config = Some(r#"{"kinds":{"chat":{"flush":"soon"}}}"#.into());
+            }),
+            (expected(KEYS, "[0].alg"), |texts| texts.keys = Some(r#"[{"kid":"a","alg":"none"}]"#.into())),
+            (expected(API_KEYS, "[0].sha256"), |texts| {
+                texts.api_keys = Some(r#"[{"id":"a","sha256":"00"}]"#.into());
+            }),
+            (expected(SIGNING_KEY, "."), |texts| texts.signing_key = Some("short".into())),
+        ];
+        for (expected, change) in rows {
+            let error = parse(change).expect_err(expected.binding);
+            assert_eq!((error.binding, &error.path), (expected.binding, &expected.path), "{error}");
+        }
+    }
+
+    fn expected(binding: &'static str, path: &str) -> SettingsError {
+        SettingsError { binding, path: path.into(), message: String::new() }
+    }
+}

@@ -1,0 +1,77 @@
+//! Every way a request ends badly, and the problem that its caller gets.
+
+use auth::Refusal;
+use schemas::{ErrorCode, http::Problem, server_message::Detail};
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error("no such address")]
+    NotFound,
+    #[error("the address allows {allow}")]
+    MethodNotAllowed { allow: &'static str },
+    #[error("this address is for a WebSocket upgrade")]
+    UpgradeRequired,
+    #[error("the body is not JSON: {0}")]
+    NotJson(String),
+    #[error("{path}: {message}")]
+    Invalid { path: String, message: String },
+    #[error("{what} is at most {bytes_max} bytes")]
+    TooLarge { what: &'static str, bytes_max: usize },
+    #[error("{0}")]
+    Unsupported(&'static str),
+    #[error("the configuration is wrong: see /healthz")]
+    Misconfigured,
+    #[error("the room did not answer in time: whether it did what was asked is unknown")]
+    TimedOut,
+    /// The platform failed us, not we the caller: worth another try.
+    #[error("failed to {doing}")]
+    Platform {
+        doing: &'static str,
+        #[source]
+        source: worker::Error,
+    },
+    #[error("failed to write the call to the room")]
+    Encoding(#[source] rmp_serde::encode::Error),
+}
+
+impl Failure {
+    pub(crate) fn invalid(path: impl Into<String>, message: impl Into<String>) -> Failure {
+        Failure::Invalid { path: path.into(), message: message.into() }
+    }
+
+    /// For `map_err`: what was being done when the platform failed.
+    pub(crate) fn platform(doing: &'static str) -> impl Fn(worker::Error) -> Failure {
+        move |source| Failure::Platform { doing, source }
+    }
+
+    pub(crate) fn problem(&self) -> Problem {
+        match self {
+            Failure::Refused(refusal) => Problem::new(refusal.http_status(), refusal.code(), self.to_string()),
+            Failure::MethodNotAllowed { .. } => self.with_status(405, ErrorCode::Unsupported),
+            Failure::UpgradeRequired => self.with_status(426, ErrorCode::BadRequest),
+            Failure::NotFound => self.with(ErrorCode::NotFound),
+            Failure::NotJson(_) => self.with(ErrorCode::BadRequest),
+            Failure::Invalid { path, message } => {
+                let mut problem = self.with(ErrorCode::InvalidArgument);
+                problem.details.push(Detail { path: path.clone(), message: message.clone() });
+                problem
+            }
+            Failure::TooLarge { .. } => self.with(ErrorCode::TooLarge),
+            Failure::Unsupported(_) => self.with(ErrorCode::Unsupported),
+            Failure::Misconfigured | Failure::TimedOut | Failure::Platform { .. } => {
+                self.with(ErrorCode::Unavailable)
+            }
+            Failure::Encoding(_) => self.with(ErrorCode::Internal),
+        }
+    }
+
+    fn with(&self, code: ErrorCode) -> Problem {
+        Problem::from_code(code, self.to_string())
+    }
+
+    fn with_status(&self, status: u16, code: ErrorCode) -> Problem {
+        Problem::new(status, code.as_str(), self.to_string())
+    }
+}

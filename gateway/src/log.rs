@@ -1,0 +1,44 @@
+//! Structured log lines: one JSON object each, with the request's id. Neither tokens nor payloads come near them.
+
+use std::error::Error as _;
+
+use serde_json::json;
+use worker::{console_error, console_warn};
+
+use crate::{config::SettingsError, failure::Failure};
+
+pub(crate) fn misconfigured(error: &SettingsError) {
+    let line = json!({
+        "level": "error",
+        "event": "misconfigured",
+        "binding": error.binding,
+        "path": error.path,
+        "message": error.message,
+    });
+    console_error!("{line}");
+}
+
+/// A request that was not served: `warn` where the caller was wrong, `error` with its causes where we were.
+pub(crate) fn failed(request_id: &str, route: &str, failure: &Failure) {
+    let problem = failure.problem();
+    let ours = problem.status >= 500;
+    let mut line = json!({
+        "level": if ours { "error" } else { "warn" },
+        "event": "request_failed",
+        "request_id": request_id,
+        "route": route,
+        "status": problem.status,
+        "code": problem.code,
+        "message": problem.title,
+    });
+    if ours {
+        line["causes"] = json!(causes(failure));
+        console_error!("{line}");
+    } else {
+        console_warn!("{line}");
+    }
+}
+
+fn causes(failure: &Failure) -> Vec<String> {
+    std::iter::successors(failure.source(), |error| error.source()).map(ToString::to_string).collect()
+}

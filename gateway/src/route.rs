@@ -1,0 +1,196 @@
+//! Method and path to what is asked for. Pure.
+
+/// What an address stands for. A room is named as it stands in the path, percent-decoded once, and not yet checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Route {
+    Connect { room: String },
+    Publish { room: String },
+    Messages { room: String },
+    Members { room: String },
+    Health,
+    Jwks,
+    /// `cargo xtask dev` alone has it.
+    DevToken,
+    /// Outside the API: the demo's, where one is bound.
+    Elsewhere,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Routed {
+    To(Route),
+    /// `OPTIONS`: a browser asks what it may.
+    Preflight(Route),
+    /// The address exists, the method does not.
+    MethodNotAllowed(Route),
+    NotFound,
+}
+
+impl Route {
+    /// The methods of an address, as the header `Allow` lists them.
+    pub(crate) fn allow(&self) -> &'static str {
+        match self {
+            Route::Connect { .. } | Route::Messages { .. } | Route::Members { .. } | Route::Health | Route::Jwks => {
+                "GET, OPTIONS"
+            }
+            Route::Publish { .. } | Route::DevToken => "POST, OPTIONS",
+            Route::Elsewhere => "GET, HEAD, OPTIONS",
+        }
+    }
+
+    /// The address without what is in it, for logs.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Route::Connect { .. } => "connect",
+            Route::Publish { .. } => "publish",
+            Route::Messages { .. } => "messages",
+            Route::Members { .. } => "members",
+            Route::Health => "healthz",
+            Route::Jwks => "jwks",
+            Route::DevToken => "dev_token",
+            Route::Elsewhere => "elsewhere",
+        }
+    }
+}
+
+pub(crate) fn route(method: &str, path: &str) -> Routed {
+    let Some(route) = resource(path) else { return Routed::NotFound };
+    match method {
+        "OPTIONS" => Routed::Preflight(route),
+        method if route.allow().split(", ").any(|allowed| allowed == method) => Routed::To(route),
+        _ => Routed::MethodNotAllowed(route),
+    }
+}
+
+fn resource(path: &str) -> Option<Route> {
+    let segments: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
+    match segments.as_slice() {
+        ["v1", "rooms", room, resource] => {
+            let room = percent_decoded(room);
+            match *resource {
+                "connect" => Some(Route::Connect { room }),
+                "publish" => Some(Route::Publish { room }),
+                "messages" => Some(Route::Messages { room }),
+                "members" => Some(Route::Members { room }),
+                _ => None,
+            }
+        }
+        ["v1", ..] => None,
+        ["healthz"] => Some(Route::Health),
+        [".well-known", "jwks.json"] => Some(Route::Jwks),
+        ["dev", "token"] => Some(Route::DevToken),
+        _ => Some(Route::Elsewhere),
+    }
+}
+
+/// Decodes once. What is no UTF-8 or no escape comes back with its `%`, which no room's name has.
+fn percent_decoded(segment: &str) -> String {
+    let mut bytes = Vec::with_capacity(segment.len());
+    let mut rest = segment.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let Some(decoded) = escape(after) else { return segment.into() };
+        bytes.push(decoded);
+        rest = &after[2..];
+    }
+    String::from_utf8(bytes).unwrap_or_else(|_| segment.into())
+}
+
+fn escape(after_percent: &[u8]) -> Option<u8> {
+    let [high, low, ..] = after_percent else { return None };
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    u8::try_from(digit(*high)? * 16 + digit(*low)?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use schemas::RoomName;
+
+    use super::*;
+
+    fn messages_room(segment: &str) -> String {
+        match route("GET", &format!("/v1/rooms/{segment}/messages")) {
+            Routed::To(Route::Messages { room }) => room,
+            other => panic!("{segment}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn r_addr_1_a_rooms_segment_is_percent_decoded_once() {
+        let rows = [
+            ("chat:a", "chat:a", true),
+            ("chat%3Aa", "chat:a", true),
+            ("chat:%61", "chat:a", true),
+            ("chat:A.b_c~d-9", "chat:A.b_c~d-9", true),
+            ("chat:%2561", "chat:%61", false),
+            ("chat:%252F", "chat:%2F", false),
+            ("chat:%2F", "chat:/", false),
+            ("chat:..%2F..%2Fx", "chat:../../x", false),
+            ("default%2Fchat:x", "default/chat:x", false),
+            ("chat:a%20b", "chat:a b", false),
+            ("chat:a+b", "chat:a+b", false),
+            ("chat:a%00", "chat:a\0", false),
+            ("chat:%C3%A9", "chat:\u{e9}", false),
+            ("ch%D0%B0t:x", "ch\u{430}t:x", false),
+            ("chat:%zz", "chat:%zz", false),
+            ("chat:a%2", "chat:a%2", false),
+            ("chat:a%", "chat:a%", false),
+            ("chat:%FF", "chat:%FF", false),
+            ("chat:%+1", "chat:%+1", false),
+            ("", "", false),
+        ];
+        for (segment, decoded, valid) in rows {
+            assert_eq!(messages_room(segment), decoded, "{segment}");
+            assert_eq!(RoomName::parse(decoded).is_some(), valid, "{segment}");
+        }
+    }
+
+    #[test]
+    fn r_http_8_each_address_has_its_methods() {
+        let room = || "chat:a".to_owned();
+        let rows = [
+            ("/v1/rooms/chat:a/connect", "GET", Route::Connect { room: room() }),
+            ("/v1/rooms/chat:a/publish", "POST", Route::Publish { room: room() }),
+            ("/v1/rooms/chat:a/messages", "GET", Route::Messages { room: room() }),
+            ("/v1/rooms/chat:a/members", "GET", Route::Members { room: room() }),
+            ("/healthz", "GET", Route::Health),
+            ("/.well-known/jwks.json", "GET", Route::Jwks),
+            ("/dev/token", "POST", Route::DevToken),
+        ];
+        for (path, method, expected) in rows {
+            assert_eq!(route(method, path), Routed::To(expected.clone()), "{method} {path}");
+            assert_eq!(route("OPTIONS", path), Routed::Preflight(expected.clone()), "OPTIONS {path}");
+            for other in ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"] {
+                if other != method {
+                    assert_eq!(route(other, path), Routed::MethodNotAllowed(expected.clone()), "{other} {path}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn r_http_8_what_is_not_an_address_is_not_found() {
+        let unknown = [
+            "/v1",
+            "/v1/",
+            "/v1/rooms",
+            "/v1/rooms/chat:a",
+            "/v1/rooms/chat:a/",
+            "/v1/rooms/chat:a/nothing",
+            "/v1/rooms/chat:a/connect/",
+            "/v1/rooms/chat:a/b/connect",
+            "/v1//rooms/chat:a/connect",
+            "/v1/tokens",
+            "",
+        ];
+        for path in unknown {
+            assert_eq!(route("GET", path), Routed::NotFound, "{path}");
+        }
+        for path in ["/", "/index.html", "/v2/rooms/chat:a/messages", "/V1/rooms/chat:a/messages", "/v1x"] {
+            assert_eq!(route("GET", path), Routed::To(Route::Elsewhere), "{path}");
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! One open socket, as its room sees it, and who can be reached by tag, user and session.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemas::{Claims, Codec, ConnectionId, Offset, PublicSession, UserId, limits};
+
+use crate::attachment::{AttachedJoin, Attachment};
+
+#[derive(Debug, Clone)]
+pub(crate) struct Connection {
+    pub(crate) codec: Codec,
+    pub(crate) claims: Claims,
+    /// When anything was last heard of it, but for pings, in milliseconds since 1970.
+    pub(crate) heard_at: u64,
+    pub(crate) malformed: Malformed,
+    pub(crate) phase: Phase,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Phase {
+    /// Upgraded; hello has not come.
+    Greeting,
+    Joined(Joined),
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Joined {
+    pub(crate) user: UserId,
+    pub(crate) session: PublicSession,
+    /// Beside the token's tags.
+    pub(crate) subscribed: BTreeSet<String>,
+    pub(crate) sees_members: bool,
+    /// The highest offset that it knows of.
+    pub(crate) position: Offset,
+}
+
+impl Connection {
+    pub(crate) fn opened(codec: Codec, claims: Claims, now: u64) -> Connection {
+        Connection { codec, claims, heard_at: now, malformed: Malformed::default(), phase: Phase::Greeting }
+    }
+
+    pub(crate) fn restored(attachment: Attachment) -> Connection {
+        let phase = match (attachment.joined, attachment.claims.user.clone()) {
+            (Some(joined), Some(user)) => Phase::Joined(Joined {
+                user,
+                session: joined.session,
+                subscribed: joined.subscribed.into_iter().collect(),
+                sees_members: joined.sees_members,
+                position: Offset::ZERO,
+            }),
+            _ => Phase::Greeting,
+        };
+        Connection {
+            codec: attachment.codec,
+            claims: attachment.claims,
+            heard_at: attachment.written_at,
+            malformed: Malformed::default(),
+            phase,
+        }
+    }
+
+    pub(crate) fn attachment(&self, connection: ConnectionId, now: u64) -> Attachment {
+        let joined = self.joined().map(|joined| AttachedJoin {
+            session: joined.session.clone(),
+            subscribed: joined.subscribed.iter().cloned().collect(),
+            sees_members: joined.sees_members,
+        });
+        Attachment { connection, codec: self.codec, claims: self.claims.clone(), written_at: now, joined }
+    }
+
+    pub(crate) fn joined(&self) -> Option<&Joined> {
+        match &self.phase {
+            Phase::Joined(joined) => Some(joined),
+            Phase::Greeting => None,
+        }
+    }
+
+    pub(crate) fn joined_mut(&mut self) -> Option<&mut Joined> {
+        match &mut self.phase {
+            Phase::Joined(joined) => Some(joined),
+            Phase::Greeting => None,
+        }
+    }
+
+    /// The token's tags and those subscribed to.
+    pub(crate) fn tags(&self) -> Vec<String> {
+        let subscribed = self.joined().into_iter().flat_map(|joined| joined.subscribed.iter());
+        let mut tags: BTreeSet<&String> = self.claims.tags.iter().collect();
+        tags.extend(subscribed);
+        tags.into_iter().cloned().collect()
+    }
+}
+
+/// Counts messages that could not be read.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Malformed {
+    window_began_at: u64,
+    count: u32,
+}
+
+impl Malformed {
+    /// Counts one more, and tells whether it was one too many.
+    pub(crate) fn count(&mut self, now: u64) -> bool {
+        if now.saturating_sub(self.window_began_at) >= limits::BAD_REQUEST_WINDOW_MS {
+            *self = Malformed { window_began_at: now, count: 0 };
+        }
+        self.count += 1;
+        self.count >= limits::BAD_REQUESTS_MAX
+    }
+}
+
+/// The connections of a room. Indexes are kept, never recomputed: reaching a tag costs its carriers alone.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Connections {
+    all: BTreeMap<ConnectionId, Connection>,
+    by_tag: BTreeMap<String, BTreeSet<ConnectionId>>,
+    by_user: BTreeMap<UserId, BTreeSet<ConnectionId>>,
+    by_session: BTreeMap<PublicSession, BTreeSet<ConnectionId>>,
+    joined: usize,
+}
+
+impl Connections {
+    pub(crate) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Those past hello.
+    pub(crate) fn joined_count(&self) -> usize {
+        self.joined
+    }
+
+    pub(crate) fn get(&self, id: ConnectionId) -> Option<&Connection> {
+        self.all.get(&id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: ConnectionId) -> Option<&mut Connection> {
+        self.all.get_mut(&id)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (ConnectionId, &Connection)> {
+        self.all.iter().map(|(id, connection)| (*id, connection))
+    }
+
+    pub(crate) fn joined_mut(&mut self) -> impl Iterator<Item = (ConnectionId, &mut Connection)> {
+        self.all.iter_mut().map(|(id, connection)| (*id, connection)).filter(|(_, c)| c.joined().is_some())
+    }
+
+    /// Adds a connection. One that has joined already (after a restore) is indexed.
+    pub(crate) fn insert(&mut self, id: ConnectionId, connection: Connection) {
+        if connection.joined().is_some() {
+            self.index(id, &connection);
+        }
+        let replaced = self.all.insert(id, connection);
+        assert!(replaced.is_none(), "connection ids are not given twice");
+    }
+
+    pub(crate) fn join(&mut self, id: ConnectionId, joined: Joined) {
+        let mut connection = self.all.remove(&id).expect("only an open connection joins");
+        connection.phase = Phase::Joined(joined);
+        self.insert(id, connection);
+    }
+
+    pub(crate) fn remove(&mut self, id: ConnectionId) -> Option<Connection> {
+        let connection = self.all.remove(&id)?;
+        if let Some(joined) = connection.joined() {
+            self.joined -= 1;
+            unindex(&mut self.by_user, &joined.user, id);
+            unindex(&mut self.by_session, &joined.session, id);
+            for tag in connection.tags() {
+                unindex(&mut self.by_tag, &tag, id);
+            }
+        }
+        Some(connection)
+    }
+
+    fn index(&mut self, id: ConnectionId, connection: &Connection) {
+        let joined = connection.joined().expect("only a joined connection is indexed");
+        self.joined += 1;
+        self.by_user.entry(joined.user.clone()).or_default().insert(id);
+        self.by_session.entry(joined.session.clone()).or_default().insert(id);
+        for tag in connection.tags() {
+            self.by_tag.entry(tag).or_default().insert(id);
+        }
+    }
+
+    pub(crate) fn subscribe(&mut self, id: ConnectionId, tags: Vec<String>) {
+        let Some(joined) = self.all.get_mut(&id).and_then(Connection::joined_mut) else { return };
+        for tag in tags {
+            self.by_tag.entry(tag.clone()).or_default().insert(id);
+            joined.subscribed.insert(tag);
+        }
+    }
+
+    /// Drops tags; those of the token stay.
+    pub(crate) fn unsubscribe(&mut self, id: ConnectionId, tags: &[String]) {
+        let Some(connection) = self.all.get_mut(&id) else { return };
+        for tag in tags {
+            let fixed = connection.claims.tags.contains(tag);
+            let Some(joined) = connection.joined_mut() else { return };
+            if joined.subscribed.remove(tag) && !fixed {
+                unindex(&mut self.by_tag, tag, id);
+            }
+        }
+    }
+
+    pub(crate) fn with_tag(&self, tag: &str) -> impl Iterator<Item = ConnectionId> {
+        self.by_tag.get(tag).into_iter().flatten().copied()
+    }
+
+    pub(crate) fn of_user(&self, user: &UserId) -> impl Iterator<Item = ConnectionId> {
+        self.by_user.get(user).into_iter().flatten().copied()
+    }
+
+    pub(crate) fn of_session(&self, session: &PublicSession) -> impl Iterator<Item = ConnectionId> {
+        self.by_session.get(session).into_iter().flatten().copied()
+    }
+
+    /// The open connection of a user's session.
+    pub(crate) fn of_member(&self, user: &UserId, session: &PublicSession) -> Option<ConnectionId> {
+        self.of_session(session).find(|id| {
+            self.all.get(id).and_then(Connection::joined).is_some_and(|joined| joined.user == *user)
+        })
+    }
+}
+
+fn unindex<K: Ord>(index: &mut BTreeMap<K, BTreeSet<ConnectionId>>, key: &K, id: ConnectionId) {
+    if let Some(ids) = index.get_mut(key) {
+        ids.remove(&id);
+        if ids.is_empty() {
+            index.remove(key);
+        }
+    }
+}

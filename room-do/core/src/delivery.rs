@@ -1,0 +1,205 @@
+//! From messages with audiences to one frame a connection.
+//!
+//! A message is encoded once a codec. Connections that get the same messages share one frame. Where nothing is for
+//! everyone, only the recipients are looked at.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemas::{Codec, ConnectionId, Offset, ServerMessage, codec, limits, server_message::Member};
+
+use crate::{
+    connection::{Connection, Connections},
+    output::Output,
+};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Audience {
+    /// All who joined, but for one that wants no echo.
+    Everyone { but: Option<ConnectionId> },
+    /// All who see members; one that its welcome has just shown as a member is not told that it joined.
+    Watchers,
+    These(BTreeSet<ConnectionId>),
+    Only(ConnectionId),
+}
+
+/// A message and, once asked for, its bytes.
+#[derive(Debug)]
+struct Fragment {
+    message: ServerMessage,
+    json: Option<Vec<u8>>,
+    msgpack: Option<Vec<u8>>,
+}
+
+impl Fragment {
+    fn encode(&mut self, codec: Codec) {
+        let Fragment { message, json, msgpack } = self;
+        let slot = match codec {
+            Codec::Json => json,
+            Codec::Msgpack => msgpack,
+        };
+        slot.get_or_insert_with(|| codec::encode(codec, message));
+    }
+
+    fn bytes(&self, codec: Codec) -> &[u8] {
+        let slot = match codec {
+            Codec::Json => &self.json,
+            Codec::Msgpack => &self.msgpack,
+        };
+        slot.as_deref().expect("a fragment is encoded before it is joined")
+    }
+}
+
+/// What one flush sends.
+#[derive(Debug, Default)]
+pub(crate) struct Delivery {
+    fragments: Vec<Fragment>,
+    /// Fragments for all who joined; and those for all who see members besides, merged by order.
+    everyone: Vec<usize>,
+    watchers: Vec<usize>,
+    extra: BTreeMap<ConnectionId, Vec<usize>>,
+    /// Connections welcomed since the flush before, with the member that their welcome showed them to be.
+    greeted: BTreeMap<ConnectionId, Option<Member>>,
+    withheld: BTreeMap<ConnectionId, Vec<usize>>,
+}
+
+/// Connections that get the same frames.
+type Group = (Codec, Vec<usize>);
+
+impl Delivery {
+    pub(crate) fn to(greeted: BTreeMap<ConnectionId, Option<Member>>) -> Delivery {
+        Delivery { greeted, ..Delivery::default() }
+    }
+
+    pub(crate) fn push(&mut self, message: ServerMessage, audience: Audience) {
+        let index = self.fragments.len();
+        match audience {
+            Audience::Everyone { but } => {
+                self.everyone.push(index);
+                if let Some(but) = but {
+                    self.withheld.entry(but).or_default().push(index);
+                }
+            }
+            Audience::Watchers => self.watchers.push(index),
+            Audience::These(these) => {
+                for id in these {
+                    self.extra.entry(id).or_default().push(index);
+                }
+            }
+            Audience::Only(id) => self.extra.entry(id).or_default().push(index),
+        }
+        self.fragments.push(Fragment { message, json: None, msgpack: None });
+    }
+
+    /// Turns everything pushed into outputs, and moves each connection's position.
+    pub(crate) fn send(mut self, connections: &mut Connections, head: Offset, outputs: &mut Vec<Output>) {
+        let mut groups: BTreeMap<Group, Vec<ConnectionId>> = BTreeMap::new();
+        if self.everyone.is_empty() && self.watchers.is_empty() {
+            for (id, own) in std::mem::take(&mut self.extra) {
+                self.assign(connections.get_mut(id), id, &own, head, &mut groups);
+            }
+        } else {
+            let extra = std::mem::take(&mut self.extra);
+            let none = Vec::new();
+            for (id, connection) in connections.joined_mut() {
+                let own = extra.get(&id).unwrap_or(&none);
+                self.assign(Some(connection), id, own, head, &mut groups);
+            }
+        }
+        for ((codec, indexes), ids) in groups {
+            self.frames(codec, &indexes, &ids, outputs);
+        }
+    }
+
+    /// Decides what one connection gets.
+    fn assign(
+        &mut self,
+        connection: Option<&mut Connection>,
+        id: ConnectionId,
+        own: &[usize],
+        head: Offset,
+        groups: &mut BTreeMap<Group, Vec<ConnectionId>>,
+    ) {
+        let Some(connection) = connection else { return };
+        let codec = connection.codec;
+        let Some(joined) = connection.joined_mut() else { return };
+        let watchers: &[usize] = if joined.sees_members { &self.watchers } else { &[] };
+        let mut indexes: Vec<usize> = self.everyone.iter().chain(watchers).chain(own).copied().collect();
+        if !watchers.is_empty() || !own.is_empty() {
+            indexes.sort_unstable();
+        }
+        if let Some(withheld) = self.withheld.get(&id) {
+            indexes.retain(|index| !withheld.contains(index));
+        }
+        if let Some(Some(own)) = self.greeted.remove(&id) {
+            indexes = self.without_own_join(indexes, &own);
+        }
+        if indexes.is_empty() {
+            return;
+        }
+        let seen = indexes.iter().rev().find_map(|index| match &self.fragments[*index].message {
+            ServerMessage::Publication(publication) => Some(publication.offset),
+            _ => None,
+        });
+        joined.position = joined.position.max(seen.unwrap_or_default());
+        if head.since(joined.position) >= limits::POSITION_WITH_BATCH {
+            joined.position = head;
+            indexes.push(self.position_fragment(head));
+        }
+        groups.entry((codec, indexes)).or_default().push(id);
+    }
+
+    /// Its welcome showed a member to itself: its copy of the diff leaves out what it knows.
+    fn without_own_join(&mut self, indexes: Vec<usize>, own: &Member) -> Vec<usize> {
+        let mut kept = Vec::with_capacity(indexes.len());
+        for index in indexes {
+            let ServerMessage::Presence(diff) = &self.fragments[index].message else {
+                kept.push(index);
+                continue;
+            };
+            if !diff.joined.contains(own) && !diff.updated.contains(own) {
+                kept.push(index);
+                continue;
+            }
+            let mut diff = diff.clone();
+            diff.joined.retain(|member| member != own);
+            diff.updated.retain(|member| member != own);
+            if !diff.is_empty() {
+                kept.push(self.fragments.len());
+                let message = ServerMessage::Presence(diff);
+                self.fragments.push(Fragment { message, json: None, msgpack: None });
+            }
+        }
+        kept
+    }
+
+    fn position_fragment(&mut self, head: Offset) -> usize {
+        let message = ServerMessage::Position { offset: head };
+        if self.fragments.last().is_none_or(|last| last.message != message) {
+            self.fragments.push(Fragment { message, json: None, msgpack: None });
+        }
+        self.fragments.len() - 1
+    }
+
+    /// Joins the fragments to as few frames as the frame bound allows; a larger fragment goes alone.
+    fn frames(&mut self, codec: Codec, indexes: &[usize], ids: &[ConnectionId], outputs: &mut Vec<Output>) {
+        for index in indexes {
+            self.fragments[*index].encode(codec);
+        }
+        let mut rest = indexes;
+        while !rest.is_empty() {
+            let mut bytes = 0;
+            let mut count = 0;
+            for index in rest {
+                bytes += self.fragments[*index].bytes(codec).len() + 1;
+                if count > 0 && bytes > limits::FRAME_BYTES_MAX {
+                    break;
+                }
+                count += 1;
+            }
+            let (these, later) = rest.split_at(count);
+            let frame = codec::join(codec, these.iter().map(|index| self.fragments[*index].bytes(codec)));
+            outputs.push(Output::Broadcast { connections: ids.to_vec(), frame });
+            rest = later;
+        }
+    }
+}

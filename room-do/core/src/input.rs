@@ -1,0 +1,24 @@
+//! What happened to a room. Names are past participles.
+
+use schemas::{Claims, Codec, ConnectionId, Frame, http::RoomCall};
+
+/// Names an HTTP request that waits for its [`Output::Answer`](crate::Output::Answer).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u64);
+
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// The gateway forwarded an upgrade and the shell accepted the socket. `connection` is fresh randomness.
+    Opened { connection: ConnectionId, codec: Codec, claims: Claims },
+    /// A frame came in.
+    Received { connection: ConnectionId, frame: Frame },
+    /// The socket is gone, or its peer has closed it with `code` (1006: no close was seen).
+    Closed { connection: ConnectionId, code: u16 },
+    /// The gateway asks on behalf of a backend or a user.
+    Asked { request: RequestId, call: RoomCall },
+    /// The `turn` deadline passed.
+    TurnEnded,
+    /// The alarm fired. `heard` holds when each socket's ping was last answered by the platform, in milliseconds
+    /// since 1970, for those where it ever was.
+    AlarmFired { heard: Vec<(ConnectionId, u64)> },
+}

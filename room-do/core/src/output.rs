@@ -1,0 +1,33 @@
+//! What a room wants done. Names are imperatives; the shell carries them out in order.
+
+use schemas::{
+    CloseCode, ConnectionId, Frame,
+    server_message::{RequestError, RequestResult},
+};
+
+use crate::input::RequestId;
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// Keep these bytes with the socket; they outlive hibernation.
+    Attach { connection: ConnectionId, attachment: Vec<u8> },
+    /// Send one frame to each. The frame is encoded once; nothing is assumed of where the connections are.
+    Broadcast { connections: Vec<ConnectionId>, frame: Frame },
+    /// Close the socket. The room has already forgotten the connection.
+    Close { connection: ConnectionId, code: CloseCode },
+    /// Answer an HTTP request.
+    Answer { request: RequestId, result: Result<RequestResult, RequestError> },
+}
+
+#[must_use = "a room's outputs are its only effect"]
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Outputs(pub Vec<Output>);
+
+impl IntoIterator for Outputs {
+    type Item = Output;
+    type IntoIter = std::vec::IntoIter<Output>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}

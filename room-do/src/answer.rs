@@ -1,0 +1,34 @@
+//! What a room answers over HTTP, as the response that the gateway passes on.
+
+use schemas::{
+    codes::ErrorCode,
+    http::Problem,
+    server_message::{RequestError, RequestResult},
+};
+use worker::{Headers, Response, ResponseBuilder, Result};
+
+pub(crate) fn response(result: std::result::Result<RequestResult, RequestError>) -> Result<Response> {
+    match result {
+        Ok(result) => json(200, "application/json", &serde_json::to_string(&result)?),
+        Err(error) => {
+            let mut problem = Problem::from_code(error.code, error.message);
+            problem.details = error.details;
+            problem.retry_after_ms = error.retry_after_ms;
+            self::problem(&problem)
+        }
+    }
+}
+
+pub(crate) fn refusal(code: ErrorCode, title: &str) -> Result<Response> {
+    problem(&Problem::from_code(code, title))
+}
+
+fn problem(problem: &Problem) -> Result<Response> {
+    json(problem.status, "application/problem+json", &serde_json::to_string(problem)?)
+}
+
+fn json(status: u16, content_type: &str, body: &str) -> Result<Response> {
+    let headers = Headers::new();
+    headers.set("content-type", content_type)?;
+    Ok(ResponseBuilder::new().with_status(status).with_headers(headers).fixed(body.as_bytes().to_vec()))
+}

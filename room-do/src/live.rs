@@ -1,0 +1,250 @@
+//! The room in memory: its value, its sockets, its deadlines. The only place that sends.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::{BTreeMap, HashMap},
+    rc::{Rc, Weak},
+};
+
+use futures_channel::oneshot;
+use js_sys::Uint8Array;
+use room_core::{Attachment, Deadlines, Input, Output, Outputs, RequestId, Room, Setup};
+use schemas::{
+    CloseCode, ConnectionId, Frame,
+    server_message::{RequestError, RequestResult},
+};
+use wasm_bindgen::{JsCast, JsValue, closure::Closure};
+use worker::{State, console_error};
+
+use crate::{
+    clock,
+    log_sql::LogSql,
+    platform::{
+        auto_response,
+        socket::Socket,
+        timeout::{clear_timeout, set_timeout},
+    },
+};
+
+type Answer = Result<RequestResult, RequestError>;
+
+pub(crate) struct Live {
+    state: State,
+    held: RefCell<Held>,
+    /// The alarm that storage holds, as far as is known; `None` after waking.
+    alarm_at: Cell<Option<u64>>,
+    timeout: RefCell<Option<Timeout>>,
+    on_timeout: Closure<dyn FnMut()>,
+}
+
+/// Borrowed for the length of one step, never across an await.
+struct Held {
+    room: Room,
+    storage: LogSql,
+    sockets: BTreeMap<ConnectionId, Socket>,
+    answers: HashMap<RequestId, oneshot::Sender<Answer>>,
+    requests: u64,
+}
+
+struct Timeout {
+    at: u64,
+    handle: JsValue,
+}
+
+impl Live {
+    /// Rebuilds the room from its rows and its sockets' attachments. Writes nothing.
+    ///
+    /// # Errors
+    /// A sentence, when storage cannot be read.
+    pub(crate) fn restore(state: State, setup: Setup) -> Result<Rc<Live>, String> {
+        let (storage, loaded) = LogSql::open(state.storage()).map_err(|error| error.to_string())?;
+        let (mut sockets, mut attachments) = (BTreeMap::new(), Vec::new());
+        for socket in state.get_websockets() {
+            let socket: Socket = JsValue::from(socket.as_ref()).unchecked_into();
+            if !socket.is_open() {
+                continue;
+            }
+            let attachment = socket.attachment().and_then(|bytes| Attachment::decode(&bytes));
+            let id = attachment.as_ref().map_or_else(|| ConnectionId::new(clock::random()), |found| found.connection);
+            socket.set_connection(id.value() as f64);
+            attachments.push((id, attachment));
+            sockets.insert(id, socket);
+        }
+        let room = Room::restore(clock::now(), clock::seed(), setup, loaded, attachments);
+        let held = Held { room, storage, sockets, answers: HashMap::new(), requests: 0 };
+        Ok(Rc::new_cyclic(|live: &Weak<Live>| {
+            let live = Weak::clone(live);
+            let on_timeout = Closure::new(move || {
+                if let Some(live) = live.upgrade() {
+                    live.timeout.replace(None);
+                    live.step(Input::TurnEnded);
+                }
+            });
+            Live {
+                state,
+                held: RefCell::new(held),
+                alarm_at: Cell::new(None),
+                timeout: RefCell::new(None),
+                on_timeout,
+            }
+        }))
+    }
+
+    /// Takes a socket that the platform has accepted.
+    pub(crate) fn open(&self, socket: Socket, codec: schemas::Codec, claims: schemas::Claims) {
+        let connection = {
+            let mut held = self.held.borrow_mut();
+            let fresh = std::iter::repeat_with(|| ConnectionId::new(clock::random()));
+            let mut unused = fresh.filter(|id| !held.sockets.contains_key(id));
+            let connection = unused.next().expect("randomness does not end");
+            drop(unused);
+            socket.set_connection(connection.value() as f64);
+            held.sockets.insert(connection, socket);
+            connection
+        };
+        self.step(Input::Opened { connection, codec, claims });
+    }
+
+    pub(crate) fn receive(&self, socket: &Socket, frame: Frame) {
+        if let Some(connection) = connection_of(socket) {
+            self.step(Input::Received { connection, frame });
+        }
+    }
+
+    /// The peer closed, or was lost. The platform does not answer a close on hibernatable sockets: without an answer
+    /// TCP lingers.
+    pub(crate) fn close(&self, socket: &Socket, code: u16) {
+        if socket.close(code, "").is_err() {
+            // The code may not be sent, or the socket is closed already: then there is nothing left to answer.
+            drop(socket.close(CloseCode::Normal.code(), ""));
+        }
+        let Some(connection) = connection_of(socket) else { return };
+        self.held.borrow_mut().sockets.remove(&connection);
+        self.step(Input::Closed { connection, code });
+    }
+
+    /// Waits for the answer that leaves with the flush.
+    pub(crate) fn ask(&self, call: schemas::http::RoomCall) -> oneshot::Receiver<Answer> {
+        let (sender, receiver) = oneshot::channel();
+        let request = {
+            let mut held = self.held.borrow_mut();
+            held.requests += 1;
+            let request = RequestId(held.requests);
+            held.answers.insert(request, sender);
+            request
+        };
+        self.step(Input::Asked { request, call });
+        receiver
+    }
+
+    pub(crate) fn alarm(&self) {
+        self.alarm_at.set(None);
+        let heard = {
+            let held = self.held.borrow();
+            let answered_at = |socket| auto_response::answered_at(self.state.as_raw(), socket);
+            held.sockets.iter().filter_map(|(id, socket)| Some((*id, answered_at(socket)?))).collect()
+        };
+        self.step(Input::AlarmFired { heard });
+    }
+
+    /// One input: the room decides, then its outputs are carried out and its deadlines armed.
+    fn step(&self, input: Input) {
+        let mut held = self.held.borrow_mut();
+        let Held { room, storage, .. } = &mut *held;
+        let outputs = room.handle(clock::now(), input, storage);
+        let deadlines = room.poll_timeout();
+        held.carry_out(outputs);
+        drop(held);
+        self.arm(&deadlines);
+    }
+
+    fn arm(&self, deadlines: &Deadlines) {
+        self.arm_timeout(deadlines.turn.as_ref().map(|deadline| deadline.at));
+        if let Some(durable) = &deadlines.durable {
+            self.arm_alarm(durable.at);
+        }
+    }
+
+    fn arm_timeout(&self, at: Option<u64>) {
+        let mut timeout = self.timeout.borrow_mut();
+        if timeout.as_ref().map(|timeout| timeout.at) == at {
+            return;
+        }
+        if let Some(timeout) = timeout.take() {
+            clear_timeout(&timeout.handle);
+        }
+        if let Some(at) = at {
+            let delay_ms = at.saturating_sub(clock::now()) as f64;
+            let handle = set_timeout(self.on_timeout.as_ref().unchecked_ref(), delay_ms);
+            *timeout = Some(Timeout { at, handle });
+        }
+    }
+
+    /// Setting the alarm writes a row: only where none is set, or it must come earlier. One that comes too early
+    /// finds nothing due and sets the next.
+    fn arm_alarm(&self, at: u64) {
+        if self.alarm_at.get().is_some_and(|set| set <= at) {
+            return;
+        }
+        self.alarm_at.set(Some(at));
+        let storage = self.state.storage();
+        wasm_bindgen_futures::spawn_local(async move {
+            let time = js_sys::Date::new(&JsValue::from_f64(at as f64));
+            if let Err(error) = storage.set_alarm(worker::ScheduledTime::new(time)).await {
+                console_error!("the alarm could not be set: {error}");
+            }
+        });
+    }
+}
+
+impl Held {
+    fn carry_out(&mut self, outputs: Outputs) {
+        for output in outputs {
+            match output {
+                Output::Attach { connection, attachment } => self.attach(connection, &attachment),
+                Output::Broadcast { connections, frame } => self.send(&connections, &frame),
+                Output::Close { connection, code } => {
+                    if let Some(socket) = self.sockets.remove(&connection) {
+                        // The peer may have closed in the meantime.
+                        drop(socket.close(code.code(), code.reason()));
+                    }
+                }
+                Output::Answer { request, result } => {
+                    if let Some(sender) = self.answers.remove(&request) {
+                        // The caller may have given up waiting.
+                        drop(sender.send(result));
+                    }
+                }
+            }
+        }
+    }
+
+    fn attach(&self, connection: ConnectionId, attachment: &[u8]) {
+        let Some(socket) = self.sockets.get(&connection) else { return };
+        if let Err(error) = socket.serialize_attachment(&Uint8Array::from(attachment)) {
+            console_error!("an attachment could not be kept: {error:?}");
+        }
+    }
+
+    /// One JS value for all recipients.
+    fn send(&self, connections: &[ConnectionId], frame: &Frame) {
+        let message: JsValue = match frame {
+            Frame::Text(text) => JsValue::from_str(text),
+            Frame::Binary(bytes) => Uint8Array::from(bytes.as_slice()).into(),
+        };
+        for socket in connections.iter().filter_map(|connection| self.sockets.get(connection)) {
+            // A socket that is closing throws; its close event is on its way.
+            drop(socket.send(&message));
+        }
+    }
+}
+
+/// The property is gone with the JS object after hibernation, but restoring sets it anew on every socket.
+fn connection_of(socket: &Socket) -> Option<ConnectionId> {
+    if let Some(value) = socket.connection() {
+        return Some(ConnectionId::new(value as u64));
+    }
+    let attachment = Attachment::decode(&socket.attachment()?)?;
+    socket.set_connection(attachment.connection.value() as f64);
+    Some(attachment.connection)
+}

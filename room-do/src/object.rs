@@ -1,0 +1,188 @@
+//! The class that the platform constructs, and its callbacks: each is one call on [`Live`].
+
+use std::{cell::RefCell, fmt, rc::Rc};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use js_sys::{Promise, Uint8Array};
+use room_core::Setup;
+use schemas::{
+    Claims, Codec, Frame, RoomName,
+    codes::ErrorCode,
+    config::Config,
+    http::{CLAIMS_HEADER, CODEC_HEADER, RoomCall},
+};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::future_to_promise;
+use worker::{
+    Env, Headers, Request, Response, ResponseBuilder, Result, State, WebSocketPair, console_error,
+    worker_sys::{self, WebSocketRequestResponsePair, web_sys},
+};
+
+use crate::{answer, live::Live, platform::socket::Socket};
+
+/// Constructed when an event wakes it; the room itself is rebuilt by the first event that needs it.
+#[wasm_bindgen(js_name = Room)]
+pub struct RoomObject {
+    shared: Rc<Shared>,
+}
+
+struct Shared {
+    state: Rc<worker_sys::DurableObjectState>,
+    env: Env,
+    live: RefCell<Option<Rc<Live>>>,
+}
+
+impl fmt::Debug for RoomObject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RoomObject").finish_non_exhaustive()
+    }
+}
+
+#[wasm_bindgen(js_class = Room)]
+impl RoomObject {
+    #[wasm_bindgen(constructor)]
+    #[must_use]
+    pub fn new(state: worker_sys::DurableObjectState, env: Env) -> RoomObject {
+        RoomObject { shared: Rc::new(Shared { state: Rc::new(state), env, live: RefCell::new(None) }) }
+    }
+
+    /// `/connect` upgrades, `/call` asks.
+    pub fn fetch(&self, request: web_sys::Request) -> Promise {
+        let shared = Rc::clone(&self.shared);
+        future_to_promise(async move {
+            let response = shared.fetch(request.into()).await.map_err(JsValue::from)?;
+            Ok(web_sys::Response::from(response).into())
+        })
+    }
+
+    pub fn alarm(&self) -> std::result::Result<(), JsValue> {
+        self.shared.live().map(|live| live.alarm()).map_err(|reason| JsValue::from_str(&reason))
+    }
+
+    #[wasm_bindgen(js_name = webSocketMessage)]
+    pub fn web_socket_message(&self, socket: web_sys::WebSocket, message: JsValue) {
+        let frame = match message.as_string() {
+            Some(text) => Frame::Text(text),
+            None => Frame::Binary(Uint8Array::new(&message).to_vec()),
+        };
+        if let Some(live) = self.shared.live_or_close(&socket) {
+            live.receive(socket.unchecked_ref(), frame);
+        }
+    }
+
+    #[wasm_bindgen(js_name = webSocketClose)]
+    pub fn web_socket_close(&self, socket: web_sys::WebSocket, code: u16) {
+        if let Some(live) = self.shared.live_or_close(&socket) {
+            live.close(socket.unchecked_ref(), code);
+        }
+    }
+
+    #[wasm_bindgen(js_name = webSocketError)]
+    pub fn web_socket_error(&self, socket: web_sys::WebSocket) {
+        const ABNORMAL: u16 = 1006;
+        self.web_socket_close(socket, ABNORMAL);
+    }
+}
+
+impl Shared {
+    /// The room, rebuilt if it is not in memory.
+    fn live(&self) -> std::result::Result<Rc<Live>, String> {
+        if let Some(live) = &*self.live.borrow() {
+            return Ok(Rc::clone(live));
+        }
+        let live = Live::restore(self.state(), self.setup()?)?;
+        self.live.replace(Some(Rc::clone(&live)));
+        Ok(live)
+    }
+
+    /// A room that cannot be rebuilt cannot serve its sockets.
+    fn live_or_close(&self, socket: &web_sys::WebSocket) -> Option<Rc<Live>> {
+        match self.live() {
+            Ok(live) => Some(live),
+            Err(reason) => {
+                console_error!("the room cannot be rebuilt: {reason}");
+                let code = schemas::CloseCode::Overloaded;
+                drop(socket.unchecked_ref::<Socket>().close(code.code(), code.reason()));
+                None
+            }
+        }
+    }
+
+    fn state(&self) -> State {
+        let raw: &JsValue = self.state.as_ref().as_ref();
+        State::from(raw.clone().unchecked_into::<worker_sys::DurableObjectState>())
+    }
+
+    /// The room's name is the object's; its kind says how it behaves.
+    fn setup(&self) -> std::result::Result<Setup, String> {
+        let object = self.state().id().name().ok_or("the object has no name: it is reached by name alone")?;
+        let room = object.split_once('/').and_then(|(_, room)| RoomName::parse(room));
+        let name = room.ok_or_else(|| format!("the object's name {object:?} is not tenant/kind:id"))?;
+        let json = self.env.var_json().map_err(|error| error.to_string())?;
+        let config = Config::parse(&json).map_err(|error| error.to_string())?;
+        let kind = config.kinds.into_iter().find(|(kind, _)| kind.as_str() == name.kind());
+        let (_, config) = kind.ok_or_else(|| format!("no kind is called {:?}", name.kind()))?;
+        Ok(Setup { name, config })
+    }
+
+    async fn fetch(&self, mut request: Request) -> Result<Response> {
+        let live = match self.live() {
+            Ok(live) => live,
+            Err(reason) => {
+                console_error!("the room cannot be rebuilt: {reason}");
+                return answer::refusal(ErrorCode::Unavailable, "the room cannot be rebuilt");
+            }
+        };
+        match request.path().as_str() {
+            "/connect" => self.upgrade(&live, request.headers()),
+            "/call" => {
+                let body = request.bytes().await?;
+                let Ok(call) = rmp_serde::from_slice::<RoomCall>(&body) else {
+                    return answer::refusal(ErrorCode::Internal, "the gateway's call cannot be read");
+                };
+                match live.ask(call).await {
+                    Ok(result) => answer::response(result),
+                    Err(_) => answer::refusal(ErrorCode::Unavailable, "the room went away"),
+                }
+            }
+            _ => answer::refusal(ErrorCode::NotFound, "a room has no such path"),
+        }
+    }
+
+    fn upgrade(&self, live: &Live, headers: &Headers) -> Result<Response> {
+        let claims = headers.get(CLAIMS_HEADER)?.and_then(|text| read_claims(&text));
+        let codec = headers.get(CODEC_HEADER)?.and_then(|name| Codec::from_subprotocol(&name));
+        let (Some(claims), Some(codec)) = (claims, codec) else {
+            return answer::refusal(ErrorCode::Internal, "the gateway's headers cannot be read");
+        };
+        let WebSocketPair { client, server } = WebSocketPair::new()?;
+        let state = self.state();
+        if state.get_websocket_auto_response().is_none() {
+            state.set_websocket_auto_response(&WebSocketRequestResponsePair::new("ping", "pong")?);
+        }
+        state.accept_web_socket(&server);
+        let server: JsValue = server.as_ref().into();
+        live.open(server.unchecked_into(), codec, claims);
+        let answer = Headers::new();
+        answer.set("sec-websocket-protocol", codec.subprotocol())?;
+        Ok(ResponseBuilder::new().with_websocket(client).with_status(101).with_headers(answer).empty())
+    }
+}
+
+fn read_claims(text: &str) -> Option<Claims> {
+    let json = URL_SAFE_NO_PAD.decode(text).ok()?;
+    serde_json::from_slice(&json).ok()
+}
+
+/// The configuration's binding: an object on Cloudflare and in a generated workerd configuration.
+trait VarJson {
+    fn var_json(&self) -> Result<String>;
+}
+
+impl VarJson for Env {
+    fn var_json(&self) -> Result<String> {
+        let value = js_sys::Reflect::get(self, &JsValue::from_str("roomcast"))?;
+        let text = js_sys::JSON::stringify(&value)?;
+        text.as_string().ok_or_else(|| "vars.roomcast is missing".into())
+    }
+}

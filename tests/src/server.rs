@@ -1,0 +1,331 @@
+//! A real workerd on a data directory of its own, and what a test asks of it.
+
+use crate::client::{Client, Upgrade};
+use crate::config::overlay;
+use crate::http::Call;
+use crate::keys;
+use crate::observer::History;
+use crate::wire::Codec;
+use anyhow::{Context as _, Result, bail, ensure};
+use hyper::Method;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+use xtask::secrets::{DEV_API_KEY, Secrets};
+use xtask::workerd::{Options, Workerd};
+
+/// The class of a room's object, as `wrangler.toml` binds it.
+const ROOM_CLASS: &str = "Room";
+
+/// A gateway that runs, or that was stopped and can be started again on the same data.
+#[derive(Debug)]
+pub struct Server {
+    workerd: Option<Workerd>,
+    directory: TempDir,
+    authority: String,
+}
+
+impl Server {
+    /// With the configuration as it is shipped.
+    pub async fn start() -> Result<Server> {
+        Server::with("").await
+    }
+
+    /// With `changes` (TOML relative to `[vars.roomcast]`) laid over the shipped configuration.
+    pub async fn with(changes: &str) -> Result<Server> {
+        let directory = tempfile::Builder::new().prefix("roomcast-test-").tempdir()?;
+        let shipped = repository().join("wrangler.toml");
+        let shipped =
+            std::fs::read_to_string(&shipped).with_context(|| format!("read {}", shipped.display()))?;
+        std::fs::write(directory.path().join("wrangler.toml"), overlay(&shipped, changes)?)?;
+        let mut server = Server { workerd: None, directory, authority: String::new() };
+        server.start_again(0).await?;
+        Ok(server)
+    }
+
+    /// Starts on the data that is there; port 0 is any.
+    pub async fn start_again(&mut self, port: u16) -> Result<()> {
+        ensure!(self.workerd.is_none(), "the server runs");
+        let options = Options {
+            build: build_directory()?,
+            config: self.directory.path().join("wrangler.toml"),
+            data: self.data(),
+            port,
+            secrets: Secrets::from([("ROOMCAST_KEYS".to_owned(), keys::configured())]),
+            control: true,
+            ..Options::default()
+        };
+        let workerd = tokio::task::spawn_blocking(move || Workerd::start(&options)).await??;
+        let url = workerd.url();
+        self.authority = url.trim_start_matches("http://").trim_end_matches('/').to_owned();
+        self.workerd = Some(workerd);
+        Ok(())
+    }
+
+    /// `kill -9`, at once.
+    pub async fn kill(&mut self) -> Result<()> {
+        let mut workerd = self.workerd.take().context("the server runs")?;
+        tokio::task::spawn_blocking(move || workerd.kill()).await??;
+        Ok(())
+    }
+
+    /// The graceful end.
+    pub async fn stop(&mut self) -> Result<()> {
+        let mut workerd = self.workerd.take().context("the server runs")?;
+        tokio::task::spawn_blocking(move || workerd.stop()).await??;
+        Ok(())
+    }
+
+    /// `host:port`.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.authority.rsplit(':').next().and_then(|port| port.parse().ok()).expect("the address has a port")
+    }
+
+    /// `ws://host:port`.
+    #[must_use]
+    pub fn ws(&self) -> String {
+        format!("ws://{}", self.authority)
+    }
+
+    /// Where to connect to `room`, which goes into the path as it is.
+    #[must_use]
+    pub fn connect_url(&self, room: &str) -> String {
+        format!("{}/v1/rooms/{room}/connect", self.ws())
+    }
+
+    #[must_use]
+    pub fn get(&self, path: &str) -> Call {
+        Call::new(&self.authority, Method::GET, path)
+    }
+
+    #[must_use]
+    pub fn post(&self, path: &str) -> Call {
+        Call::new(&self.authority, Method::POST, path)
+    }
+
+    #[must_use]
+    pub fn call(&self, method: Method, path: &str) -> Call {
+        Call::new(&self.authority, method, path)
+    }
+
+    /// A good token for `sub` with these `rooms`, from the development server.
+    pub async fn mint(&self, sub: &str, rooms: &Value, ttl_s: u32) -> Result<String> {
+        self.mint_with(json!({ "sub": sub, "rooms": rooms, "ttl": ttl_s })).await
+    }
+
+    pub async fn mint_with(&self, request: Value) -> Result<String> {
+        let answer = self.post("/dev/token").json(&request).send().await?.ok()?;
+        Ok(answer["token"].as_str().with_context(|| format!("no token in {answer}"))?.to_owned())
+    }
+
+    /// The whole log of `room`, read page by page with the API key.
+    pub async fn history(&self, room: &str) -> Result<History> {
+        let mut history = History::default();
+        let mut after = 0;
+        loop {
+            let path = format!("/v1/rooms/{room}/messages?after={after}&limit=200");
+            let page = self.get(&path).bearer(&self.api_key()).send().await?.ok()?;
+            history.add_page(&page)?;
+            match &page["next"] {
+                Value::Null => return Ok(history),
+                next => {
+                    let next = next.as_u64().with_context(|| format!("next is an offset: {next}"))?;
+                    ensure!(next > after, "paging stands still at {next}");
+                    after = next;
+                }
+            }
+        }
+    }
+
+    /// The member set of `room` as `GET …/members` tells it.
+    pub async fn members(&self, room: &str) -> Result<Value> {
+        let path = format!("/v1/rooms/{room}/members");
+        self.get(&path).bearer(&self.api_key()).send().await?.ok()
+    }
+
+    /// Publishes with the API key.
+    pub async fn publish(&self, room: &str, body: &Value) -> Result<Value> {
+        let path = format!("/v1/rooms/{room}/publish");
+        self.post(&path).bearer(&self.api_key()).json(body).send().await?.ok()
+    }
+
+    /// A key for the HTTP API with every scope.
+    #[must_use]
+    pub fn api_key(&self) -> String {
+        DEV_API_KEY.to_owned()
+    }
+
+    /// Puts the object of `room` to sleep at once, as ten idle seconds would.
+    pub async fn evict(&self, room: &str) -> Result<()> {
+        let control = self.workerd.as_ref().and_then(Workerd::control_url).context("a control port")?;
+        let authority = control.trim_start_matches("http://");
+        let path = format!("/evict/{ROOM_CLASS}?name=default/{room}");
+        let answer = Call::new(authority, Method::POST, &path).send().await?;
+        ensure!((200..300).contains(&answer.status), "evict {room}: {} {}", answer.status, answer.text());
+        Ok(())
+    }
+
+    /// The databases of all objects that were ever touched.
+    pub fn databases(&self) -> Result<BTreeSet<PathBuf>> {
+        let mut found = BTreeSet::new();
+        let mut open = vec![self.data()];
+        while let Some(directory) = open.pop() {
+            for entry in std::fs::read_dir(&directory).with_context(|| directory.display().to_string())? {
+                let path = entry?.path();
+                if path.is_dir() {
+                    open.push(path);
+                } else if is_database(&path) {
+                    found.insert(path);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// How many objects are awake: workerd holds an object's database open exactly as long.
+    pub fn awake(&self) -> Result<usize> {
+        let pid = self.workerd.as_ref().map(Workerd::pid).context("the server runs")?;
+        let mut open = BTreeSet::new();
+        for entry in std::fs::read_dir(format!("/proc/{pid}/fd"))? {
+            // A descriptor may be gone by the time one looks at it.
+            if let Ok(path) = std::fs::read_link(entry?.path())
+                && is_database(&path)
+            {
+                open.insert(path);
+            }
+        }
+        Ok(open.len())
+    }
+
+    /// The data directory.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// The process, while it runs.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.workerd.as_ref().map(Workerd::pid)
+    }
+
+    /// Someone about to connect to `room`; all rights there unless told otherwise.
+    #[must_use]
+    pub fn visit<'a>(&'a self, room: &'a str, user: &'a str) -> Visit<'a> {
+        Visit {
+            server: self,
+            room,
+            user,
+            codec: Codec::Json,
+            rights: json!(["join", "publish", "presence", "history"]),
+            claims: json!({}),
+            hello: json!({}),
+            session: None,
+        }
+    }
+}
+
+/// A user's way into a room.
+#[derive(Clone, Debug)]
+pub struct Visit<'a> {
+    server: &'a Server,
+    room: &'a str,
+    user: &'a str,
+    codec: Codec,
+    rights: Value,
+    claims: Value,
+    hello: Value,
+    session: Option<String>,
+}
+
+impl Visit<'_> {
+    #[must_use]
+    pub fn codec(mut self, codec: Codec) -> Self {
+        self.codec = codec;
+        self
+    }
+
+    /// The capabilities in this room, instead of join, publish, presence and history.
+    #[must_use]
+    pub fn rights(mut self, rights: Value) -> Self {
+        self.rights = rights;
+        self
+    }
+
+    /// More claims for the token: `info`, `tags`.
+    #[must_use]
+    pub fn claims(mut self, claims: Value) -> Self {
+        self.claims = claims;
+        self
+    }
+
+    /// Fields of the hello beside `session`.
+    #[must_use]
+    pub fn hello(mut self, hello: Value) -> Self {
+        self.hello = hello;
+        self
+    }
+
+    /// Returns as this session instead of as a new one.
+    #[must_use]
+    pub fn session(mut self, session: &str) -> Self {
+        self.session = Some(session.to_owned());
+        self
+    }
+
+    pub async fn token(&self) -> Result<String> {
+        let mut request = json!({ "sub": self.user, "rooms": { self.room: self.rights }, "ttl": 3600 });
+        let (Value::Object(fields), Value::Object(more)) = (&mut request, self.claims.clone()) else {
+            bail!("claims are an object")
+        };
+        fields.extend(more);
+        self.server.mint_with(request).await
+    }
+
+    /// Connected, hello not yet said.
+    pub async fn connect(self) -> Result<Client> {
+        let token = self.token().await?;
+        let upgrade = Upgrade::new(self.server.connect_url(self.room), self.codec, Some(&token));
+        let mut client = upgrade.connect(self.codec).await?;
+        if let Some(session) = self.session {
+            client.session = session;
+        }
+        Ok(client)
+    }
+
+    /// Connected and welcomed.
+    pub async fn join(mut self) -> Result<Client> {
+        let hello = self.hello.take();
+        let mut client = self.connect().await?;
+        client.hello(hello).await?;
+        Ok(client)
+    }
+}
+
+/// An object's database is named by its id: 64 hex digits.
+fn is_database(path: &Path) -> bool {
+    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    extension == Some("sqlite") && stem.len() == 64 && stem.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// The root of the repository.
+#[must_use]
+pub fn repository() -> PathBuf {
+    xtask::repository::root()
+}
+
+/// The built module: `build/`, or what `ROOMCAST_BUILD` names.
+pub fn build_directory() -> Result<PathBuf> {
+    let build = std::env::var_os("ROOMCAST_BUILD").map_or_else(|| repository().join("build"), PathBuf::from);
+    let module = build.join("worker/index.js");
+    ensure!(module.is_file(), "no built gateway at {}: run `cargo xtask build`", build.display());
+    Ok(build)
+}

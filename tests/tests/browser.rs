@@ -1,0 +1,78 @@
+//! The demo in Chromium, as two people use it; the scenarios are in `browser/demo.mjs`.
+
+use anyhow::{Context as _, Result, bail, ensure};
+use std::path::Path;
+use std::process::Stdio;
+use tests::proxy::Proxy;
+use tests::server::Server;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::process::{ChildStdin, ChildStdout, Command};
+
+/// A scenario's whole run; far beyond what it takes.
+const LIMIT: std::time::Duration = std::time::Duration::from_secs(240);
+
+/// Runs a scenario and does what it asks of the outside.
+async fn play(scenario: &str) -> Result<()> {
+    let mut server = Server::start().await?;
+    let proxy = Proxy::start(server.authority()).await?;
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser/demo.mjs");
+    let mut node = Command::new("node")
+        .arg(script)
+        .arg(scenario)
+        .arg(format!("http://{}/", server.authority()))
+        .arg(format!("http://{}/", proxy.authority()))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .context("start node")?;
+    let mut answers = node.stdin.take().context("node's input is piped")?;
+    let mut lines = BufReader::new(node.stdout.take().context("node's output is piped")?).lines();
+    let conversation = converse(&mut server, &proxy, &mut lines, &mut answers);
+    tokio::time::timeout(LIMIT, conversation).await.context("the scenario does not end")??;
+    let status = node.wait().await?;
+    ensure!(status.success(), "{scenario} ended with {status}; its output is above");
+    Ok(())
+}
+
+async fn converse(
+    server: &mut Server,
+    proxy: &Proxy,
+    lines: &mut Lines<BufReader<ChildStdout>>,
+    answers: &mut ChildStdin,
+) -> Result<()> {
+    let port = server.port();
+    while let Some(line) = lines.next_line().await? {
+        println!("{line}");
+        let Some(wish) = line.strip_prefix('@') else { continue };
+        match wish {
+            "cut" => proxy.cut(),
+            "heal" => proxy.heal(),
+            "kill" => server.kill().await?,
+            "start" => server.start_again(port).await?,
+            _ => bail!("the scenario wishes for {wish:?}"),
+        }
+        answers.write_all(b"done\n").await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn r_pres_1_two_tabs_join_see_each_other_and_talk() -> Result<()> {
+    play("talk").await
+}
+
+#[tokio::test]
+async fn r_hist_1_a_reload_keeps_the_history() -> Result<()> {
+    play("reload").await
+}
+
+#[tokio::test]
+async fn r_rec_1_a_tab_that_was_offline_comes_back_with_nothing_missing_or_doubled() -> Result<()> {
+    play("offline").await
+}
+
+#[tokio::test]
+async fn r_life_3_both_tabs_recover_from_kill_9_and_a_restart() -> Result<()> {
+    play("kill").await
+}

@@ -1,0 +1,81 @@
+//! From sources to `build/`: the gateway's module and bundle, the browser client, the demo.
+
+use crate::process::step;
+use crate::repository::{build_directory, root};
+use crate::wasm::{Crate, Host};
+use crate::wrangler::Wrangler;
+use crate::{bundle, client, fingerprint};
+use anyhow::{Context as _, Result};
+use std::path::PathBuf;
+
+/// What is built for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Rebuilt in seconds.
+    Dev,
+    /// As it is deployed.
+    Release,
+}
+
+impl Mode {
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Mode::Dev => "dev",
+            Mode::Release => "release",
+        }
+    }
+}
+
+/// Everything. Steps whose inputs did not change are skipped.
+pub fn run(mode: Mode) -> Result<()> {
+    gateway(mode)?;
+    client::build()?;
+    client::demo(mode)
+}
+
+fn gateway(mode: Mode) -> Result<()> {
+    let krate = Crate {
+        package: "gateway",
+        host: Host::Worker,
+        profile: if mode == Mode::Dev { "dev-wasm" } else { "release" },
+        optimise: (mode == Mode::Release).then_some("-O3"),
+    };
+    let shim = root().join("gateway/shim.js");
+    let config = root().join("wrangler.toml");
+    let build = build_directory();
+    let worker = build.join("worker");
+    let inputs = fingerprint::of(&[gateway_sources(), vec![shim.clone()]].concat(), &[mode.name(), TOOL])?;
+    let outputs = [worker.join("index.js"), worker.join("index_bg.wasm")];
+    let wrangler = Wrangler::read(&config)?;
+    fingerprint::unless_done(&build.join("stamps/gateway"), &inputs, &outputs, || {
+        let module = step(&format!("compile the gateway ({})", mode.name()), || krate.compile())?;
+        step("bind and bundle the gateway", || {
+            let glue = build.join("glue");
+            krate.bind(&module, &glue, "index")?;
+            bundle::worker(&glue, &worker, mode == Mode::Release)
+        })
+    })?;
+    bundle::check_classes(&worker, &wrangler.classes())
+        .with_context(|| format!("{} and the built gateway disagree", config.display()))
+}
+
+/// Part of each fingerprint: a changed recipe rebuilds.
+pub(crate) const TOOL: &str = concat!(env!("CARGO_PKG_VERSION"), "/1");
+
+/// All that the gateway's module is compiled from.
+fn gateway_sources() -> Vec<PathBuf> {
+    let root = root();
+    let mut sources: Vec<PathBuf> = ["Cargo.toml", "Cargo.lock", ".cargo"].map(|name| root.join(name)).into();
+    for package in ["schemas", "room-do", "gateway"] {
+        sources.extend(crate_sources(package));
+    }
+    sources.extend(crate_sources("room-do/core"));
+    sources.extend(crate_sources("gateway/auth"));
+    sources
+}
+
+pub(crate) fn crate_sources(package: &str) -> [PathBuf; 2] {
+    let package = root().join(package);
+    [package.join("Cargo.toml"), package.join("src")]
+}

@@ -1,0 +1,76 @@
+//! A crate compiled to a Wasm module with its JavaScript glue: cargo, wasm-bindgen, wasm-opt.
+
+use crate::process::{command, run, run_quiet};
+use crate::repository::{npm_tool, target_directory};
+use crate::setup::target::{self, TARGET};
+use anyhow::{Context as _, Result};
+use std::path::{Path, PathBuf};
+use wasm_bindgen_cli_support::Bindgen;
+
+/// Post-MVP features that both rustc's default and every engine we run on have.
+const FEATURES: [&str; 7] = [
+    "--enable-bulk-memory",
+    "--enable-bulk-memory-opt",
+    "--enable-mutable-globals",
+    "--enable-nontrapping-float-to-int",
+    "--enable-reference-types",
+    "--enable-sign-ext",
+    "--enable-multivalue",
+];
+
+/// One `cdylib` of the workspace.
+#[derive(Clone, Copy, Debug)]
+pub struct Crate {
+    pub package: &'static str,
+    pub profile: &'static str,
+    /// What the glue is written for.
+    pub host: Host,
+    /// wasm-opt's level, where it runs.
+    pub optimise: Option<&'static str>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Host {
+    /// A Worker: the module is imported, and the instance can be replaced after a trap.
+    Worker,
+    /// A browser or Node: the module is fetched and instantiated by a function of the glue.
+    Web,
+}
+
+impl Crate {
+    /// The path of the module that cargo leaves, compiled afresh where its sources changed.
+    pub fn compile(&self) -> Result<PathBuf> {
+        let mut cargo = target::cargo()?;
+        cargo.args(["build", "--package", self.package, "--profile", self.profile, "--target", TARGET]);
+        run(&mut cargo)?;
+        let file = format!("{}.wasm", self.package.replace('-', "_"));
+        Ok(target_directory().join(TARGET).join(self.profile).join(file))
+    }
+
+    /// Writes `<name>.js` and `<name>_bg.wasm`, for the web `<name>.d.ts` too, to `directory`.
+    pub fn bind(&self, module: &Path, directory: &Path, name: &str) -> Result<()> {
+        let mut bindgen = Bindgen::new();
+        bindgen.input_path(module).out_name(name).remove_producers_section(true);
+        match self.host {
+            Host::Worker => {
+                bindgen.module(true)?.typescript(false).reset_state_function(true).force_enable_abort_handler(true);
+            }
+            Host::Web => {
+                bindgen.web(true)?.typescript(true).remove_name_section(true);
+            }
+        }
+        bindgen.generate(directory).context("wasm-bindgen")?;
+        if let Some(level) = self.optimise {
+            optimise(&directory.join(format!("{name}_bg.wasm")), level)?;
+        }
+        Ok(())
+    }
+}
+
+fn optimise(module: &Path, level: &str) -> Result<()> {
+    let optimised = module.with_extension("opt.wasm");
+    let mut tool = command(npm_tool("wasm-opt"));
+    tool.arg(level).args(FEATURES).arg(module).arg("--output").arg(&optimised);
+    run_quiet(&mut tool)?;
+    std::fs::rename(&optimised, module).context("cannot replace the module by the optimised one")
+}
