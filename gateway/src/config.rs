@@ -37,12 +37,12 @@ pub(crate) struct SettingsError {
 
 /// The bindings' texts; those that are not bound are `None`.
 #[derive(Debug, Default)]
-struct Texts {
-    config: Option<String>,
-    keys: Option<String>,
-    api_keys: Option<String>,
-    signing_key: Option<String>,
-    dev: Option<String>,
+pub(crate) struct Texts {
+    pub(crate) config: Option<String>,
+    pub(crate) keys: Option<String>,
+    pub(crate) api_keys: Option<String>,
+    pub(crate) signing_key: Option<String>,
+    pub(crate) dev: Option<String>,
 }
 
 thread_local! {
@@ -64,7 +64,7 @@ impl Settings {
         })
     }
 
-    fn parse(texts: Texts) -> Result<Settings, SettingsError> {
+    pub(crate) fn parse(texts: Texts) -> Result<Settings, SettingsError> {
         let config = texts.config.ok_or_else(|| SettingsError {
             binding: CONFIG,
             path: ".".into(),

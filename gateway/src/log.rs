@@ -40,5 +40,11 @@ pub(crate) fn failed(request_id: &str, route: &str, failure: &Failure) {
 }
 
 fn causes(failure: &Failure) -> Vec<String> {
-    std::iter::successors(failure.source(), |error| error.source()).map(ToString::to_string).collect()
+    let mut causes = Vec::new();
+    let mut next = failure.source();
+    while let Some(cause) = next {
+        causes.push(cause.to_string());
+        next = cause.source();
+    }
+    causes
 }

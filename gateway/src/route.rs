@@ -26,14 +26,14 @@ pub(crate) enum Routed {
 }
 
 impl Route {
-    /// The methods of an address, as the header `Allow` lists them.
+    /// The methods of an address, as the header `Allow` lists them. What is elsewhere is not ours to say.
     pub(crate) fn allow(&self) -> &'static str {
         match self {
             Route::Connect { .. } | Route::Messages { .. } | Route::Members { .. } | Route::Health | Route::Jwks => {
                 "GET, OPTIONS"
             }
             Route::Publish { .. } | Route::DevToken => "POST, OPTIONS",
-            Route::Elsewhere => "GET, HEAD, OPTIONS",
+            Route::Elsewhere => "*",
         }
     }
 
@@ -55,6 +55,7 @@ impl Route {
 pub(crate) fn route(method: &str, path: &str) -> Routed {
     let Some(route) = resource(path) else { return Routed::NotFound };
     match method {
+        _ if route == Route::Elsewhere => Routed::To(route),
         "OPTIONS" => Routed::Preflight(route),
         method if route.allow().split(", ").any(|allowed| allowed == method) => Routed::To(route),
         _ => Routed::MethodNotAllowed(route),
@@ -190,7 +191,9 @@ mod tests {
             assert_eq!(route("GET", path), Routed::NotFound, "{path}");
         }
         for path in ["/", "/index.html", "/v2/rooms/chat:a/messages", "/V1/rooms/chat:a/messages", "/v1x"] {
-            assert_eq!(route("GET", path), Routed::To(Route::Elsewhere), "{path}");
+            for method in ["GET", "POST", "OPTIONS", "DELETE"] {
+                assert_eq!(route(method, path), Routed::To(Route::Elsewhere), "{method} {path}");
+            }
         }
     }
 }

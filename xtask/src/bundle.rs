@@ -9,24 +9,29 @@ use std::path::{Path, PathBuf};
 
 /// Joins `gateway/shim.js` with the glue in `glue` into `index.js` beside the module in `worker`.
 pub fn worker(glue: &Path, worker: &Path, minify: bool) -> Result<()> {
-    std::fs::create_dir_all(worker).with_context(|| format!("cannot make {}", worker.display()))?;
+    let next = worker.with_extension("next");
+    std::fs::create_dir_all(&next).with_context(|| format!("cannot make {}", next.display()))?;
     let mut esbuild = command(npm_tool("esbuild"));
     esbuild
         .current_dir(root())
         .arg("gateway/shim.js")
-        .args(["--bundle", "--format=esm", "--log-level=warning", "--target=es2024", "--legal-comments=none"])
+        .args(["--bundle", "--format=esm", "--log-level=warning", "--legal-comments=none"])
         .args(["--external:cloudflare:*", "--external:./index_bg.wasm"])
         .arg(format!("--alias:gateway-wasm={}", glue.join("index.js").display()))
-        .arg(format!("--outfile={}", worker.join("index.js").display()))
+        .arg(format!("--outfile={}", next.join("index.js").display()))
         .arg(format!("--metafile={}", metafile(worker).display()));
     if minify {
         esbuild.arg("--minify");
     }
     run_quiet(&mut esbuild)?;
-    import_plainly(&worker.join("index.js"))?;
-    std::fs::copy(glue.join("index_bg.wasm"), worker.join("index_bg.wasm"))
+    import_plainly(&next.join("index.js"))?;
+    std::fs::copy(glue.join("index_bg.wasm"), next.join("index_bg.wasm"))
         .context("cannot copy the module to the bundle")?;
-    Ok(())
+    // In one step, or a gateway that restarts meanwhile would see half of it.
+    if worker.exists() {
+        std::fs::remove_dir_all(worker).context("cannot remove the bundle before")?;
+    }
+    std::fs::rename(&next, worker).context("cannot put the bundle in its place")
 }
 
 /// Every class that `wrangler.toml` binds comes out of the bundle: one that does not would vanish silently.

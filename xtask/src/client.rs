@@ -22,7 +22,9 @@ pub fn build() -> Result<()> {
         say("client-sdk/ts has no package.json yet: skipped");
         return Ok(());
     }
-    setup::packages(&package)?;
+    if package.join("package-lock.json").exists() {
+        setup::packages(&package)?;
+    }
     let sources = ["package.json", "package-lock.json", "tsconfig.json", "src", "wasm/client_sdk.js", "scripts"];
     let mut inputs = sources.map(|source| package.join(source)).to_vec();
     inputs.extend(["src/generated", "wasm/client_sdk.d.ts", "wasm/client_sdk_bg.wasm"].map(|path| package.join(path)));

@@ -40,7 +40,7 @@ pub fn run(dev: &Dev) -> Result<()> {
     }
     let config = dev.config.clone().unwrap_or_else(|| root().join("wrangler.toml"));
     Wrangler::read(&config)?;
-    ensure_port(dev.port)?;
+    crate::workerd::ensure_startable(&dev.data, dev.port)?;
     let mut watch = Watch::begin(&config)?;
     let mut build = Build::begin()?;
     match build.finish(&stop)? {
@@ -58,8 +58,12 @@ pub fn run(dev: &Dev) -> Result<()> {
     };
     let mut server = Server::start(options)?;
     let mut running: Option<Build> = None;
-    while !stop.load(Ordering::Relaxed) {
+    loop {
         std::thread::sleep(TICK);
+        // First: a signal from a terminal reaches workerd too, which must not be started again.
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
         server.keep_alive();
         if let Some(build) = &mut running {
             match build.poll()? {
@@ -77,10 +81,6 @@ pub fn run(dev: &Dev) -> Result<()> {
     say("stopping");
     drop(running);
     server.stop()
-}
-
-fn ensure_port(port: u16) -> Result<()> {
-    crate::workerd::ensure_port_is_free(port).context("cannot serve; --port names another one")
 }
 
 /// The gateway, through all its processes.

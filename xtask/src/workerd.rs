@@ -218,6 +218,12 @@ impl Workerd {
     }
 }
 
+/// Whether a gateway could start, asked ahead of a long build: the directory is nobody's, the port is free.
+pub fn ensure_startable(data: &Path, port: u16) -> Result<()> {
+    Data::open(data)?;
+    ensure_port_is_free(port)
+}
+
 impl Drop for Workerd {
     fn drop(&mut self) {
         if self.kill().is_err() {
@@ -412,9 +418,9 @@ fn path_text(path: &Path) -> Result<String> {
 }
 
 /// workerd's own refusal of a taken port is a page of stack trace.
-pub(crate) fn ensure_port_is_free(port: u16) -> Result<()> {
+fn ensure_port_is_free(port: u16) -> Result<()> {
     match std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-        Err(error) if error.kind() == ErrorKind::AddrInUse => bail!("port {port} is taken"),
+        Err(error) if error.kind() == ErrorKind::AddrInUse => bail!("port {port} is taken; choose another one"),
         Err(error) => Err(error).with_context(|| format!("cannot listen on port {port}")),
         Ok(_) => Ok(()),
     }

@@ -1,6 +1,6 @@
 //! What is kept with a socket: enough to rebuild its connection after hibernation.
 //!
-//! The first byte is the layout's version; what follows is MessagePack without names. Newer code reads every
+//! The first byte is the layout's version; what follows is MessagePack with names. Newer code reads every
 //! older version.
 
 use schemas::{Claims, Codec, ConnectionId, PublicSession};
@@ -33,7 +33,7 @@ impl Attachment {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = vec![VERSION];
-        bytes.extend(rmp_serde::to_vec(self).expect("an attachment is plain data"));
+        bytes.extend(rmp_serde::to_vec_named(self).expect("an attachment is plain data"));
         bytes
     }
 

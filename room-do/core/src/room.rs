@@ -83,7 +83,7 @@ impl Room {
         }
         self.watch_expiry(now, id, connection.claims.expires_at);
         self.connections.insert(id, connection);
-        self.timers.set_if_unset(Timer::Sweep, now + limits::SWEEP_INTERVAL_MS);
+        self.timers.set_if_unset(Timer::Sweep, self.next_sweep(now));
     }
 
     fn restore_graces(&mut self, now: u64) {
@@ -109,15 +109,8 @@ impl Room {
             Input::Received { connection, frame } => self.on_received(now, connection, &frame, storage),
             Input::Closed { connection, code } => self.on_closed(now, connection, code),
             Input::Asked { request, call } => self.on_asked(now, request, call, storage),
-            Input::TurnEnded => self.on_due(now, storage),
-            Input::AlarmFired { heard } => {
-                for (id, at) in heard {
-                    if let Some(connection) = self.connections.get_mut(id) {
-                        connection.heard_at = connection.heard_at.max(at);
-                    }
-                }
-                self.on_due(now, storage);
-            }
+            Input::TurnEnded => self.on_turn_ended(now, storage),
+            Input::AlarmFired { heard } => self.on_alarm(now, heard, storage),
         }
         if self.staging.is_full() {
             self.flush(now, storage);
@@ -141,18 +134,45 @@ impl Room {
         self.timers.set_no_later(Timer::Flush, at);
     }
 
-    fn on_due(&mut self, now: u64, storage: &mut dyn Storage) {
-        while let Some(timer) = self.timers.pop_due(now) {
-            match timer {
-                Timer::Flush => self.flush(now, storage),
-                Timer::Hello(id) => self.refuse_connection(now, id, CloseCode::BadRequest),
-                Timer::Expiring(id) => self.on_expiring(id),
-                Timer::Expired(id) => self.refuse_connection(now, id, CloseCode::TokenExpired),
-                Timer::Grace(user, session) => self.end_membership(&(user, session), LeaveReason::Lost),
-                Timer::Sweep => self.sweep(now),
-                Timer::Trim => self.trim(now, storage),
+    fn on_turn_ended(&mut self, now: u64, storage: &mut dyn Storage) {
+        while let Some(timer) = self.timers.pop_turn(now) {
+            self.on_timer(now, timer, storage);
+        }
+    }
+
+    /// Every alarm sweeps, whatever it was set for: it alone knows when pings were answered.
+    fn on_alarm(&mut self, now: u64, heard: Vec<(ConnectionId, u64)>, storage: &mut dyn Storage) {
+        for (id, at) in heard {
+            if let Some(connection) = self.connections.get_mut(id) {
+                connection.heard_at = connection.heard_at.max(at);
             }
         }
+        self.timers.clear(&Timer::Sweep);
+        self.sweep(now);
+        while let Some(timer) = self.timers.pop_durable(now) {
+            self.on_timer(now, timer, storage);
+        }
+    }
+
+    fn on_timer(&mut self, now: u64, timer: Timer, storage: &mut dyn Storage) {
+        match timer {
+            Timer::Flush => self.flush(now, storage),
+            Timer::Hello(id) => self.refuse_connection(now, id, CloseCode::BadRequest),
+            Timer::Expiring(id) => self.on_expiring(id),
+            Timer::Expired(id) => self.refuse_connection(now, id, CloseCode::TokenExpired),
+            Timer::Grace(user, session) => self.end_membership(&(user, session), LeaveReason::Lost),
+            Timer::Sweep => self.sweep(now),
+            Timer::Trim => self.trim(now, storage),
+        }
+    }
+
+    /// The room's own minute: the same after each restore, so that waking often does not put the sweep off for ever;
+    /// another than other rooms', so that they do not all wake at once.
+    fn next_sweep(&self, now: u64) -> u64 {
+        const INTERVAL: u64 = limits::SWEEP_INTERVAL_MS;
+        let name = self.setup.name.as_str().bytes();
+        let phase = name.fold(0_u64, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into())) % INTERVAL;
+        (now.saturating_sub(phase) / INTERVAL + 1) * INTERVAL + phase
     }
 
     fn on_opened(&mut self, now: u64, id: ConnectionId, codec: schemas::Codec, claims: schemas::Claims) {
@@ -165,7 +185,7 @@ impl Room {
             return;
         }
         self.timers.set(Timer::Hello(id), now + limits::HELLO_WITHIN_MS);
-        self.timers.set_if_unset(Timer::Sweep, now + limits::SWEEP_INTERVAL_MS);
+        self.timers.set_if_unset(Timer::Sweep, self.next_sweep(now));
         self.watch_expiry(now, id, claims.expires_at);
         self.connections.insert(id, Connection::opened(codec, claims, now));
         self.attach(now, id);
@@ -269,7 +289,7 @@ impl Room {
             self.refuse_connection(now, id, CloseCode::HeartbeatTimeout);
         }
         if self.connections.len() > 0 {
-            self.timers.set(Timer::Sweep, now + limits::SWEEP_INTERVAL_MS);
+            self.timers.set(Timer::Sweep, self.next_sweep(now));
         }
     }
 

@@ -84,10 +84,16 @@ impl Timers {
         }
     }
 
-    /// Takes the earliest timer that is due.
-    pub(crate) fn pop_due(&mut self, now: u64) -> Option<Timer> {
-        let first = |queue: &BTreeSet<(u64, Timer)>| queue.first().filter(|(at, _)| *at <= now).cloned();
-        let (_, timer) = [first(&self.turn), first(&self.durable)].into_iter().flatten().min()?;
+    /// Takes the earliest timer of the turn that is due.
+    pub(crate) fn pop_turn(&mut self, now: u64) -> Option<Timer> {
+        let (_, timer) = self.turn.first().filter(|(at, _)| *at <= now)?.clone();
+        self.clear(&timer);
+        Some(timer)
+    }
+
+    /// Takes the earliest durable timer that is due.
+    pub(crate) fn pop_durable(&mut self, now: u64) -> Option<Timer> {
+        let (_, timer) = self.durable.first().filter(|(at, _)| *at <= now)?.clone();
         self.clear(&timer);
         Some(timer)
     }

@@ -1,0 +1,58 @@
+import type { Driver } from "./driver.js";
+import type { RoomcastError } from "./errors.js";
+import type { ClientCore } from "./wasm.js";
+
+interface Call {
+  resolve(result: unknown): void;
+  reject(error: unknown): void;
+}
+
+/** Requests whose outcome is awaited. The core bounds them: it settles each, at the latest when it is full. */
+export class Calls {
+  readonly #open = new Map<number, Call>();
+  #last = 0;
+
+  begin<Result>(
+    driver: Driver,
+    signal: AbortSignal | undefined,
+    step: (core: ClientCore, now: number, call: number) => Uint8Array,
+  ): Promise<Result> {
+    this.#last = (this.#last + 1) >>> 0;
+    const call = this.#last;
+    return new Promise<Result>((resolve, reject) => {
+      const abort = (): void => {
+        const waiting = this.#open.get(call);
+        this.#open.delete(call);
+        driver.run((core, now) => core.cancel(now, call));
+        waiting?.reject(signal?.reason);
+      };
+      const end = (): void => signal?.removeEventListener("abort", abort);
+      this.#open.set(call, {
+        resolve: (result) => (end(), resolve(result as Result)),
+        reject: (error) => (end(), reject(error as Error)),
+      });
+      signal?.addEventListener("abort", abort);
+      try {
+        driver.run((core, now) => step(core, now, call));
+      } catch (error) {
+        this.reject(call, error as RoomcastError);
+      }
+    });
+  }
+
+  resolve(call: number, result: unknown): void {
+    const waiting = this.#open.get(call);
+    this.#open.delete(call);
+    waiting?.resolve(result);
+  }
+
+  reject(call: number, error: RoomcastError): void {
+    const waiting = this.#open.get(call);
+    this.#open.delete(call);
+    waiting?.reject(error);
+  }
+
+  rejectAll(error: RoomcastError): void {
+    for (const call of [...this.#open.keys()]) this.reject(call, error);
+  }
+}

@@ -1,0 +1,234 @@
+import { readBlock, type Block, type Command, type CoreEvent, type Output } from "./block.js";
+import type { TokenFunction } from "./client.js";
+import { RoomcastError } from "./errors.js";
+import type { ClientCore, WasmSource } from "./wasm.js";
+
+/** What is needed of a WebSocket: the browser's, Node 22's, and npm's `ws` all have it. */
+export interface WebSocketLike {
+  binaryType: string;
+  onopen: ((event: any) => void) | null;
+  onmessage: ((event: any) => void) | null;
+  onclose: ((event: any) => void) | null;
+  onerror: ((event: any) => void) | null;
+  send(data: string | Uint8Array<ArrayBuffer>): void;
+  close(code?: number, reason?: string): void;
+}
+
+/** Makes a {@link WebSocketLike}. */
+export type WebSocketConstructor = new (url: string, protocols: string[]) => WebSocketLike;
+
+/** How a room reaches its deployment. */
+export interface Route {
+  address: string;
+  token: TokenFunction | undefined;
+  WebSocket: WebSocketConstructor | undefined;
+  wasm: WasmSource | undefined;
+}
+
+/** Who hears of what the core tells. */
+export interface Sink {
+  heard(event: CoreEvent): void;
+  /** The core cannot go on: its state is lost. */
+  broke(error: unknown): void;
+}
+
+/** One input of the core, at a time. */
+export type Step = (core: ClientCore, now: number) => Uint8Array;
+
+const nothing = (): void => {};
+
+/**
+ * Between the pure core and the platform: carries what happens to sockets, timers and the page in, and what the
+ * core asks for out, in order. Decides nothing.
+ */
+export class Driver {
+  readonly #core: ClientCore;
+  readonly #room: string;
+  readonly #route: Route;
+  readonly #sink: Sink;
+  readonly #outputs: Output[] = [];
+  #applying = false;
+  #socket: { attempt: number; socket: WebSocketLike } | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timerAt: number | undefined;
+  #turnEnds = false;
+  #unlisten = nothing;
+
+  constructor(core: ClientCore, room: string, route: Route, sink: Sink) {
+    this.#core = core;
+    this.#room = room;
+    this.#route = route;
+    this.#sink = sink;
+  }
+
+  /** Starts to listen to the page's hints, which `rest` ends. */
+  wake(): void {
+    this.#unlisten();
+    this.#unlisten = listenToHints((step) => this.run(step));
+  }
+
+  rest(): void {
+    this.#unlisten();
+    this.#unlisten = nothing;
+  }
+
+  /**
+   * @throws {RoomcastError} `invalid_argument`, where the core says that an argument is not of its shape.
+   */
+  run(step: Step): void {
+    let block: Block;
+    try {
+      block = readBlock(step(this.#core, performance.now()));
+    } catch (error) {
+      if (typeof error === "string") throw new RoomcastError("invalid_argument", error);
+      this.#break(error);
+      return;
+    }
+    // What a listener starts is applied behind what it was told of.
+    this.#outputs.push(...block.do);
+    this.#schedule(block);
+    if (this.#applying) return;
+    this.#applying = true;
+    try {
+      for (let output = this.#outputs.shift(); output !== undefined; output = this.#outputs.shift()) {
+        this.#apply(output);
+      }
+    } finally {
+      this.#applying = false;
+    }
+  }
+
+  #apply(output: Output): void {
+    switch (output.t) {
+      case "fetch":
+        void this.#fetchToken(output.attempt);
+        break;
+      case "open":
+        this.#open(output.attempt, output.token);
+        break;
+      case "send":
+        this.#send(output);
+        break;
+      case "close":
+        this.#close(output.code, output.reason);
+        break;
+      default:
+        this.#sink.heard(output);
+    }
+  }
+
+  #schedule({ at, turn }: Block): void {
+    if (turn) {
+      if (this.#turnEnds) return;
+      this.#turnEnds = true;
+      queueMicrotask(() => {
+        this.#turnEnds = false;
+        this.run((core, now) => core.timed_out(now));
+      });
+      return;
+    }
+    if (at === this.#timerAt) return;
+    clearTimeout(this.#timer);
+    this.#timerAt = at;
+    if (at === undefined) return;
+    this.#timer = setTimeout(() => {
+      this.#timerAt = undefined;
+      this.run((core, now) => core.timed_out(now));
+    }, Math.max(0, at - performance.now()));
+  }
+
+  async #fetchToken(attempt: number): Promise<void> {
+    let token: string;
+    try {
+      token = (await this.#route.token?.({ room: this.#room })) ?? "";
+      if (!/^[\w.-]+$/.test(token)) throw new TypeError("the token function returned no token");
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      if (error instanceof RoomcastError && !error.retryable) {
+        this.run((core, now) => core.token_refused(now, attempt, error.code));
+      } else {
+        this.#sink.heard({ t: "notice", code: "token_failed", message });
+        this.run((core, now) => core.token_failed(now, attempt));
+      }
+      return;
+    }
+    this.run((core, now) => core.token_fetched(now, attempt, token));
+  }
+
+  #open(attempt: number, token: string | undefined): void {
+    const protocols = ["roomcast.v1.msgpack"];
+    if (token !== undefined) protocols.push(`roomcast.token.${token}`);
+    const closed = (code: number, reason: string): void => {
+      this.run((core, now) => core.closed(now, attempt, code, reason));
+    };
+    let socket: WebSocketLike;
+    try {
+      const Socket = this.#route.WebSocket ?? (globalThis.WebSocket as WebSocketConstructor | undefined);
+      if (Socket === undefined) throw new Error("there is no WebSocket here: pass one as options.WebSocket");
+      socket = new Socket(this.#route.address, protocols);
+    } catch (error) {
+      this.#sink.heard({ t: "notice", code: "no_socket", message: String(error) });
+      closed(1006, "");
+      return;
+    }
+    this.#socket = { attempt, socket };
+    socket.binaryType = "arraybuffer";
+    socket.onopen = () => this.run((core, now) => core.opened(now, attempt));
+    socket.onmessage = ({ data }: { data: string | ArrayBuffer }) => {
+      this.run((core, now) =>
+        typeof data === "string"
+          ? core.received_text(now, attempt)
+          : core.received(now, attempt, new Uint8Array(data)),
+      );
+    };
+    socket.onclose = ({ code, reason }: { code: number; reason: string }) => closed(code, reason);
+    // A close follows, and says more; `ws` throws where nobody listens.
+    socket.onerror = nothing;
+  }
+
+  #send({ attempt, text, frame }: Extract<Command, { t: "send" }>): void {
+    if (this.#socket?.attempt !== attempt) return;
+    try {
+      this.#socket.socket.send(text ?? (frame as Uint8Array<ArrayBuffer>));
+    } catch {
+      // A socket on its way out: its close event tells the core.
+    }
+  }
+
+  #close(code: number, reason: string): void {
+    const socket = this.#socket?.socket;
+    if (socket === undefined) return;
+    this.#socket = undefined;
+    socket.onopen = socket.onmessage = socket.onclose = null;
+    try {
+      socket.close(code, reason);
+    } catch {
+      // Closed already.
+    }
+  }
+
+  #break(error: unknown): void {
+    this.#close(3001, "client broke");
+    clearTimeout(this.#timer);
+    this.rest();
+    this.#outputs.length = 0;
+    this.#sink.broke(error);
+  }
+}
+
+/** Tells the core when the network comes and goes, and when the page comes to the front or thaws. */
+function listenToHints(run: (step: Step) => void): () => void {
+  const page = globalThis as Partial<Pick<typeof globalThis, "addEventListener" | "document">>;
+  if (typeof page.addEventListener !== "function") return nothing;
+  const listening = new AbortController();
+  const { signal } = listening;
+  const seen = (): void => {
+    if (page.document?.visibilityState !== "hidden") run((core, now) => core.visible(now));
+  };
+  page.addEventListener("online", () => run((core, now) => core.network_found(now)), { signal });
+  page.addEventListener("offline", () => run((core, now) => core.network_lost(now)), { signal });
+  page.addEventListener("pageshow", seen, { signal });
+  page.document?.addEventListener("visibilitychange", seen, { signal });
+  page.document?.addEventListener("resume", seen, { signal });
+  return () => listening.abort();
+}

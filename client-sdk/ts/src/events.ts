@@ -1,0 +1,124 @@
+import type { Author, Left, Member as WireMember, Occupancy, RecoveryFailure } from "./generated/wire.js";
+
+/**
+ * An application's types of publications, each with the type of its data. Data is JSON, or a `Uint8Array`.
+ *
+ * @example
+ * ```ts
+ * type Chat = { message: { text: string }; sketch: Uint8Array };
+ * const room = client.room<Chat>("chat:lobby");
+ * ```
+ */
+export type EventMap = Record<string, unknown>;
+
+interface PublicationFields<Data, Type extends string> {
+  /** The application's own type of publication. */
+  readonly type: Type;
+  readonly data: Data;
+  /** When the room took it, in milliseconds since 1970. */
+  readonly time: number;
+  /** Absent for what a backend published in nobody's name. */
+  readonly from?: Author;
+  readonly tags: readonly string[];
+}
+
+/** One entry of the room's log. */
+export interface LoggedPublication<Data = unknown, Type extends string = string>
+  extends PublicationFields<Data, Type> {
+  readonly ephemeral: false;
+  /** Its place in the room's order. */
+  readonly offset: number;
+}
+
+/** Seen by who was there, and never logged. */
+export interface EphemeralPublication<Data = unknown, Type extends string = string>
+  extends PublicationFields<Data, Type> {
+  readonly ephemeral: true;
+  readonly offset?: undefined;
+}
+
+/**
+ * What somebody published.
+ *
+ * @example
+ * ```ts
+ * room.on("message", (message) => {
+ *   if (!message.ephemeral) lastSeen = message.offset;
+ * });
+ * ```
+ */
+export type Publication<Data = unknown, Type extends string = string> =
+  | LoggedPublication<Data, Type>
+  | EphemeralPublication<Data, Type>;
+
+/** A publication of any of the application's types; `type` tells which. */
+export type AnyPublication<Events extends EventMap> = {
+  [Type in keyof Events & string]: Publication<Events[Type], Type>;
+}[keyof Events & string];
+
+/** A session in the presence set; another tab of the same user is another member. */
+export interface Member<Presence = unknown> extends Omit<WireMember, "data"> {
+  readonly data?: Presence;
+}
+
+/** What changed in {@link Room.members}. */
+export interface PresenceDiff<Presence = unknown> {
+  readonly joined: readonly Member<Presence>[];
+  readonly left: readonly Left[];
+  readonly updated: readonly Member<Presence>[];
+}
+
+/** Who this connection is. */
+export interface Me {
+  /** A new one on every reconnect. */
+  readonly connection: string;
+  /** This room object's public id across its reconnects: the `session` that others see. */
+  readonly session: string;
+  readonly user: string;
+  /** The whole subscription: the token's tags and those asked for. */
+  readonly tags: readonly string[];
+}
+
+/** Publications are missing between the last one heard and the next; what a `rewind` brings comes behind it. */
+export interface Gap {
+  readonly reason: RecoveryFailure;
+}
+
+/** Something to know of, that needs no answer. */
+export interface Notice {
+  /**
+   * `expiring`: the token ends at `expiresAt`, and the room comes back with a new one. `restarted`: the room was
+   * rebuilt. `ephemerals_dropped`: this connection was too slow for them. `token_failed`: the token function threw,
+   * and is asked again. Any other: the server could not read something this client sent.
+   */
+  readonly code: "expiring" | "restarted" | "ephemerals_dropped" | "token_failed" | (string & {});
+  readonly message: string;
+  readonly expiresAt?: number;
+}
+
+/**
+ * `idle` · `connecting` until the first welcome since joining · `connected` · `reconnecting` after that · `offline`
+ * while there is no network · `failed`: stopped for good, {@link Room.failure} says why · `left`.
+ */
+export type RoomStatus = "idle" | "connecting" | "connected" | "reconnecting" | "offline" | "failed" | "left";
+
+/** What a room tells of besides the application's own types. */
+export interface RoomEvents<Events extends EventMap = EventMap, Presence = unknown> {
+  /** Every publication, of whatever type. */
+  publication: AnyPublication<Events>;
+  status: RoomStatus;
+  members: readonly Member<Presence>[];
+  presence: PresenceDiff<Presence>;
+  /** How many are here, where a room counts and does not list. */
+  occupancy: Occupancy;
+  gap: Gap;
+  notice: Notice;
+}
+
+/** A page of the log, ascending. */
+export interface HistoryPage<Events extends EventMap = EventMap> {
+  readonly epoch: string;
+  readonly messages: readonly Extract<AnyPublication<Events>, { ephemeral: false }>[];
+  /** The value for the same parameter that brings the next page; absent on the last. */
+  readonly next?: number;
+}

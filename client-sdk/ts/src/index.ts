@@ -1,0 +1,40 @@
+/**
+ * Roomcast in the browser, in Node and in workers: join a room, publish, hear what others publish, see who is here.
+ *
+ * @example
+ * ```ts
+ * import { Roomcast } from "@roomcast/client";
+ *
+ * const client = new Roomcast({ url: "https://rooms.example", token: async ({ room }) => fetchToken(room) });
+ * const room = client.room<{ message: { text: string } }>("chat:lobby", { rewind: 50 });
+ * room.on("message", (message) => console.log(message.from?.user, message.data.text));
+ * await room.join();
+ * await room.publish("message", { text: "hi" });
+ * ```
+ *
+ * @module
+ */
+export { Roomcast } from "./client.js";
+export type { RoomcastOptions, TokenFunction } from "./client.js";
+export { Room } from "./room.js";
+export type { HistoryOptions, PublishOptions, RoomOptions, RoomPresence, Signalled } from "./room.js";
+export type {
+  AnyPublication,
+  EphemeralPublication,
+  EventMap,
+  Gap,
+  HistoryPage,
+  LoggedPublication,
+  Me,
+  Member,
+  Notice,
+  PresenceDiff,
+  Publication,
+  RoomEvents,
+  RoomStatus,
+} from "./events.js";
+export { RoomcastError } from "./errors.js";
+export type { ErrorOutcome, RoomcastErrorCode } from "./errors.js";
+export type { WasmSource } from "./wasm.js";
+export type { WebSocketConstructor, WebSocketLike } from "./driver.js";
+export type { Author, Detail, Left, LeaveReason, Occupancy, Published, RecoveryFailure } from "./generated/wire.js";

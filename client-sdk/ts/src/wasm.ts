@@ -1,0 +1,36 @@
+import init, { ClientCore } from "./client_sdk.js";
+
+export type { ClientCore };
+
+/** Where the Wasm module comes from: an address, its bytes, a compiled module, or a response with it. */
+export type WasmSource = string | URL | BufferSource | WebAssembly.Module | Response | Promise<Response>;
+
+let loading: Promise<typeof ClientCore> | undefined;
+
+/**
+ * Loads the module at the first call, once for all rooms. Without a source it lies beside this file, which is also
+ * what bundlers understand by `new URL(…, import.meta.url)`.
+ */
+export function loadCore(source?: WasmSource): Promise<typeof ClientCore> {
+  loading ??= instantiate(source).catch((error: unknown) => {
+    loading = undefined;
+    throw error;
+  });
+  return loading;
+}
+
+async function instantiate(source?: WasmSource): Promise<typeof ClientCore> {
+  const chosen = source ?? new URL("./client_sdk_bg.wasm", import.meta.url);
+  const isFile = chosen instanceof URL && chosen.protocol === "file:";
+  await init({ module_or_path: isFile ? await readFile(chosen) : await chosen });
+  return ClientCore;
+}
+
+/** Node's fetch knows no files. The name is put together so that bundlers for browsers do not look for it. */
+async function readFile(file: URL): Promise<BufferSource> {
+  const name = ["node:fs", "promises"].join("/");
+  const files = (await import(/* @vite-ignore */ /* webpackIgnore: true */ name)) as {
+    readFile(file: URL): Promise<Uint8Array<ArrayBuffer>>;
+  };
+  return files.readFile(file);
+}

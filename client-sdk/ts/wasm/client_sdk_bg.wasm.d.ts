@@ -1,0 +1,30 @@
+/* tslint:disable */
+/* eslint-disable */
+export const memory: WebAssembly.Memory;
+export const __wbg_clientcore_free: (a: number, b: number) => void;
+export const clientcore_cancel: (a: number, b: number, c: number) => [number, number];
+export const clientcore_closed: (a: number, b: number, c: number, d: number, e: number, f: number) => [number, number];
+export const clientcore_history: (a: number, b: number, c: number, d: number, e: number, f: number, g: number, h: number, i: number, j: number) => [number, number];
+export const clientcore_join: (a: number, b: number) => [number, number];
+export const clientcore_leave: (a: number, b: number) => [number, number];
+export const clientcore_network_found: (a: number, b: number) => [number, number];
+export const clientcore_network_lost: (a: number, b: number) => [number, number];
+export const clientcore_new: (a: number, b: number, c: number, d: number, e: number, f: number, g: number, h: number, i: number, j: number, k: number, l: number, m: number, n: number, o: number) => [number, number, number];
+export const clientcore_opened: (a: number, b: number, c: number) => [number, number];
+export const clientcore_presence: (a: number, b: number, c: number, d: number, e: number, f: number, g: number) => [number, number, number, number];
+export const clientcore_publish: (a: number, b: number, c: number, d: number, e: number, f: number, g: number, h: number, i: number, j: number, k: number, l: number, m: number, n: number, o: number, p: number, q: number, r: number, s: number, t: number) => [number, number, number, number];
+export const clientcore_received: (a: number, b: number, c: number, d: number, e: number) => [number, number];
+export const clientcore_received_text: (a: number, b: number, c: number) => [number, number];
+export const clientcore_timed_out: (a: number, b: number) => [number, number];
+export const clientcore_token_failed: (a: number, b: number, c: number) => [number, number];
+export const clientcore_token_fetched: (a: number, b: number, c: number, d: number, e: number) => [number, number];
+export const clientcore_token_refused: (a: number, b: number, c: number, d: number, e: number) => [number, number];
+export const clientcore_visible: (a: number, b: number) => [number, number];
+export const __wbindgen_malloc: (a: number, b: number) => number;
+export const __wbindgen_realloc: (a: number, b: number, c: number, d: number) => number;
+export const __wbindgen_free: (a: number, b: number, c: number) => void;
+export const __wbindgen_externrefs: WebAssembly.Table;
+export const __externref_table_alloc: () => number;
+export const __externref_drop_slice: (a: number, b: number) => void;
+export const __externref_table_dealloc: (a: number) => void;
+export const __wbindgen_start: () => void;

@@ -1,0 +1,102 @@
+// What stands between the platform and the Wasm module: the length check, and recovery from a trap.
+
+import { DurableObject } from "cloudflare:workers";
+import * as wasm from "gateway-wasm";
+
+const MESSAGE_BYTES_MAX = 1024 * 1024 + 64 * 1024;
+
+// A trap (a panic, a stack overflow, memory that ran out) ends the Wasm instance with the state of every room in
+// this isolate. wasm-bindgen's glue puts a new instance in its place at the next call of a plain export, but not
+// safely at a call of a method, whose object lives in the old one: so each event begins with instance().
+let current = begin();
+
+function begin() {
+  const number = wasm.__worker_init_state().instanceId;
+  // Read by the rooms: one above 1 means that an instance was lost.
+  globalThis.roomcastInstance = number;
+  return { number, waiting: new Set() };
+}
+
+function instance() {
+  if (wasm.__worker_init_state().instanceId !== current.number) {
+    const lost = current;
+    current = begin();
+    console.error(`wasm instance ${lost.number} was lost to a trap; instance ${current.number} serves`);
+    for (const reject of lost.waiting) reject(new Error("the instance was lost to a trap"));
+  }
+  return current;
+}
+
+// A future of a lost instance is never polled again, so what waits for it would wait for ever. The promise is made
+// anew for each event: workerd lets none be shared between requests.
+function orLost(promise) {
+  const { waiting } = current;
+  return new Promise((resolve, reject) => {
+    waiting.add(reject);
+    promise.then(resolve, reject).finally(() => waiting.delete(reject));
+  });
+}
+
+// A trap in a task that no event is waiting for shows here alone.
+addEventListener("error", () => void instance());
+addEventListener("unhandledrejection", () => void instance());
+
+export default {
+  fetch(request, env, ctx) {
+    instance();
+    return orLost(wasm.fetch(request, env, ctx));
+  },
+};
+
+export class Room extends DurableObject {
+  #room;
+  #builtIn = 0;
+
+  #call(method, ...parameters) {
+    const { number } = instance();
+    try {
+      if (this.#builtIn !== number) {
+        // After a trap, and at the first event: from storage and attachments alone.
+        this.#room = new wasm.Room(this.ctx, this.env);
+        this.#builtIn = number;
+      }
+      return this.#room[method](...parameters);
+    } catch (error) {
+      // If that was a trap, those who wait learn of it before the next event.
+      instance();
+      throw error;
+    }
+  }
+
+  fetch(request) {
+    return orLost(this.#call("fetch", request));
+  }
+
+  alarm() {
+    return orLost(this.#call("alarm"));
+  }
+
+  webSocketMessage(ws, message) {
+    // Ahead of Wasm, whose memory never shrinks: the platform passes on messages of 32 MiB.
+    if (exceeds(message, MESSAGE_BYTES_MAX)) {
+      ws.close(1009, "message too large");
+      return;
+    }
+    this.#call("webSocketMessage", ws, message);
+  }
+
+  webSocketClose(ws, code, reason, wasClean) {
+    this.#call("webSocketClose", ws, code, reason, wasClean);
+  }
+
+  webSocketError(ws, error) {
+    this.#call("webSocketError", ws, error);
+  }
+}
+
+function exceeds(message, bytesMax) {
+  if (typeof message !== "string") return message.byteLength > bytesMax;
+  // A UTF-16 unit is one to three bytes of UTF-8.
+  if (message.length > bytesMax) return true;
+  return message.length * 3 > bytesMax && new TextEncoder().encode(message).byteLength > bytesMax;
+}

@@ -1,0 +1,51 @@
+//! `GET /v1/rooms/{room}/connect`: from an upgrade to a room's connection, or to a close code that says why not.
+
+use auth::Refusal;
+use worker::{Date, Env, Request, Response, WebSocketPair};
+
+use crate::{
+    access::{self, Presented},
+    config::Settings,
+    failure::Failure,
+    forward, log,
+};
+
+pub(crate) async fn answer(
+    env: &Env,
+    settings: &Settings,
+    request: &Request,
+    presented: &Presented,
+    room: &str,
+    request_id: &str,
+) -> Result<Response, Failure> {
+    if !is_upgrade(request) {
+        return Err(Failure::UpgradeRequired);
+    }
+    match access::connect(settings, room, presented, Date::now().as_millis()) {
+        Ok(connection) => forward::connect(env, &connection, request_id).await,
+        Err(refusal) => match presented.refusable_subprotocol() {
+            Some(subprotocol) => {
+                log::failed(request_id, "connect", &refusal.into());
+                refuse(refusal, subprotocol).map_err(Failure::platform("refuse the upgrade"))
+            }
+            None => Err(refusal.into()),
+        },
+    }
+}
+
+fn is_upgrade(request: &Request) -> bool {
+    let upgrade = request.headers().get("upgrade").ok().flatten();
+    upgrade.is_some_and(|upgrade| upgrade.eq_ignore_ascii_case("websocket"))
+}
+
+/// Accepts an upgrade to close it at once: a browser cannot read the HTTP status of a failed upgrade, but reads a
+/// close code.
+fn refuse(refusal: Refusal, subprotocol: &str) -> worker::Result<Response> {
+    let pair = WebSocketPair::new()?;
+    pair.server.accept()?;
+    let close = refusal.close_code();
+    pair.server.close(Some(close.code()), Some(close.reason()))?;
+    let response = Response::from_websocket(pair.client)?;
+    response.headers().set("sec-websocket-protocol", subprotocol)?;
+    Ok(response)
+}

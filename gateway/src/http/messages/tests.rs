@@ -1,0 +1,113 @@
+use schemas::{
+    Claims, Offset, RoomName, Tenant, UserId,
+    http::Reader,
+};
+use serde_json::{Value, json};
+
+use super::*;
+
+fn user() -> Caller {
+    let user = UserId::parse("ann").expect("a user");
+    let info = Payload::from_json(r#"{"name":"Ann"}"#.into()).ok();
+    let claims = Claims {
+        user: Some(user.clone()),
+        capabilities: schemas::Capabilities::all(),
+        info,
+        tags: vec!["$vip".into()],
+        expires_at: None,
+    };
+    Caller::User { user, claims }
+}
+
+fn publish_by(caller: Caller, body: &Value) -> Result<PublishCall, Failure> {
+    let kind = KindConfig::default();
+    let room = RoomName::parse("chat:a").expect("a room");
+    let call = Call { room, tenant: Tenant::default_tenant(), kind: &kind, caller };
+    publish_call(body::parse(body.to_string().as_bytes())?, &call)
+}
+
+fn code(result: Result<PublishCall, Failure>) -> (u16, String, Vec<String>) {
+    let problem = result.expect_err("refused").problem();
+    (problem.status, problem.code, problem.details.into_iter().map(|detail| detail.path).collect())
+}
+
+#[test]
+fn r_http_6_each_bound_of_a_publish_is_refused_by_one_and_served_exactly() {
+    let data = |bytes: usize| json!({ "data": "x".repeat(bytes - 2) });
+    let tags = |count: usize, bytes: usize| json!({ "data": 1, "tags": vec!["t".repeat(bytes); count] });
+    let kind = |bytes: usize| json!({ "data": 1, "type": "k".repeat(bytes) });
+    let users = |count: usize| json!({ "data": 1, "to": { "users": vec!["u"; count] } });
+    let nested = |depth: usize| -> Value {
+        serde_json::from_str(&format!("{{\"data\":{}{}}}", "[".repeat(depth), "]".repeat(depth))).expect("JSON")
+    };
+    for body in [data(65_536), tags(8, 64), kind(64), kind(1), users(100), nested(64)] {
+        assert!(publish_by(Caller::Service, &body).is_ok());
+    }
+    let too_large = (413, "too_large".to_owned(), vec![]);
+    assert_eq!(code(publish_by(Caller::Service, &data(65_537))), too_large);
+    let invalid = |path: &str| (400, "invalid_argument".to_owned(), vec![path.to_owned()]);
+    let rows = [
+        (tags(9, 1), "tags"),
+        (tags(1, 65), "tags[0]"),
+        (tags(1, 0), "tags[0]"),
+        (json!({ "data": 1, "tags": ["a", "$vip"] }), "tags[1]"),
+        (kind(65), "type"),
+        (kind(0), "type"),
+        (json!({ "data": 1, "type": "edit" }), "type"),
+        (json!({ "data": 1, "type": "remove" }), "type"),
+        (json!({ "data": 1, "type": "react" }), "type"),
+        (users(101), "to"),
+        (json!({ "data": 1, "to": { "connections": ["0123456789abcd"] } }), "to.connections"),
+        (nested(65), "data"),
+        (json!({ "data": { "$bin": "no base64!" } }), "data"),
+    ];
+    for (body, path) in rows {
+        assert_eq!(code(publish_by(Caller::Service, &body)), invalid(path), "{body}");
+    }
+    let connections = json!({ "data": 1, "ephemeral": true, "to": { "connections": ["0123456789abcd"] } });
+    assert!(publish_by(Caller::Service, &connections).is_ok());
+}
+
+#[test]
+fn r_http_2_a_backend_names_the_author_and_a_user_is_its_own() {
+    let plain = json!({ "data": 1 });
+    let from = json!({ "data": 1, "from": { "user": "bot", "info": { "name": "Bot" } } });
+    let author = |caller, body| publish_by(caller, body).expect("a publish").author;
+    assert_eq!(author(Caller::Service, &plain), None);
+    let bot = author(Caller::Service, &from).expect("an author");
+    assert_eq!((bot.user.as_str(), bot.session), ("bot", None));
+    assert_eq!(author(user(), &plain).map(|author| author.user), UserId::parse("ann"));
+    assert_eq!(code(publish_by(user(), &from)).1, "forbidden");
+    let long = json!({ "data": 1, "from": { "user": "bot", "info": "x".repeat(1023) } });
+    assert_eq!(code(publish_by(Caller::Service, &long)).1, "too_large");
+}
+
+#[test]
+fn r_http_4_messages_are_asked_for_before_or_after_and_by_tag() {
+    let ask = |query: &str| messages_call(&Query::parse(query), &Caller::Service);
+    let expected = |before: Option<u64>, after: Option<u64>, limit: u32, tags: &[&str]| RoomCall::Messages {
+        before: before.and_then(Offset::new),
+        after: after.and_then(Offset::new),
+        limit,
+        tags: tags.iter().map(ToString::to_string).collect(),
+        reader: Reader::Service,
+    };
+    let rows = [
+        ("", expected(None, None, 50, &[])),
+        ("after=0&limit=200", expected(None, Some(0), 200, &[])),
+        ("before=7", expected(Some(7), None, 50, &[])),
+        ("tags=a,b&tags=c", expected(None, None, 50, &["a", "b", "c"])),
+        ("tags=a%2Cb&tags=", expected(None, None, 50, &["a", "b"])),
+        ("unknown=1&raw=false", expected(None, None, 50, &[])),
+    ];
+    for (query, expected) in rows {
+        assert_eq!(ask(query).expect(query), expected, "{query}");
+    }
+    let wrong = ["after=1&before=2", "limit=0", "limit=201", "limit=x", "after=-1", "after=1&after=2", "raw=true"];
+    for query in wrong {
+        assert_eq!(ask(query).expect_err(query).problem().status, 400, "{query}");
+    }
+    let reader = Reader::User { user: UserId::parse("ann").expect("a user"), tags: vec!["$vip".into()] };
+    let asked = messages_call(&Query::parse(""), &user()).expect("a call");
+    assert!(matches!(asked, RoomCall::Messages { reader: asked, .. } if asked == reader));
+}

@@ -1,0 +1,234 @@
+//! A room with its storage and a clock, and what its connections were sent.
+#![expect(dead_code, reason = "each test file uses its part")]
+
+use std::collections::BTreeMap;
+
+use room_core::{Attachment, Input, Output, Outputs, RequestId, Room, Setup, storage::MemoryStorage};
+use schemas::{
+    Capabilities, Claims, Codec, ConnectionId, Frame, RoomName, ServerMessage, UserId,
+    codec::decode_server,
+    config::KindConfig,
+    http::RoomCall,
+    server_message::{RequestError, RequestResult, Welcome},
+};
+
+pub(crate) const START: u64 = 1_800_000_000_000;
+
+pub(crate) struct Table {
+    pub(crate) now: u64,
+    pub(crate) setup: Setup,
+    pub(crate) storage: MemoryStorage,
+    pub(crate) room: Room,
+    seed: u64,
+    attachments: BTreeMap<ConnectionId, Vec<u8>>,
+    inboxes: BTreeMap<ConnectionId, Vec<ServerMessage>>,
+    frames: BTreeMap<ConnectionId, usize>,
+    pub(crate) closed: BTreeMap<ConnectionId, u16>,
+    pub(crate) answers: Vec<(RequestId, Result<RequestResult, RequestError>)>,
+}
+
+pub(crate) fn table() -> Table {
+    table_of(KindConfig::default())
+}
+
+pub(crate) fn table_of(config: KindConfig) -> Table {
+    let name = RoomName::parse("chat:lobby").expect("a room's name");
+    let setup = Setup { name, config };
+    let storage = MemoryStorage::default();
+    let room = Room::restore(START, 7, setup.clone(), storage.load(), Vec::new());
+    Table {
+        now: START,
+        setup,
+        storage,
+        room,
+        seed: 7,
+        attachments: BTreeMap::new(),
+        inboxes: BTreeMap::new(),
+        frames: BTreeMap::new(),
+        closed: BTreeMap::new(),
+        answers: Vec::new(),
+    }
+}
+
+pub(crate) fn claims(user: &str) -> Claims {
+    Claims {
+        user: UserId::parse(user),
+        capabilities: Capabilities::all(),
+        info: None,
+        tags: Vec::new(),
+        expires_at: None,
+    }
+}
+
+pub(crate) fn connection(number: u64) -> ConnectionId {
+    ConnectionId::new(number)
+}
+
+impl Table {
+    pub(crate) fn input(&mut self, input: Input) {
+        let outputs = self.room.handle(self.now, input, &mut self.storage);
+        self.apply(outputs);
+    }
+
+    fn apply(&mut self, outputs: Outputs) {
+        for output in outputs {
+            match output {
+                Output::Attach { connection, attachment } => {
+                    assert!(attachment.len() <= room_core::ATTACHMENT_BYTES_MAX, "{}", attachment.len());
+                    self.attachments.insert(connection, attachment);
+                }
+                Output::Broadcast { connections, frame } => {
+                    let messages = decode_server(&frame).expect("the room's frames can be read");
+                    for id in connections {
+                        assert!(!self.closed.contains_key(&id), "nothing is sent behind a close");
+                        *self.frames.entry(id).or_default() += 1;
+                        self.inboxes.entry(id).or_default().extend(messages.iter().cloned());
+                    }
+                }
+                Output::Close { connection, code } => {
+                    self.attachments.remove(&connection);
+                    self.closed.insert(connection, code.code());
+                }
+                Output::Answer { request, result } => self.answers.push((request, result)),
+            }
+        }
+    }
+
+    pub(crate) fn open(&mut self, number: u64, claims: Claims) -> ConnectionId {
+        self.open_as(number, Codec::Json, claims)
+    }
+
+    pub(crate) fn open_as(&mut self, number: u64, codec: Codec, claims: Claims) -> ConnectionId {
+        let id = connection(number);
+        self.input(Input::Opened { connection: id, codec, claims });
+        id
+    }
+
+    pub(crate) fn say(&mut self, id: ConnectionId, text: &str) {
+        self.input(Input::Received { connection: id, frame: Frame::Text(text.to_owned()) });
+    }
+
+    /// Ends the turn: everything staged leaves.
+    pub(crate) fn flush(&mut self) {
+        let due = self.room.poll_timeout().turn.map(|deadline| deadline.at);
+        if let Some(at) = due {
+            self.now = self.now.max(at);
+            self.input(Input::TurnEnded);
+        }
+    }
+
+    /// Lets time pass, firing the alarm as it falls due. Pings are answered by the platform meanwhile.
+    pub(crate) fn pass(&mut self, ms: u64) {
+        let end = self.now + ms;
+        while let Some(deadline) = self.room.poll_timeout().durable.filter(|deadline| deadline.at <= end) {
+            self.now = self.now.max(deadline.at);
+            let heard = self.attachments.keys().map(|id| (*id, self.now)).collect();
+            self.input(Input::AlarmFired { heard });
+            self.flush();
+        }
+        self.now = end;
+    }
+
+    /// Opens, says hello with session `session-<number>`, and takes the welcome.
+    pub(crate) fn join(&mut self, number: u64, user: &str) -> ConnectionId {
+        let (id, _) = self.join_with(number, claims(user), "");
+        id
+    }
+
+    /// `extra` is spliced into hello, with a leading comma.
+    pub(crate) fn join_with(&mut self, number: u64, claims: Claims, extra: &str) -> (ConnectionId, Welcome) {
+        let id = self.open(number, claims);
+        let welcome = self.hello(id, number, extra);
+        self.flush();
+        (id, welcome)
+    }
+
+    /// Joins with a session of another number than the connection's.
+    pub(crate) fn join_with_session(
+        &mut self,
+        number: u64,
+        session: u64,
+        claims: Claims,
+        extra: &str,
+    ) -> (ConnectionId, Welcome) {
+        let id = self.open(number, claims);
+        let welcome = self.hello(id, session, extra);
+        self.flush();
+        (id, welcome)
+    }
+
+    pub(crate) fn hello(&mut self, id: ConnectionId, session: u64, extra: &str) -> Welcome {
+        self.say(id, &format!(r#"{{"t":"hello","session":"session-{session}"{extra}}}"#));
+        let inbox = self.inboxes.entry(id).or_default();
+        let welcome = inbox.iter().position(|message| matches!(message, ServerMessage::Welcome(_)));
+        let index = welcome.unwrap_or_else(|| panic!("no welcome for {id}: {inbox:?}"));
+        match inbox.remove(index) {
+            ServerMessage::Welcome(welcome) => *welcome,
+            other => panic!("{other:?} is no welcome"),
+        }
+    }
+
+    pub(crate) fn close(&mut self, id: ConnectionId, code: u16) {
+        self.attachments.remove(&id);
+        self.input(Input::Closed { connection: id, code });
+    }
+
+    pub(crate) fn ask(&mut self, call: RoomCall) -> Result<RequestResult, RequestError> {
+        let request = RequestId(self.answers.len() as u64 + 1);
+        self.input(Input::Asked { request, call });
+        self.flush();
+        let index = self.answers.iter().position(|(id, _)| *id == request).expect("each call is answered");
+        self.answers[index].1.clone()
+    }
+
+    /// Drops the room and rebuilds it: sockets stay.
+    pub(crate) fn hibernate(&mut self) {
+        self.rebuild();
+    }
+
+    /// The process dies: sockets and attachments with it.
+    pub(crate) fn kill(&mut self) {
+        self.attachments.clear();
+        self.rebuild();
+    }
+
+    fn rebuild(&mut self) {
+        self.seed += 1;
+        let before = self.storage.commits();
+        let sockets =
+            self.attachments.iter().map(|(id, bytes)| (*id, Attachment::decode(bytes))).collect();
+        self.room = Room::restore(self.now, self.seed, self.setup.clone(), self.storage.load(), sockets);
+        assert_eq!(before, self.storage.commits(), "restoring reads only");
+    }
+
+    /// Takes what a connection was sent since the last time.
+    pub(crate) fn take(&mut self, id: ConnectionId) -> Vec<ServerMessage> {
+        std::mem::take(self.inboxes.entry(id).or_default())
+    }
+
+    pub(crate) fn frames(&self, id: ConnectionId) -> usize {
+        self.frames.get(&id).copied().unwrap_or(0)
+    }
+
+    /// Offsets of the publications that a connection was sent since the last time.
+    pub(crate) fn offsets(&mut self, id: ConnectionId) -> Vec<u64> {
+        let publications = self.take(id).into_iter().filter_map(|message| match message {
+            ServerMessage::Publication(publication) => Some(publication.offset.value()),
+            _ => None,
+        });
+        publications.collect()
+    }
+
+    pub(crate) fn error(&mut self, id: ConnectionId) -> RequestError {
+        let messages = self.take(id);
+        let error = messages.iter().find_map(|message| match message {
+            ServerMessage::Error(error) => Some(error.clone()),
+            _ => None,
+        });
+        error.unwrap_or_else(|| panic!("no error in {messages:?}"))
+    }
+
+    pub(crate) fn publish(&mut self, id: ConnectionId, request: u32, extra: &str) {
+        self.say(id, &format!(r#"{{"t":"publish","id":{request},"data":{request}{extra}}}"#));
+    }
+}
