@@ -185,7 +185,6 @@ fn r_auth_12_an_expiring_token_is_announced_refused_and_closed() {
     table.pass(239_999);
     assert!(table.take(ada).is_empty());
     table.pass(30_001);
-    table.pass(30_001);
     assert_eq!(table.take(ada), [ServerMessage::Expiring { expires_at }]);
     table.now = expires_at + 30_001;
     table.publish(ada, 1, "");
