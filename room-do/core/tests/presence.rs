@@ -218,7 +218,7 @@ fn r_pres_6_above_full_max_occupancy_takes_over_and_lists_come_back_whole() {
     table.close(bob, 1000);
     table.flush();
     let told = diffs(&mut table, ada);
-    assert_eq!(users(&told.last().expect("lists are back").joined), ["ada", "dee"]);
+    assert_eq!(users(&told.first().expect("lists are back").joined), ["ada", "dee"]);
 }
 
 #[test]
