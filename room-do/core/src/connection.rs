@@ -39,14 +39,15 @@ impl Connection {
         Connection { codec, claims, heard_at: now, malformed: Malformed::default(), phase: Phase::Greeting }
     }
 
-    pub(crate) fn restored(attachment: Attachment) -> Connection {
+    /// What was flushed before the room slept reached the connection, so it is taken to know of the head.
+    pub(crate) fn restored(attachment: Attachment, head: Offset) -> Connection {
         let phase = match (attachment.joined, attachment.claims.user.clone()) {
             (Some(joined), Some(user)) => Phase::Joined(Joined {
                 user,
                 session: joined.session,
                 subscribed: joined.subscribed.into_iter().collect(),
                 sees_members: joined.sees_members,
-                position: Offset::ZERO,
+                position: head,
             }),
             _ => Phase::Greeting,
         };
@@ -117,9 +118,33 @@ pub(crate) struct Connections {
     by_user: BTreeMap<UserId, BTreeSet<ConnectionId>>,
     by_session: BTreeMap<PublicSession, BTreeSet<ConnectionId>>,
     joined: usize,
+    /// Below it, no connection is so far behind that it must be told its position.
+    next_position_scan: u64,
 }
 
+/// How much later than due `position` may come where connections are behind by many different distances, in offsets.
+const POSITION_SLACK: u64 = 250;
+
 impl Connections {
+    /// Connections from which so much was withheld that they are told the head; from now on they know it.
+    pub(crate) fn far_behind(&mut self, head: Offset) -> Vec<(ConnectionId, Codec)> {
+        if head.value() < self.next_position_scan {
+            return Vec::new();
+        }
+        let (mut behind, mut lowest) = (Vec::new(), head);
+        for (id, connection) in &mut self.all {
+            let codec = connection.codec;
+            let Some(joined) = connection.joined_mut() else { continue };
+            if head.since(joined.position) >= limits::POSITION_ALONE {
+                joined.position = head;
+                behind.push((*id, codec));
+            }
+            lowest = lowest.min(joined.position);
+        }
+        self.next_position_scan = (lowest.value() + limits::POSITION_ALONE).max(head.value() + POSITION_SLACK);
+        behind
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.all.len()
     }

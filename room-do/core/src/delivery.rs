@@ -105,6 +105,10 @@ impl Delivery {
                 self.assign(Some(connection), id, own, head, &mut groups);
             }
         }
+        for (id, codec) in connections.far_behind(head) {
+            let index = self.position_fragment(head);
+            groups.entry((codec, vec![index])).or_default().push(id);
+        }
         for ((codec, indexes), ids) in groups {
             self.frames(codec, &indexes, &ids, outputs);
         }
@@ -174,9 +178,10 @@ impl Delivery {
 
     fn position_fragment(&mut self, head: Offset) -> usize {
         let message = ServerMessage::Position { offset: head };
-        if self.fragments.last().is_none_or(|last| last.message != message) {
-            self.fragments.push(Fragment { message, json: None, msgpack: None });
+        if let Some(index) = self.fragments.iter().rposition(|fragment| fragment.message == message) {
+            return index;
         }
+        self.fragments.push(Fragment { message, json: None, msgpack: None });
         self.fragments.len() - 1
     }
 

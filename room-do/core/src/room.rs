@@ -77,7 +77,7 @@ impl Room {
     }
 
     fn restore_connection(&mut self, now: u64, id: ConnectionId, attachment: Attachment) {
-        let connection = Connection::restored(attachment);
+        let connection = Connection::restored(attachment, self.log.head());
         if connection.joined().is_none() {
             self.timers.set(Timer::Hello(id), now + limits::HELLO_WITHIN_MS);
         }
