@@ -60,6 +60,8 @@ pub(crate) struct Delivery {
     /// Connections welcomed since the flush before, with the member that their welcome showed them to be.
     greeted: BTreeMap<ConnectionId, Option<Member>>,
     withheld: BTreeMap<ConnectionId, Vec<usize>>,
+    /// The fragment that tells the head, once one needs it.
+    position: Option<usize>,
 }
 
 /// Connections that get the same frames.
@@ -178,11 +180,10 @@ impl Delivery {
 
     fn position_fragment(&mut self, head: Offset) -> usize {
         let message = ServerMessage::Position { offset: head };
-        if let Some(index) = self.fragments.iter().rposition(|fragment| fragment.message == message) {
-            return index;
-        }
-        self.fragments.push(Fragment { message, json: None, msgpack: None });
-        self.fragments.len() - 1
+        *self.position.get_or_insert_with(|| {
+            self.fragments.push(Fragment { message, json: None, msgpack: None });
+            self.fragments.len() - 1
+        })
     }
 
     /// Joins the fragments to as few frames as the frame bound allows; a larger fragment goes alone.
