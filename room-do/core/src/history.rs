@@ -3,9 +3,9 @@
 use schemas::{Offset, server_message::HistoryPage};
 
 use crate::{
-    recovery::{Viewer, decode},
+    recovery::Viewer,
     room::Room,
-    storage::{Storage, StorageError},
+    storage::{Record, Storage, StorageError},
 };
 
 const READ_CHUNK: usize = 256;
@@ -35,7 +35,7 @@ impl Room {
             'chunks: loop {
                 let bodies = storage.read_after(from, READ_CHUNK)?;
                 for body in &bodies {
-                    let record = decode(body)?;
+                    let record = Record::decode(body)?;
                     from = record.publication.offset;
                     if viewer.sees(&record) {
                         messages.push(record.publication);
@@ -53,7 +53,7 @@ impl Room {
             'chunks: while from > floor.next() {
                 let bodies = storage.read_before(from, READ_CHUNK)?;
                 for body in &bodies {
-                    let record = decode(body)?;
+                    let record = Record::decode(body)?;
                     from = record.publication.offset;
                     if from <= floor {
                         break 'chunks;

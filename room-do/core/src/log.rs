@@ -86,7 +86,7 @@ impl Log {
         }
         let mut bytes_total = self.bytes_total;
         for record in records {
-            let body = rmp_serde::to_vec_named(record).expect("a record is plain data");
+            let body = record.encode();
             bytes_total += body.len() as u64;
             let Publication { offset, time, .. } = record.publication;
             writes.appends.push(Append { offset, time, bytes_total, body });

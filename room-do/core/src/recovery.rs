@@ -106,7 +106,7 @@ fn read_missed(
     loop {
         let bodies = storage.read_after(after, READ_CHUNK)?;
         for body in &bodies {
-            let record = decode(body)?;
+            let record = Record::decode(body)?;
             after = record.publication.offset;
             if !viewer.sees(&record) {
                 continue;
@@ -121,10 +121,6 @@ fn read_missed(
             return Ok(Ok(missed));
         }
     }
-}
-
-pub(crate) fn decode(body: &[u8]) -> Result<Record, StorageError> {
-    rmp_serde::from_slice(body).map_err(|error| StorageError(format!("a log row cannot be read: {error}")))
 }
 
 /// Whether a connection with these claims may read what was before it came.

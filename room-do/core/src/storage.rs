@@ -17,6 +17,19 @@ pub struct Record {
     pub to: Option<To>,
 }
 
+impl Record {
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        rmp_serde::to_vec_named(self).expect("a record is plain data")
+    }
+
+    /// # Errors
+    /// When these bytes are no record.
+    pub fn decode(body: &[u8]) -> Result<Record, StorageError> {
+        rmp_serde::from_slice(body).map_err(|error| StorageError(format!("a log row cannot be read: {error}")))
+    }
+}
+
 /// A record as it is appended.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Append {
