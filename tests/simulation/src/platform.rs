@@ -113,13 +113,13 @@ impl Object {
 
     /// One step, as the shell takes it. What the room wants sent comes back; the rest is done here.
     pub fn step(&mut self, now: u64, input: Input) -> Outputs {
-        if let Input::Opened { connection, .. } = &input {
-            self.sockets.insert(*connection, Socket::default());
-        }
         if let Input::Closed { connection, .. } = &input {
             self.sockets.remove(connection);
         }
         self.wake(now);
+        if let Input::Opened { connection, .. } = &input {
+            self.sockets.insert(*connection, Socket::default());
+        }
         let room = self.room.as_mut().expect("an awake object has a room");
         let outputs = room.handle(now, input, &mut self.storage);
         assert_eq!(room.head(), self.storage.head(), "the head is what was committed");

@@ -34,6 +34,8 @@ struct Player {
     presence: Option<Payload>,
     sees_members: bool,
     is_joined: bool,
+    /// Its network went for good, just before the end.
+    is_gone: bool,
 }
 
 /// One socket: whose, and its way.
@@ -267,7 +269,7 @@ impl World {
     }
 
     fn open(&mut self, index: usize, attempt: Attempt) {
-        if self.network_is_down {
+        if self.network_is_down || self.players[index].is_gone {
             self.tally.count("connections refused");
             let reason = String::new();
             return self.client(index, ClientInput::SocketClosed { attempt, code: 1006, reason });
@@ -468,15 +470,40 @@ impl World {
                 self.join(index);
             }
         }
+        self.pass(1_000);
+        for index in 1..self.players.len() {
+            if self.random.chance(30) {
+                self.lose(index);
+            }
+        }
         for _ in 0..60 {
             self.pass(5_000);
         }
     }
 
+    /// A client that never comes back; the room learns of it, or has to find out.
+    fn lose(&mut self, index: usize) {
+        self.tally.count("clients lost for good");
+        self.players[index].is_gone = true;
+        let tells = self.random.chance(50);
+        for pipe in self.pipes.values_mut().filter(|pipe| pipe.player == index) {
+            if tells {
+                pipe.link.up.push(self.now, Signal::Closed(1006));
+                pipe.link.down.push(self.now, Signal::Closed(1006));
+            } else {
+                pipe.link.freeze();
+            }
+        }
+    }
+
+    fn here(&self) -> impl Iterator<Item = &Player> {
+        self.players.iter().filter(|player| !player.is_gone)
+    }
+
     fn judge(&mut self) {
         let truth = &self.object.storage.truth;
         let head = self.object.storage.head();
-        for player in &self.players {
+        for player in self.here() {
             assert_eq!(player.core.status(), Status::Connected, "everyone is back");
             player.observer.assert_complete(head, truth);
             for data in &player.observer.rejected {
@@ -502,19 +529,18 @@ impl World {
 
     fn judge_presence(&self) {
         let mut expected: Vec<_> = self
-            .players
-            .iter()
+            .here()
             .filter(|player| player.claims.capabilities.has(Capability::Presence))
             .map(|player| (player.observer.eyes().session.clone(), player.presence.clone()))
             .collect();
         expected.sort_by(|a, b| a.0.cmp(&b.0));
-        for player in self.players.iter().filter(|player| player.sees_members) {
+        for player in self.here().filter(|player| player.sees_members) {
             let members: Vec<_> =
                 player.core.members().iter().map(|member| (member.session.clone(), member.data.clone())).collect();
             assert_eq!(members, expected, "R-PRES-2, R-PRES-3: no ghosts, nobody missing, nothing stale");
         }
         let rows = self.object.storage.load().members.len();
-        assert_eq!(rows, self.players.len(), "R-PRES-3: rows are members");
+        assert_eq!(rows, self.here().count(), "R-PRES-3: rows are members");
     }
 }
 
@@ -555,5 +581,6 @@ fn player(number: u64, random: &mut Random) -> Player {
         presence: None,
         sees_members,
         is_joined: false,
+        is_gone: false,
     }
 }
