@@ -1,0 +1,71 @@
+//! Deliveries a second and latency of a room beside a peer, in one run on one machine.
+//!
+//! Both servers are workerd processes on loopback, measured in turn, round after round: what the machine does
+//! meanwhile falls on both. Both get the same load: one sender with so many messages in flight, each a WebSocket
+//! message of its own with a 100-byte payload, and so many receivers. A *delivery* is one payload at one receiver.
+//! Latency is from the sender's write to a receiver's
+//! read, at every tenth receiver. The room's log is on: what it delivers is
+//! committed. The peer stores nothing.
+
+mod load;
+mod report;
+
+use anyhow::{Context as _, Result};
+use clap::Parser;
+
+use load::{Dialect, Load, Measurement};
+
+/// Measures two running servers; `cargo xtask bench` starts them.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// `ws://127.0.0.1:<port>` of the gateway.
+    #[arg(long)]
+    gateway: String,
+    /// Allows everything in `load:*`.
+    #[arg(long)]
+    token: String,
+    /// The peer's WebSocket address.
+    #[arg(long)]
+    peer: String,
+    /// Measured time of each round, in seconds; one more warms up.
+    #[arg(long, default_value_t = 4)]
+    seconds: u64,
+    #[arg(long, default_value_t = 100)]
+    receivers: usize,
+    #[arg(long, default_value_t = 32)]
+    in_flight: usize,
+    /// How often each server is measured; the report shows medians.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// One JSON document instead of a table.
+    #[arg(long)]
+    json: bool,
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (mut room, mut peer) = (Vec::new(), Vec::new());
+    for round in 1..=arguments.rounds {
+        eprintln!("bench: round {round} of {}", arguments.rounds);
+        room.push(runtime.block_on(measure_room(&arguments, round)).context("failed to measure the room")?);
+        peer.push(runtime.block_on(measure_peer(&arguments)).context("failed to measure the peer")?);
+    }
+    let report = report::Report::new(&room, &peer);
+    println!("{}", if arguments.json { report.json() } else { report.table() });
+    Ok(())
+}
+
+async fn measure_room(arguments: &Arguments, round: usize) -> Result<Measurement> {
+    let url = format!("{}/v1/rooms/load:bench-{}-{round}/connect", arguments.gateway, std::process::id());
+    load_of(arguments, url, Dialect::Roomcast { token: arguments.token.clone() }).run().await
+}
+
+async fn measure_peer(arguments: &Arguments) -> Result<Measurement> {
+    load_of(arguments, arguments.peer.clone(), Dialect::Raw).run().await
+}
+
+fn load_of(arguments: &Arguments, url: String, dialect: Dialect) -> Load {
+    let Arguments { receivers, in_flight, seconds, .. } = *arguments;
+    Load { url, dialect, receivers, in_flight, seconds }
+}
