@@ -53,7 +53,10 @@ pub(crate) struct Call<'a> {
 pub(crate) enum Caller {
     /// A backend with an API key.
     Service,
-    User { user: UserId, claims: Claims },
+    User {
+        user: UserId,
+        claims: Claims,
+    },
 }
 
 impl Caller {
@@ -170,7 +173,9 @@ fn place<'a>(config: &'a Config, room: &str) -> Result<(RoomName, &'a KindConfig
 /// Exact; what has no origin is no browser.
 fn check_origin(config: &Config, presented: &Presented) -> Result<(), Refusal> {
     match &presented.origin {
-        Some(origin) if !origin_allowed(config, origin) => Err(Refusal::Forbidden("the origin is not allowed")),
+        Some(origin) if !origin_allowed(config, origin) => {
+            Err(Refusal::Forbidden("the origin is not allowed"))
+        }
         _ => Ok(()),
     }
 }

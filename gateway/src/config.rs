@@ -78,8 +78,12 @@ impl Settings {
         let text = |text: Option<String>| text.unwrap_or_else(|| "[]".into());
         let mut keys = Keys::parse(&text(texts.keys)).map_err(in_binding(KEYS))?;
         let api_keys = ApiKeys::parse(&text(texts.api_keys)).map_err(in_binding(API_KEYS))?;
-        let signing_key =
-            texts.signing_key.as_deref().map(SigningKey::parse).transpose().map_err(in_binding(SIGNING_KEY))?;
+        let signing_key = texts
+            .signing_key
+            .as_deref()
+            .map(SigningKey::parse)
+            .transpose()
+            .map_err(in_binding(SIGNING_KEY))?;
         if let Some(signing_key) = &signing_key {
             keys.trust(signing_key).map_err(in_binding(KEYS))?;
         }
@@ -130,9 +134,11 @@ mod tests {
         assert!(parse(|texts| texts.dev = Some("true".into())).is_ok_and(|settings| !settings.dev));
     }
 
+    type Change = fn(&mut Texts);
+
     #[test]
-    fn r_conf_2_a_mistake_names_its_binding_and_path() {
-        let rows: [(SettingsError, fn(&mut Texts)); 6] = [
+    fn r_conf_1_a_mistake_names_its_binding_and_path() {
+        let rows: [(SettingsError, Change); 6] = [
             (expected(CONFIG, "."), |texts| texts.config = None),
             (expected(CONFIG, "kinds"), |texts| texts.config = Some(r#"{"kinds":{}}"#.into())),
             (expected(CONFIG, "kinds.chat.flush"), |texts| {

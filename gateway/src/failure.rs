@@ -46,9 +46,17 @@ impl Failure {
         move |source| Failure::Platform { doing, source }
     }
 
+    /// Whether the message may hold something of the request's body or address, which is the caller's to read and
+    /// not the log's to keep.
+    pub(crate) fn quotes_the_caller(&self) -> bool {
+        matches!(self, Failure::NotJson(_) | Failure::Invalid { .. })
+    }
+
     pub(crate) fn problem(&self) -> Problem {
         match self {
-            Failure::Refused(refusal) => Problem::new(refusal.http_status(), refusal.code(), self.to_string()),
+            Failure::Refused(refusal) => {
+                Problem::new(refusal.http_status(), refusal.code(), self.to_string())
+            }
             Failure::MethodNotAllowed { .. } => self.with_status(405, ErrorCode::Unsupported),
             Failure::UpgradeRequired => self.with_status(426, ErrorCode::BadRequest),
             Failure::NotFound => self.with(ErrorCode::NotFound),

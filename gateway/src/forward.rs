@@ -20,7 +20,11 @@ use crate::{access::Connection, failure::Failure};
 const NAMESPACE: &str = "ROOMS";
 
 /// Hands an upgrade to its room, and brings back the room's answer with its WebSocket.
-pub(crate) async fn connect(env: &Env, connection: &Connection, request_id: &str) -> Result<Response, Failure> {
+pub(crate) async fn connect(
+    env: &Env,
+    connection: &Connection,
+    request_id: &str,
+) -> Result<Response, Failure> {
     let claims = serde_json::to_vec(&connection.claims)
         .map_err(|error| Failure::Platform { doing: "write the claims", source: error.into() })?;
     let headers = [

@@ -4,4 +4,4 @@ pub(crate) mod dev;
 pub(crate) mod health;
 pub(crate) mod members;
 pub(crate) mod messages;
-mod query;
+pub(crate) mod query;

@@ -30,6 +30,7 @@ use crate::{
     access::Presented,
     config::{Settings, SettingsError},
     failure::Failure,
+    http::query::Query,
     route::{Route, Routed},
 };
 
@@ -65,15 +66,11 @@ async fn fetch(request: Request, env: Env, _context: Context) -> worker::Result<
 fn presented(request: &Request) -> Presented {
     let header = |headers: &Headers, name| headers.get(name).ok().flatten();
     let headers = request.headers();
-    let token = || {
-        let url = request.url().ok()?;
-        url.query_pairs().find(|(name, _)| name == "token").map(|(_, token)| token.into_owned())
-    };
     Presented {
         origin: header(headers, "origin"),
         authorization: header(headers, "authorization"),
         subprotocols: header(headers, "sec-websocket-protocol"),
-        query_token: token(),
+        query_token: Query::of(request).all("token").next().map(ToOwned::to_owned),
     }
 }
 

@@ -29,8 +29,10 @@ pub(crate) fn failed(request_id: &str, route: &str, failure: &Failure) {
         "route": route,
         "status": problem.status,
         "code": problem.code,
-        "message": problem.title,
     });
+    if !failure.quotes_the_caller() {
+        line["message"] = json!(problem.title);
+    }
     if ours {
         line["causes"] = json!(causes(failure));
         console_error!("{line}");

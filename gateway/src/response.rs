@@ -47,7 +47,9 @@ pub(crate) fn problem(failure: &Failure) -> worker::Result<Response> {
     match failure {
         Failure::MethodNotAllowed { allow } => headers.set("allow", allow)?,
         Failure::UpgradeRequired => headers.set("upgrade", "websocket")?,
-        Failure::Refused(refusal) if refusal.http_status() == 401 => headers.set("www-authenticate", "Bearer")?,
+        Failure::Refused(refusal) if refusal.http_status() == 401 => {
+            headers.set("www-authenticate", "Bearer")?
+        }
         _ => {}
     }
     Ok(response)
@@ -65,7 +67,8 @@ pub(crate) fn preflight(route: &Route) -> worker::Result<Response> {
     let headers = response.headers();
     headers.set("allow", route.allow())?;
     headers.set("access-control-allow-methods", route.allow())?;
-    headers.set("access-control-allow-headers", "authorization, content-type, idempotency-key, x-request-id")?;
+    headers
+        .set("access-control-allow-headers", "authorization, content-type, idempotency-key, x-request-id")?;
     headers.set("access-control-max-age", "600")?;
     Ok(response)
 }
@@ -74,7 +77,8 @@ pub(crate) fn preflight(route: &Route) -> worker::Result<Response> {
 /// WebSocket stays with its answer.
 pub(crate) fn finish(response: Response, request_id: &str, origin: Option<&str>) -> worker::Result<Response> {
     let headers = response.headers().clone();
-    let internal: Vec<String> = headers.keys().filter(|name| name.starts_with(INTERNAL_HEADER_PREFIX)).collect();
+    let internal: Vec<String> =
+        headers.keys().filter(|name| name.starts_with(INTERNAL_HEADER_PREFIX)).collect();
     for name in internal {
         headers.delete(&name)?;
     }

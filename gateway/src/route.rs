@@ -3,10 +3,18 @@
 /// What an address stands for. A room is named as it stands in the path, percent-decoded once, and not yet checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Route {
-    Connect { room: String },
-    Publish { room: String },
-    Messages { room: String },
-    Members { room: String },
+    Connect {
+        room: String,
+    },
+    Publish {
+        room: String,
+    },
+    Messages {
+        room: String,
+    },
+    Members {
+        room: String,
+    },
     Health,
     Jwks,
     /// `cargo xtask dev` alone has it.
@@ -29,9 +37,11 @@ impl Route {
     /// The methods of an address, as the header `Allow` lists them. What is elsewhere is not ours to say.
     pub(crate) fn allow(&self) -> &'static str {
         match self {
-            Route::Connect { .. } | Route::Messages { .. } | Route::Members { .. } | Route::Health | Route::Jwks => {
-                "GET, OPTIONS"
-            }
+            Route::Connect { .. }
+            | Route::Messages { .. }
+            | Route::Members { .. }
+            | Route::Health
+            | Route::Jwks => "GET, OPTIONS",
             Route::Publish { .. } | Route::DevToken => "POST, OPTIONS",
             Route::Elsewhere => "*",
         }
@@ -150,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn r_http_8_each_address_has_its_methods() {
+    fn r_http_3_each_address_has_its_methods() {
         let room = || "chat:a".to_owned();
         let rows = [
             ("/v1/rooms/chat:a/connect", "GET", Route::Connect { room: room() }),
@@ -166,14 +176,18 @@ mod tests {
             assert_eq!(route("OPTIONS", path), Routed::Preflight(expected.clone()), "OPTIONS {path}");
             for other in ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"] {
                 if other != method {
-                    assert_eq!(route(other, path), Routed::MethodNotAllowed(expected.clone()), "{other} {path}");
+                    assert_eq!(
+                        route(other, path),
+                        Routed::MethodNotAllowed(expected.clone()),
+                        "{other} {path}"
+                    );
                 }
             }
         }
     }
 
     #[test]
-    fn r_http_8_what_is_not_an_address_is_not_found() {
+    fn r_http_3_what_is_not_an_address_is_not_found() {
         let unknown = [
             "/v1",
             "/v1/",

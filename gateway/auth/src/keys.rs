@@ -161,12 +161,9 @@ impl Keys {
     /// The key that a token with this header was signed with, if it was.
     pub(crate) fn select(&self, header: &Header) -> Result<&Key, Flaw> {
         let key = match &header.kid {
-            Some(kid) => self
-                .configured
-                .iter()
-                .chain(&self.own)
-                .find(|key| key.kid == *kid)
-                .ok_or(Flaw::UnknownKey)?,
+            Some(kid) => {
+                self.configured.iter().chain(&self.own).find(|key| key.kid == *kid).ok_or(Flaw::UnknownKey)?
+            }
             None => self.only(header.algorithm).ok_or(Flaw::NoKey)?,
         };
         if header.algorithm == Some(key.algorithm()) { Ok(key) } else { Err(Flaw::Algorithm) }

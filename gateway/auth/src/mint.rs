@@ -47,7 +47,12 @@ struct MintedClaims<'a> {
 ///
 /// # Errors
 /// Where a bound is passed, and where the token would be longer than one may be.
-pub fn mint(key: &SigningKey, tenant: &Tenant, body: &TokenBody, now_ms: u64) -> Result<TokenAnswer, MintError> {
+pub fn mint(
+    key: &SigningKey,
+    tenant: &Tenant,
+    body: &TokenBody,
+    now_ms: u64,
+) -> Result<TokenAnswer, MintError> {
     check(body)?;
     let iat = now_ms / 1000;
     let exp = iat + body.ttl;

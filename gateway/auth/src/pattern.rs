@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn r_auth_9_a_pattern_matches_byte_by_byte() {
+    fn r_auth_3_a_pattern_matches_byte_by_byte() {
         let rows = [
             ("*", "ann", "chat:a", true),
             ("chat:*", "ann", "chat:a", true),
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn r_auth_10_sub_stands_for_the_user_and_never_becomes_a_wildcard() {
+    fn r_auth_3_sub_stands_for_the_user_and_never_becomes_a_wildcard() {
         let rows = [
             ("user:{sub}", "ann", "user:ann", true),
             ("user:{sub}", "ann", "user:bob", false),

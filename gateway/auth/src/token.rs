@@ -95,7 +95,11 @@ fn time(claims: &Fields, name: &'static str) -> Result<Option<u64>, Flaw> {
     if !(0.0..=INTEGER_MAX as f64).contains(&milliseconds) {
         return Err(Flaw::Claim(name));
     }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within 0 to 2^53, checked above")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "within 0 to 2^53, checked above"
+    )]
     Ok(Some(milliseconds as u64))
 }
 
@@ -116,8 +120,7 @@ fn rooms(claims: &Fields, user: &UserId) -> Result<Vec<(Pattern, Capabilities)>,
     rooms
         .into_iter()
         .map(|(pattern, capabilities)| {
-            let capabilities =
-                serde_json::from_str(capabilities.get()).map_err(|_| Flaw::Claim("rooms"))?;
+            let capabilities = serde_json::from_str(capabilities.get()).map_err(|_| Flaw::Claim("rooms"))?;
             Ok((Pattern::new(&pattern, user), capabilities))
         })
         .collect()
@@ -143,7 +146,12 @@ fn check_audience(claims: &Fields, key: &Key) -> Result<(), Flaw> {
     }
 }
 
-fn check_times(now_ms: u64, expires_at: u64, not_before: Option<u64>, issued_at: Option<u64>) -> Result<(), Refusal> {
+fn check_times(
+    now_ms: u64,
+    expires_at: u64,
+    not_before: Option<u64>,
+    issued_at: Option<u64>,
+) -> Result<(), Refusal> {
     if now_ms >= expires_at.saturating_add(LEEWAY_MS) {
         return Err(Refusal::TokenExpired);
     }

@@ -30,7 +30,8 @@ fn settings(changes: Value) -> Settings {
 }
 
 fn token(settings: &Settings, rooms: Value) -> String {
-    let body = json!({ "sub": "ann", "rooms": rooms, "ttl": 60, "info": { "name": "Ann" }, "tags": ["$vip"] });
+    let body =
+        json!({ "sub": "ann", "rooms": rooms, "ttl": 60, "info": { "name": "Ann" }, "tags": ["$vip"] });
     let body = serde_json::from_value(body).expect("a body");
     let key = settings.signing_key.as_ref().expect("a key");
     auth::mint(key, &Tenant::default_tenant(), &body, NOW_MS).expect("a token").token
@@ -45,7 +46,7 @@ fn bearer(credentials: &str) -> Presented {
 }
 
 #[test]
-fn r_auth_1_the_first_thing_that_is_wrong_is_the_one_that_is_told() {
+fn r_auth_8_the_first_thing_that_is_wrong_is_the_one_that_is_told() {
     let settings = settings(json!({ "allowed_origins": ["https://app.example"] }));
     let refusal = |room: &str, origin: &str, token: Option<&str>| {
         let mut presented = socket("nothing.we.speak");
@@ -68,7 +69,7 @@ fn r_auth_1_the_first_thing_that_is_wrong_is_the_one_that_is_told() {
 }
 
 #[test]
-fn r_auth_2_a_token_comes_as_subprotocol_or_header_and_in_the_query_where_configured() {
+fn r_auth_5_a_token_comes_as_subprotocol_or_header_and_in_the_query_where_configured() {
     let (plain, with_query) = (settings(json!({})), settings(json!({ "query_token": true })));
     let token = token(&plain, json!({ "chat:a": ["join"] }));
     let user = |settings: &Settings, presented: &Presented| {
@@ -87,12 +88,13 @@ fn r_auth_2_a_token_comes_as_subprotocol_or_header_and_in_the_query_where_config
     let query = Presented { query_token: Some(token), ..socket("roomcast.v1.json") };
     assert_eq!(user(&plain, &query), Err(Flaw::Missing.into()));
     assert_eq!(user(&with_query, &query), ann);
-    let both = Presented { query_token: query.query_token, ..socket("roomcast.v1.json, roomcast.token.x.y.z") };
+    let both =
+        Presented { query_token: query.query_token, ..socket("roomcast.v1.json, roomcast.token.x.y.z") };
     assert!(user(&with_query, &both).is_err(), "the subprotocol's token wins");
 }
 
 #[test]
-fn r_auth_2_the_codec_is_the_first_offered_that_is_spoken() {
+fn r_frame_1_the_codec_is_the_first_offered_that_is_spoken() {
     let settings = settings(json!({}));
     let codec = |subprotocols: Option<&str>| {
         let presented = Presented { subprotocols: subprotocols.map(Into::into), ..Presented::default() };
@@ -106,7 +108,7 @@ fn r_auth_2_the_codec_is_the_first_offered_that_is_spoken() {
 }
 
 #[test]
-fn r_auth_2_a_refused_upgrade_is_never_answered_under_its_token() {
+fn r_auth_10_a_refused_upgrade_is_never_answered_under_its_token() {
     let rows = [
         ("roomcast.v1.json, roomcast.token.x", Some("roomcast.v1.json")),
         ("roomcast.token.x, roomcast.v1.msgpack", Some("roomcast.v1.msgpack")),
@@ -123,7 +125,7 @@ fn r_auth_2_a_refused_upgrade_is_never_answered_under_its_token() {
 }
 
 #[test]
-fn r_auth_7_an_origin_is_compared_exactly_and_may_be_missing() {
+fn r_auth_9_an_origin_is_compared_exactly_and_may_be_missing() {
     let settings = settings(json!({ "allowed_origins": ["https://app.example", "http://127.0.0.1:8080"] }));
     let admitted = |origin: Option<&str>| {
         let presented = Presented { origin: origin.map(Into::into), ..socket("roomcast.v1.json") };
@@ -150,7 +152,7 @@ fn r_auth_7_an_origin_is_compared_exactly_and_may_be_missing() {
 }
 
 #[test]
-fn r_auth_11_a_kind_is_public_or_for_tokens_or_for_services() {
+fn r_auth_6_a_kind_is_public_or_for_tokens_or_for_services() {
     let settings = settings(json!({}));
     let token = token(&settings, json!({ "*": ["join", "publish"] }));
     let anonymous = socket("roomcast.v1.json");
@@ -175,12 +177,13 @@ fn r_auth_11_a_kind_is_public_or_for_tokens_or_for_services() {
     for presented in [&anonymous, &ann, &key] {
         assert_eq!(claims("hook:a", presented), Err(SERVICE_ONLY));
     }
-    let called = |presented: &Presented| call(&settings, "hook:a", presented, Capability::Publish, NOW_MS).is_ok();
+    let called =
+        |presented: &Presented| call(&settings, "hook:a", presented, Capability::Publish, NOW_MS).is_ok();
     assert!(called(&key) && !called(&ann));
 }
 
 #[test]
-fn r_http_2_an_api_key_may_all_and_a_token_what_its_capabilities_allow() {
+fn r_auth_7_an_api_key_may_all_and_a_token_what_its_capabilities_allow() {
     let settings = settings(json!({}));
     let ask = |presented: &Presented, needed| call(&settings, "chat:a", presented, needed, NOW_MS);
     let service = ask(&bearer("rk_ci_secret"), Capability::Publish).expect("a service");
@@ -193,14 +196,17 @@ fn r_http_2_an_api_key_may_all_and_a_token_what_its_capabilities_allow() {
     let reader = Reader::User { user: UserId::parse("ann").expect("a user"), tags: vec!["$vip".into()] };
     assert_eq!(user.caller.reader(), reader);
     let author = user.caller.author().expect("an author");
-    assert_eq!((author.user.as_str(), author.info.map(|info| info.len())), ("ann", Some(r#"{"name":"Ann"}"#.len())));
+    assert_eq!(
+        (author.user.as_str(), author.info.map(|info| info.len())),
+        ("ann", Some(r#"{"name":"Ann"}"#.len()))
+    );
     for needed in [Capability::History, Capability::Presence] {
         assert!(ask(&ann, needed).is_err_and(|refusal| refusal.code() == "forbidden"));
     }
 }
 
 #[test]
-fn r_http_3_without_credentials_a_call_is_unauthorized_even_where_sockets_are_public() {
+fn r_auth_7_without_credentials_a_call_is_unauthorized_even_where_sockets_are_public() {
     let settings = settings(json!({}));
     let wrong = [
         Presented::default(),

@@ -11,7 +11,7 @@ const BODY_BYTES_MAX: usize = 2 * limits::TOKEN_BYTES_MAX;
 
 pub(crate) async fn token(settings: &Settings, request: &mut Request) -> Result<Response, Failure> {
     let signing_key = settings.signing_key.as_ref().filter(|_| settings.dev).ok_or(Failure::NotFound)?;
-    let body: TokenBody = body::parse(&body::read(request, BODY_BYTES_MAX).await?)?;
+    let body: TokenBody = body::parse_object(&body::read(request, BODY_BYTES_MAX).await?, &["rooms"])?;
     let wrong = |error: MintError| Failure::invalid(error.path, error.message);
     let now_ms = Date::now().as_millis();
     response::json(&mint(signing_key, &Tenant::default_tenant(), &body, now_ms).map_err(wrong)?)

@@ -24,8 +24,7 @@ pub(crate) async fn list(
 ) -> Result<Response, Failure> {
     let now_ms = Date::now().as_millis();
     let call = access::call(settings, room, presented, Capability::Presence, now_ms)?;
-    let url = request.url().map_err(Failure::platform("read the address"))?;
-    let members = members_call(&Query::parse(url.query().unwrap_or_default()))?;
+    let members = members_call(&Query::of(request))?;
     forward::call(env, &call.room, &call.tenant, &members, request_id).await
 }
 
@@ -34,5 +33,8 @@ fn members_call(query: &Query) -> Result<RoomCall, Failure> {
     if cursor.as_ref().is_some_and(|cursor| cursor.len() > CURSOR_BYTES_MAX) {
         return Err(Failure::invalid("cursor", "is what an answer's `next` gave"));
     }
-    Ok(RoomCall::Members { cursor, limit: query.limit(limits::MEMBERS_PAGE_DEFAULT, limits::MEMBERS_PAGE_MAX)? })
+    Ok(RoomCall::Members {
+        cursor,
+        limit: query.limit(limits::MEMBERS_PAGE_DEFAULT, limits::MEMBERS_PAGE_MAX)?,
+    })
 }

@@ -23,6 +23,9 @@ use crate::{
 /// What a publish's body may hold beside its payload.
 const BODY_SLACK_BYTES: usize = 16 * 1024;
 
+/// The fields of a publish's body that are objects.
+const OBJECTS: [&str; 2] = ["to", "from"];
+
 /// Types that only their own requests make.
 const RESERVED_TYPES: [&str; 3] = ["edit", "remove", "react"];
 
@@ -39,7 +42,7 @@ pub(crate) async fn publish(
         return Err(Failure::Unsupported("idempotency keys are not served yet"));
     }
     let bytes_max = payload_bytes_max(call.kind) + BODY_SLACK_BYTES;
-    let body = body::parse(&body::read(request, bytes_max).await?)?;
+    let body = body::parse_object(&body::read(request, bytes_max).await?, &OBJECTS)?;
     let publish = RoomCall::Publish(publish_call(body, &call)?);
     forward::call(env, &call.room, &call.tenant, &publish, request_id).await
 }
@@ -53,8 +56,7 @@ pub(crate) async fn list(
     request_id: &str,
 ) -> Result<Response, Failure> {
     let call = access::call(settings, room, presented, Capability::History, Date::now().as_millis())?;
-    let url = request.url().map_err(Failure::platform("read the address"))?;
-    let messages = messages_call(&Query::parse(url.query().unwrap_or_default()), &call.caller)?;
+    let messages = messages_call(&Query::of(request), &call.caller)?;
     forward::call(env, &call.room, &call.tenant, &messages, request_id).await
 }
 
@@ -104,9 +106,10 @@ fn check_tags(tags: &[String], count_max: usize) -> Result<(), Failure> {
         return Err(Failure::invalid("tags", format!("are at most {count_max}")));
     }
     match tags.iter().position(|tag| !ids::is_tag(tag)) {
-        Some(index) => {
-            Err(Failure::invalid(format!("tags[{index}]"), format!("is 1 to {} bytes", limits::TAG_BYTES_MAX)))
-        }
+        Some(index) => Err(Failure::invalid(
+            format!("tags[{index}]"),
+            format!("is 1 to {} bytes", limits::TAG_BYTES_MAX),
+        )),
         None => Ok(()),
     }
 }

@@ -1,20 +1,26 @@
 //! The parameters of an address. Unknown ones are ignored.
 
 use schemas::Offset;
-use worker::url::form_urlencoded;
+use worker::{Request, url::form_urlencoded};
 
 use crate::failure::Failure;
 
 #[derive(Debug)]
-pub(super) struct Query(Vec<(String, String)>);
+pub(crate) struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// Reads what stands behind the `?`.
+    /// Reads a request's. The platform has parsed the address; behind the first `?` is the query, to the end or `#`.
+    pub(crate) fn of(request: &Request) -> Query {
+        let url = request.inner().url();
+        let query = url.split_once('?').map_or("", |(_, rest)| rest);
+        Query::parse(query.split_once('#').map_or(query, |(query, _)| query))
+    }
+
     pub(super) fn parse(query: &str) -> Query {
         Query(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
     }
 
-    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         self.0.iter().filter(move |(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 
@@ -51,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn r_http_6_numbers_are_digits_within_their_bounds() {
+    fn r_http_3_numbers_are_digits_within_their_bounds() {
         for text in ["0", "201", "-1", "+1", "x", "", "1.0", "1e2", " 1", "99999999999999999999"] {
             let query = form_urlencoded::Serializer::new(String::new()).append_pair("limit", text).finish();
             assert!(Query::parse(&query).limit(50, 200).is_err(), "{text:?}");

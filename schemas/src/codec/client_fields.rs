@@ -45,6 +45,7 @@ struct ClientFields<'a> {
     tags: Option<Vec<String>>,
     presence: Option<UncheckedPayload>,
     members: Option<bool>,
+    #[serde(default, deserialize_with = "crate::payload::present")]
     data: Option<UncheckedPayload>,
     to: Option<To>,
     ephemeral: Option<bool>,

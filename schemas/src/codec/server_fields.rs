@@ -44,6 +44,7 @@ struct ServerFields<'a> {
     from: Option<Author>,
     #[serde(rename = "type")]
     publication_kind: Option<String>,
+    #[serde(default, deserialize_with = "crate::payload::present")]
     data: Option<Payload>,
     joined: Option<Vec<Member>>,
     left: Option<Vec<Left>>,

@@ -1,7 +1,4 @@
-use schemas::{
-    Claims, Offset, RoomName, Tenant, UserId,
-    http::Reader,
-};
+use schemas::{Claims, Offset, RoomName, Tenant, UserId, http::Reader};
 use serde_json::{Value, json};
 
 use super::*;
@@ -32,13 +29,14 @@ fn code(result: Result<PublishCall, Failure>) -> (u16, String, Vec<String>) {
 }
 
 #[test]
-fn r_http_6_each_bound_of_a_publish_is_refused_by_one_and_served_exactly() {
+fn r_http_5_each_bound_of_a_publish_is_refused_by_one_and_served_exactly() {
     let data = |bytes: usize| json!({ "data": "x".repeat(bytes - 2) });
     let tags = |count: usize, bytes: usize| json!({ "data": 1, "tags": vec!["t".repeat(bytes); count] });
     let kind = |bytes: usize| json!({ "data": 1, "type": "k".repeat(bytes) });
     let users = |count: usize| json!({ "data": 1, "to": { "users": vec!["u"; count] } });
     let nested = |depth: usize| -> Value {
-        serde_json::from_str(&format!("{{\"data\":{}{}}}", "[".repeat(depth), "]".repeat(depth))).expect("JSON")
+        serde_json::from_str(&format!("{{\"data\":{}{}}}", "[".repeat(depth), "]".repeat(depth)))
+            .expect("JSON")
     };
     for body in [data(65_536), tags(8, 64), kind(64), kind(1), users(100), nested(64)] {
         assert!(publish_by(Caller::Service, &body).is_ok());
@@ -69,7 +67,7 @@ fn r_http_6_each_bound_of_a_publish_is_refused_by_one_and_served_exactly() {
 }
 
 #[test]
-fn r_http_2_a_backend_names_the_author_and_a_user_is_its_own() {
+fn r_http_1_a_backend_names_the_author_and_a_user_is_its_own() {
     let plain = json!({ "data": 1 });
     let from = json!({ "data": 1, "from": { "user": "bot", "info": { "name": "Bot" } } });
     let author = |caller, body| publish_by(caller, body).expect("a publish").author;
@@ -83,7 +81,7 @@ fn r_http_2_a_backend_names_the_author_and_a_user_is_its_own() {
 }
 
 #[test]
-fn r_http_4_messages_are_asked_for_before_or_after_and_by_tag() {
+fn r_http_2_messages_are_asked_for_before_or_after_and_by_tag() {
     let ask = |query: &str| messages_call(&Query::parse(query), &Caller::Service);
     let expected = |before: Option<u64>, after: Option<u64>, limit: u32, tags: &[&str]| RoomCall::Messages {
         before: before.and_then(Offset::new),
@@ -103,7 +101,8 @@ fn r_http_4_messages_are_asked_for_before_or_after_and_by_tag() {
     for (query, expected) in rows {
         assert_eq!(ask(query).expect(query), expected, "{query}");
     }
-    let wrong = ["after=1&before=2", "limit=0", "limit=201", "limit=x", "after=-1", "after=1&after=2", "raw=true"];
+    let wrong =
+        ["after=1&before=2", "limit=0", "limit=201", "limit=x", "after=-1", "after=1&after=2", "raw=true"];
     for query in wrong {
         assert_eq!(ask(query).expect_err(query).problem().status, 400, "{query}");
     }

@@ -1,0 +1,6 @@
+//! Tokens and keys, right and wrong.
+
+mod fixtures;
+mod hostile;
+mod keys;
+mod support;
