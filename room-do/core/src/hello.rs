@@ -30,6 +30,9 @@ impl Room {
     pub(crate) fn on_hello(&mut self, now: u64, id: ConnectionId, hello: Hello, storage: &mut dyn Storage) {
         let refused = match self.check_hello(id, &hello) {
             Err(error) => Some((error, CloseCode::BadRequest)),
+            Ok(()) if self.is_full_for(id, &hello) => {
+                return self.refuse_connection(now, id, CloseCode::RoomFull);
+            }
             Ok(()) => self.welcome(now, id, hello, storage).err().map(|_| {
                 let message = "the room's storage does not answer";
                 (RequestError::new(None, ErrorCode::Unavailable, message), CloseCode::Overloaded)
@@ -48,6 +51,17 @@ impl Room {
         }
         check_tags(None, &hello.tags, limits::TAGS_SUBSCRIBED_MAX)?;
         check_presence(None, "presence", hello.presence.as_ref())
+    }
+
+    /// Whether the kind's bounds leave no place. A session's older connection gives up its own.
+    fn is_full_for(&self, id: ConnectionId, hello: &Hello) -> bool {
+        let Some(connection) = self.connections.get(id) else { return false };
+        let limits = self.setup.config.limits;
+        let session = public_session(&hello.session);
+        let user = connection.claims.user.clone().unwrap_or_else(|| anonymous(&session));
+        let replaced = usize::from(self.connections.of_member(&user, &session).is_some());
+        self.connections.joined_count() - replaced >= limits.connections as usize
+            || self.connections.of_user(&user).count() - replaced >= limits.connections_user as usize
     }
 
     fn welcome(

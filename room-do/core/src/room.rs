@@ -41,6 +41,9 @@ pub struct Room {
     pub(crate) outputs: Vec<Output>,
 }
 
+/// So many connections may be open above the kind's bound, until their hello shows whether they replace another.
+const GREETING_MAX: usize = 512;
+
 impl Room {
     /// Rebuilds a room after hibernation, a restart or a trap; or builds one that was never used. Only reads.
     ///
@@ -176,11 +179,8 @@ impl Room {
     }
 
     fn on_opened(&mut self, now: u64, id: ConnectionId, codec: schemas::Codec, claims: schemas::Claims) {
-        let of_user = claims.user.as_ref().map_or(0, |user| self.connections.of_user(user).count());
-        let limits = self.setup.config.limits;
-        let full = self.connections.len() >= limits.connections as usize
-            || of_user >= limits.connections_user as usize;
-        if full {
+        // Who is behind it, and whom it replaces, is known at hello: there the bounds are exact.
+        if self.connections.len() >= self.setup.config.limits.connections as usize + GREETING_MAX {
             self.outputs.push(Output::Close { connection: id, code: CloseCode::RoomFull });
             return;
         }

@@ -24,12 +24,13 @@ pub enum Timer {
 }
 
 impl Timer {
-    /// Whether it must fire even where the room has left memory. The others hold the room in memory while they run:
-    /// they are short, and what they wait for ends with the process.
+    /// Whether it must fire even where the room has left memory. workerd puts a room to sleep after 10 s without an
+    /// event, whatever timeouts run: only what is due much sooner, and ends with the process, needs no alarm.
     fn is_durable(&self) -> bool {
         match self {
-            Timer::Flush | Timer::Hello(_) => false,
-            Timer::Expiring(_) | Timer::Expired(_) | Timer::Grace(..) | Timer::Sweep | Timer::Trim => true,
+            Timer::Flush => false,
+            Timer::Hello(_)
+            | Timer::Expiring(_) | Timer::Expired(_) | Timer::Grace(..) | Timer::Sweep | Timer::Trim => true,
         }
     }
 }

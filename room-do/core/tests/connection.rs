@@ -20,8 +20,10 @@ fn r_hello_1_anything_before_hello_a_second_hello_and_none_in_time_close_3500() 
     table.say(twice, r#"{"t":"hello","session":"session-2"}"#);
     assert_eq!(table.closed.get(&twice), Some(&3500));
     let silent = table.open(3, claims("cy"));
-    table.now += 10_000;
-    table.input(Input::TurnEnded);
+    table.hibernate();
+    table.pass(9_999);
+    assert!(!table.closed.contains_key(&silent));
+    table.pass(1);
     assert_eq!(table.closed.get(&silent), Some(&3500));
 }
 
@@ -225,16 +227,26 @@ fn r_life_2_an_alarm_that_finds_nothing_due_leaves_the_deadline_standing() {
 fn r_limit_1_one_connection_more_than_allowed_is_closed_3506() {
     let limits = KindLimits { connections: 3, connections_user: 2, ..KindLimits::default() };
     let mut table = table_of(KindConfig { limits, ..KindConfig::default() });
-    for number in 1..=2 {
-        table.join(number, "ada");
-    }
-    table.open(3, claims("ada"));
-    assert_eq!(table.closed.get(&connection(3)), Some(&3506));
-    table.join(4, "bob");
-    table.open(5, claims("cy"));
-    assert_eq!(table.closed.get(&connection(5)), Some(&3506));
+    let hello = |table: &mut support::Table, number: u64, user: &str| {
+        let id = table.open(number, claims(user));
+        table.say(id, &format!(r#"{{"t":"hello","session":"session-{number}"}}"#));
+        table.closed.get(&id).copied()
+    };
+    assert_eq!((hello(&mut table, 1, "ada"), hello(&mut table, 2, "ada")), (None, None));
+    assert_eq!(hello(&mut table, 3, "ada"), Some(3506));
+    assert_eq!(hello(&mut table, 4, "bob"), None);
+    assert_eq!(hello(&mut table, 5, "cy"), Some(3506));
     table.close(connection(4), 1006);
-    table.join(6, "cy");
+    assert_eq!(hello(&mut table, 6, "cy"), None);
+}
+
+#[test]
+fn r_hello_4_a_session_that_comes_back_finds_its_own_place_in_a_full_room() {
+    let limits = KindLimits { connections: 2, connections_user: 1, ..KindLimits::default() };
+    let mut table = table_of(KindConfig { limits, ..KindConfig::default() });
+    let (ada, _) = (table.join(1, "ada"), table.join(2, "bob"));
+    table.join_with_session(3, 1, claims("ada"), "");
+    assert_eq!(table.closed.get(&ada), Some(&3511));
 }
 
 #[test]

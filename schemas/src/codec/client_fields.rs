@@ -61,6 +61,10 @@ struct ClientFields<'a> {
 }
 
 pub(super) fn read_json(line: &str) -> Result<ClientMessage, Refusal> {
+    // Serde would take a list for the fields in their order.
+    if !line.trim_ascii_start().starts_with('{') {
+        return Err(Refusal::malformed("not a JSON message: a message is an object"));
+    }
     let mut deserializer = serde_json::Deserializer::from_str(line);
     let fields: ClientFields<'_> = match ClientFields::deserialize(&mut deserializer) {
         Ok(fields) => fields,
@@ -97,7 +101,12 @@ const MSGPACK_DEPTH_MAX: usize = 128;
 
 pub(super) fn read_msgpack(mut bytes: &[u8]) -> Vec<Result<ClientMessage, Refusal>> {
     let mut messages = Vec::new();
-    while !bytes.is_empty() {
+    while let Some(first) = bytes.first() {
+        // Serde would take a list for the fields in their order.
+        if !matches!(first, 0x80..=0x8f | 0xde | 0xdf) {
+            messages.push(Err(Refusal::malformed("not a MessagePack message: a message is a map")));
+            break;
+        }
         let mut deserializer = rmp_serde::Deserializer::new(&mut bytes);
         deserializer.set_max_depth(MSGPACK_DEPTH_MAX);
         match ClientFields::deserialize(&mut deserializer) {
