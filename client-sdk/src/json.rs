@@ -34,7 +34,12 @@ impl Writer {
         self.text.push_str("\":");
     }
 
-    pub(crate) fn list<T>(&mut self, key: &str, items: impl IntoIterator<Item = T>, each: fn(&mut Writer, T)) {
+    pub(crate) fn list<T>(
+        &mut self,
+        key: &str,
+        items: impl IntoIterator<Item = T>,
+        each: fn(&mut Writer, T),
+    ) {
         self.key(key);
         self.open('[');
         for item in items {

@@ -192,7 +192,11 @@ impl ClientCore {
 }
 
 /// Rounds up, so that a timer that fires on the dot is not early by a fraction.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clocks are positive and below 2^53")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clocks are positive and below 2^53"
+)]
 fn milliseconds(value: f64) -> u64 {
     value.ceil() as u64
 }

@@ -11,8 +11,8 @@ use client_core::{Deadline, Due, Event, Me, Outcome, Output, Outputs, Status};
 use schemas::{
     Frame,
     server_message::{
-        Author, HistoryPage, Member, NoticeCode, Occupancy, Publication, Published, RecoveryFailure, RequestError,
-        RequestResult,
+        Author, HistoryPage, Member, NoticeCode, Occupancy, Publication, Published, RecoveryFailure,
+        RequestError, RequestResult,
     },
 };
 
@@ -28,7 +28,8 @@ pub(crate) fn pack(outputs: Outputs, deadline: Option<Deadline>) -> Vec<u8> {
     json.list("do", outputs, output);
     json.close('}');
     let (text, blobs) = json.finish();
-    let mut block = Vec::with_capacity(4 + text.len() + blobs.iter().map(|blob| 4 + blob.len()).sum::<usize>());
+    let mut block =
+        Vec::with_capacity(4 + text.len() + blobs.iter().map(|blob| 4 + blob.len()).sum::<usize>());
     for part in std::iter::once(text.as_bytes()).chain(blobs.iter().map(Vec::as_slice)) {
         block.extend_from_slice(&(part.len() as u32).to_le_bytes());
         block.extend_from_slice(part);

@@ -13,7 +13,8 @@ class Tab {
 
   static async open(context, name, at = url) {
     const tab = new Tab(await context.newPage(), name);
-    await tab.page.goto(at);
+    const response = await tab.page.goto(at);
+    assert.equal(response.status(), 200, 'the demo is not served: run `cargo xtask build`');
     await tab.join();
     return tab;
   }
@@ -41,7 +42,7 @@ class Tab {
     await this.part('send-button').click();
   }
 
-  /** The messages as shown: offset and text, from top to bottom. */
+  /** The messages as shown: offset (none before the publish is answered) and text, from top to bottom. */
   async messages() {
     return this.part('message').evaluateAll((all) =>
       all.map((one) => ({ offset: Number(one.dataset.offset), text: one.textContent })),
@@ -52,7 +53,8 @@ class Tab {
   async shows(texts) {
     await until(`${this.name} sees ${texts.length} messages, the last ${texts.at(-1)}`, async () => {
       const shown = await this.messages();
-      return shown.length >= texts.length && shown.at(-1)?.text.includes(texts.at(-1));
+      const answered = shown.every((message) => Number.isInteger(message.offset));
+      return answered && shown.length >= texts.length && shown.at(-1)?.text.includes(texts.at(-1));
     }, async () => JSON.stringify(await this.messages()));
     const shown = await this.messages();
     assert.equal(shown.length, texts.length, `${this.name}: ${JSON.stringify(shown)}`);

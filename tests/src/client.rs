@@ -23,9 +23,14 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 type Socket = WebSocketStream<TcpStream>;
 
+/// 1 MiB + 64 KiB.
+pub const FRAME_BYTES_MAX: usize = (1 << 20) + (64 << 10);
+
 /// What arrives on a connection.
 #[derive(Debug)]
 enum Arrival {
+    /// A WebSocket message of so many protocol messages, which follow.
+    Frame(usize),
     Message(Value),
     Pong,
     Closed(Close),
@@ -163,6 +168,8 @@ pub struct Client {
     pub headers: HeaderMap,
     /// Every message in the order of arrival.
     pub seen: Vec<Value>,
+    /// How many of them each WebSocket message carried.
+    pub frames: Vec<usize>,
     waiting: Vec<Value>,
     pongs: usize,
     closed: Option<Close>,
@@ -189,6 +196,7 @@ impl Client {
             welcome: Value::Null,
             headers,
             seen: Vec::new(),
+            frames: Vec::new(),
             waiting: Vec::new(),
             pongs: 0,
             closed: None,
@@ -386,6 +394,10 @@ impl Client {
                 self.seen.push(message.clone());
                 Ok(Some(message))
             }
+            Arrival::Frame(messages) => {
+                self.frames.push(messages);
+                Ok(None)
+            }
             Arrival::Pong => {
                 self.pongs += 1;
                 Ok(None)
@@ -412,6 +424,7 @@ impl Client {
                     self.seen.push(message.clone());
                     return Ok(Some(message));
                 }
+                Arrival::Frame(messages) => self.frames.push(messages),
                 Arrival::Pong => self.pongs += 1,
                 Arrival::Closed(close) => self.closed = Some(close),
                 Arrival::Fault(fault) => return Err(fault.context("the server broke the contract")),
@@ -446,8 +459,11 @@ async fn read(mut stream: SplitStream<Socket>, codec: Codec, arrived: mpsc::Unbo
             }
             Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => continue,
         };
-        let arrivals = match codec.decode(&frame) {
-            Ok(messages) => messages.into_iter().map(Arrival::Message).collect(),
+        let arrivals = match decode(codec, &frame) {
+            Ok(messages) => {
+                let head = Arrival::Frame(messages.len());
+                std::iter::once(head).chain(messages.into_iter().map(Arrival::Message)).collect()
+            }
             Err(fault) => vec![Arrival::Fault(fault)],
         };
         for arrival in arrivals {
@@ -458,6 +474,17 @@ async fn read(mut stream: SplitStream<Socket>, codec: Codec, arrived: mpsc::Unbo
     }
     // Whoever listened may have gone; then nobody wants to know.
     let _gone = arrived.send(Arrival::Closed(close));
+}
+
+/// The messages of a frame, which is within the bound unless one message alone is beyond it.
+fn decode(codec: Codec, frame: &Frame) -> Result<Vec<Value>> {
+    let messages = codec.decode(frame)?;
+    let bytes = match frame {
+        Frame::Text(text) => text.len(),
+        Frame::Binary(bytes) => bytes.len(),
+    };
+    ensure!(bytes <= FRAME_BYTES_MAX || messages.len() == 1, "{} messages in {bytes} bytes", messages.len());
+    Ok(messages)
 }
 
 /// A session id that no other client of this run has.

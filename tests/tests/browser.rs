@@ -58,7 +58,7 @@ async fn converse(
 }
 
 #[tokio::test]
-async fn r_pres_1_two_tabs_join_see_each_other_and_talk() -> Result<()> {
+async fn r_pres_2_two_tabs_join_see_each_other_and_talk() -> Result<()> {
     play("talk").await
 }
 
@@ -73,6 +73,6 @@ async fn r_rec_1_a_tab_that_was_offline_comes_back_with_nothing_missing_or_doubl
 }
 
 #[tokio::test]
-async fn r_life_3_both_tabs_recover_from_kill_9_and_a_restart() -> Result<()> {
+async fn r_life_1_both_tabs_recover_from_kill_9_and_a_restart() -> Result<()> {
     play("kill").await
 }

@@ -144,7 +144,7 @@ async fn check_upgrades(server: &Server, name: &str, token: Option<&str>, expect
 }
 
 #[tokio::test]
-async fn r_auth_3_a_good_token_of_either_algorithm_opens_the_room() -> Result<()> {
+async fn r_auth_1_a_good_token_of_either_algorithm_opens_the_room() -> Result<()> {
     let server = Server::start().await?;
     for token in [keys::good(&all()), jwt(&keys::hs_header(), &all(), &keys::hs())] {
         let upgrade = Upgrade::new(server.connect_url(ROOM), Codec::Json, Some(&token));
@@ -157,7 +157,7 @@ async fn r_auth_3_a_good_token_of_either_algorithm_opens_the_room() -> Result<()
 }
 
 #[tokio::test]
-async fn r_auth_4_no_token_and_forged_ones_are_unauthorized_and_wake_no_room() -> Result<()> {
+async fn r_auth_1_no_token_and_forged_ones_are_unauthorized_and_wake_no_room() -> Result<()> {
     let server = Server::start().await?;
     check_upgrades(&server, "absent", None, UNAUTHORIZED).await?;
     for (name, token) in forgeries() {
@@ -172,7 +172,7 @@ async fn r_auth_4_no_token_and_forged_ones_are_unauthorized_and_wake_no_room() -
 }
 
 #[tokio::test]
-async fn r_auth_5_wrong_claims_get_their_stated_refusal_and_wake_no_room() -> Result<()> {
+async fn r_auth_2_wrong_claims_get_their_stated_refusal_and_wake_no_room() -> Result<()> {
     let server = Server::start().await?;
     for (name, claims, expected) in misissued() {
         check_upgrades(&server, name, Some(&keys::good(&claims)), expected).await?;
@@ -185,7 +185,7 @@ async fn r_auth_5_wrong_claims_get_their_stated_refusal_and_wake_no_room() -> Re
 }
 
 #[tokio::test]
-async fn r_auth_6_patterns_grant_the_union_of_all_that_match() -> Result<()> {
+async fn r_auth_3_patterns_grant_the_union_of_all_that_match() -> Result<()> {
     let server = Server::start().await?;
     let rooms = json!({ "*": ["join"], "chat:*": ["history"], "chat:of-{sub}": ["publish"] });
     let token = server.mint("ann", &rooms, 60).await?;
@@ -205,7 +205,7 @@ async fn r_auth_6_patterns_grant_the_union_of_all_that_match() -> Result<()> {
 }
 
 #[tokio::test]
-async fn r_auth_7_a_foreign_origin_is_refused_and_an_allowed_or_missing_one_is_not() -> Result<()> {
+async fn r_auth_9_a_foreign_origin_is_refused_and_an_allowed_or_missing_one_is_not() -> Result<()> {
     let server = Server::with("allowed_origins = ['https://app.example', 'http://127.0.0.1:8080']").await?;
     let token = keys::good(&all());
     let foreign = [
@@ -241,7 +241,7 @@ async fn r_auth_7_a_foreign_origin_is_refused_and_an_allowed_or_missing_one_is_n
 }
 
 #[tokio::test]
-async fn r_addr_3_bad_names_and_unknown_kinds_are_closed_with_their_code_ahead_of_the_token() -> Result<()> {
+async fn r_auth_10_bad_names_and_unknown_kinds_are_closed_with_their_code_ahead_of_the_token() -> Result<()> {
     let server = Server::start().await?;
     let token = server.mint("ann", &json!({ "*": ["*"] }), 60).await?;
     let cases = [("chat:%2F", 3500, 400), ("CHAT:x", 3500, 400), ("nokind:x", 3507, 404)];
@@ -258,7 +258,7 @@ async fn r_addr_3_bad_names_and_unknown_kinds_are_closed_with_their_code_ahead_o
 }
 
 #[tokio::test]
-async fn r_life_2_a_flood_of_new_names_without_rights_creates_no_files() -> Result<()> {
+async fn r_auth_8_a_flood_of_new_names_without_rights_creates_no_files() -> Result<()> {
     let server = Server::start().await?;
     let token = server.mint("mallory", &json!({ "chat:mine": ["*"] }), 60).await?;
     for n in 0..200 {
@@ -275,7 +275,7 @@ async fn r_life_2_a_flood_of_new_names_without_rights_creates_no_files() -> Resu
 }
 
 #[tokio::test]
-async fn r_auth_8_headers_that_claim_to_come_from_the_gateway_are_worth_nothing() -> Result<()> {
+async fn r_auth_11_headers_that_claim_to_come_from_the_gateway_are_worth_nothing() -> Result<()> {
     let server = Server::start().await?;
     let token = server.mint("ann", &json!({ ROOM: ["join"] }), 60).await?;
     let claimed = json!({ "sub": "root", "rooms": { "*": ["*"] }, "exp": now_s() + 999 }).to_string();

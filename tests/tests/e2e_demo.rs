@@ -5,7 +5,7 @@ use serde_json::json;
 use tests::server::Server;
 
 #[tokio::test]
-async fn r_http_13_the_demo_is_served_at_the_root_with_its_assets() -> Result<()> {
+async fn the_demo_is_served_at_the_root_with_its_assets() -> Result<()> {
     let server = Server::start().await?;
     let page = server.get("/").send().await?;
     assert_eq!(page.status, 200, "{}", page.text());
@@ -27,7 +27,7 @@ async fn r_http_13_the_demo_is_served_at_the_root_with_its_assets() -> Result<()
 }
 
 #[tokio::test]
-async fn r_auth_9_the_development_token_grants_what_was_asked_and_nothing_else() -> Result<()> {
+async fn r_http_6_the_development_token_grants_what_was_asked_and_nothing_else() -> Result<()> {
     let server = Server::start().await?;
     let token = server.mint("ann", &json!({ "chat:mine": ["join"] }), 60).await?;
     let claims = tests::tokens::part(&token, 1).context("a JWT has claims")?;

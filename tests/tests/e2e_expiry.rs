@@ -1,4 +1,5 @@
-//! A token that runs out while its connection lives. Slow by nature: expiry deadlines come in slots of 30 s.
+//! Deadlines of a connection that lives: its hello, its token. Slow by nature: hello may take 10 s, and expiry
+//! comes in slots of 30 s.
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
@@ -11,7 +12,7 @@ use tests::tokens::now_s;
 const LIMIT: Duration = Duration::from_secs(60 + 30 + 15);
 
 #[tokio::test]
-async fn r_auth_11_a_connection_does_not_outlive_its_token() -> Result<()> {
+async fn r_auth_12_a_connection_does_not_outlive_its_token() -> Result<()> {
     let server = Server::start().await?;
     let token = server.mint("ann", &json!({ "chat:expiry": ["join", "publish"] }), 1).await?;
     let exp = tests::tokens::part(&token, 1).context("claims")?["exp"].as_i64().context("exp")?;
@@ -50,4 +51,43 @@ async fn r_auth_12_each_request_looks_at_the_tokens_expiry_itself() -> Result<()
             }
         }
     }
+}
+
+#[tokio::test]
+async fn r_hello_1_a_connection_that_only_pings_is_closed_for_want_of_a_hello() -> Result<()> {
+    let server = Server::start().await?;
+    let mut mute = server.visit("chat:mute", "ann").connect().await?;
+    mute.ping().await?;
+    assert_eq!(mute.closed().await?.code, 3500);
+    Ok(())
+}
+
+/// workerd 1.20261117.1 holds a close back from a hibernatable socket that has sent nothing at all, until the object
+/// is evicted: the deadline is therefore one minute's sweep and some more, not ten seconds.
+#[tokio::test]
+async fn r_hello_1_a_connection_that_sends_nothing_at_all_is_closed_in_bounded_time() -> Result<()> {
+    let server = Server::start().await?;
+    let mut silent = server.visit("chat:silent", "ann").connect().await?;
+    assert_eq!(silent.closed_within(LIMIT).await?.code, 3500);
+    Ok(())
+}
+
+#[tokio::test]
+async fn r_auth_12_the_server_warns_before_a_token_expires() -> Result<()> {
+    let server = Server::start().await?;
+    let token = server.mint("ann", &json!({ "chat:warned": ["join"] }), 70).await?;
+    let exp = tests::tokens::part(&token, 1).context("claims")?["exp"].as_i64().context("exp")?;
+    let codec = tests::wire::Codec::Msgpack;
+    let upgrade = tests::client::Upgrade::new(server.connect_url("chat:warned"), codec, Some(&token));
+    let mut ann = upgrade.connect(codec).await?;
+    ann.hello(json!({})).await?;
+    let mut pace = tokio::time::interval(Duration::from_secs(5));
+    while !ann.seen.iter().any(|m| m["t"] == "expiring") {
+        ensure!(now_s() < exp, "no warning by the time of expiry");
+        pace.tick().await;
+        ann.ping().await?;
+    }
+    let warning = ann.expect("the warning", |m| m["t"] == "expiring").await?;
+    assert_eq!(warning["expires_at"], exp * 1000);
+    Ok(())
 }

@@ -9,7 +9,7 @@ use tests::wire::Codec;
 use tokio::time::Instant;
 
 #[tokio::test]
-async fn r_life_7_a_hibernated_room_wakes_with_everything_it_knew() -> Result<()> {
+async fn r_life_1_a_hibernated_room_wakes_with_everything_it_knew() -> Result<()> {
     let server = Server::start().await?;
     let room = "chat:sleep";
     let claims = json!({ "info": { "name": "Ann" }, "tags": ["team"] });

@@ -8,7 +8,7 @@ use tests::server::Server;
 use tests::wire::Codec;
 
 #[tokio::test]
-async fn r_hello_1_the_welcome_tells_a_newcomer_everything_in_both_codecs() -> Result<()> {
+async fn r_hello_2_the_welcome_tells_a_newcomer_everything_in_both_codecs() -> Result<()> {
     let server = Server::start().await?;
     for codec in Codec::BOTH {
         let room = format!("chat:welcome-{codec:?}");
@@ -37,7 +37,7 @@ async fn r_hello_1_the_welcome_tells_a_newcomer_everything_in_both_codecs() -> R
 }
 
 #[tokio::test]
-async fn r_hello_2_the_answer_to_the_upgrade_names_the_codec_and_never_the_token() -> Result<()> {
+async fn r_auth_5_the_answer_to_the_upgrade_names_the_codec_and_never_the_token() -> Result<()> {
     let server = Server::start().await?;
     for codec in Codec::BOTH {
         let client = server.visit("chat:echo", "ann").codec(codec).connect().await?;
@@ -48,7 +48,7 @@ async fn r_hello_2_the_answer_to_the_upgrade_names_the_codec_and_never_the_token
 }
 
 #[tokio::test]
-async fn r_hello_3_requests_behind_hello_in_one_frame_run_after_it() -> Result<()> {
+async fn r_hello_2_requests_behind_hello_in_one_frame_run_after_it() -> Result<()> {
     let server = Server::start().await?;
     for codec in Codec::BOTH {
         let room = format!("chat:pipelined-{codec:?}");
@@ -67,7 +67,7 @@ async fn r_hello_3_requests_behind_hello_in_one_frame_run_after_it() -> Result<(
 }
 
 #[tokio::test]
-async fn r_hello_4_members_false_leaves_the_list_out_of_the_welcome() -> Result<()> {
+async fn r_pres_2_members_false_leaves_the_list_out_of_the_welcome() -> Result<()> {
     let server = Server::start().await?;
     let _ann = server.visit("chat:list", "ann").join().await?;
     let bob = server.visit("chat:list", "bob").join().await?;
@@ -78,7 +78,7 @@ async fn r_hello_4_members_false_leaves_the_list_out_of_the_welcome() -> Result<
 }
 
 #[tokio::test]
-async fn r_life_1_rooms_of_different_names_share_nothing() -> Result<()> {
+async fn r_addr_1_rooms_of_different_names_share_nothing() -> Result<()> {
     let server = Server::start().await?;
     let mut here = server.visit("chat:one", "ann").join().await?;
     let mut there = server.visit("chat:One", "ann").join().await?;
@@ -104,7 +104,7 @@ async fn r_addr_1_the_rooms_path_segment_is_percent_decoded_once() -> Result<()>
 }
 
 #[tokio::test]
-async fn r_auth_1_a_bearer_header_serves_for_the_upgrade_and_a_query_does_not() -> Result<()> {
+async fn r_auth_5_a_bearer_header_serves_for_the_upgrade_and_a_query_does_not() -> Result<()> {
     let server = Server::start().await?;
     let token = server.mint("ann", &json!({ "chat:bearer": ["join"] }), 60).await?;
     let url = server.connect_url("chat:bearer");
@@ -121,7 +121,7 @@ async fn r_auth_1_a_bearer_header_serves_for_the_upgrade_and_a_query_does_not() 
 }
 
 #[tokio::test]
-async fn r_close_1_a_newer_connection_of_a_session_replaces_the_older_without_a_flap() -> Result<()> {
+async fn r_hello_4_a_newer_connection_of_a_session_replaces_the_older_without_a_flap() -> Result<()> {
     let server = Server::start().await?;
     let mut watcher = server.visit("chat:twice", "eve").join().await?;
     let mut old = server.visit("chat:twice", "ann").join().await?;
@@ -139,7 +139,7 @@ async fn r_close_1_a_newer_connection_of_a_session_replaces_the_older_without_a_
 }
 
 #[tokio::test]
-async fn r_close_1_the_same_session_id_of_another_user_is_another_session() -> Result<()> {
+async fn r_hello_4_the_same_session_id_of_another_user_is_another_session() -> Result<()> {
     let server = Server::start().await?;
     let mut ann = server.visit("chat:shared", "ann").join().await?;
     let session = ann.session.clone();
@@ -150,7 +150,7 @@ async fn r_close_1_the_same_session_id_of_another_user_is_another_session() -> R
 }
 
 #[tokio::test]
-async fn r_hello_5_a_session_id_outside_its_alphabet_or_length_is_refused() -> Result<()> {
+async fn r_hello_3_a_session_id_outside_its_alphabet_or_length_is_refused() -> Result<()> {
     let server = Server::start().await?;
     for session in ["short12", "has space", "has:colon:", &"x".repeat(65), ""] {
         let mut client = server.visit("chat:sessions", "ann").session(session).connect().await?;
@@ -160,5 +160,34 @@ async fn r_hello_5_a_session_id_outside_its_alphabet_or_length_is_refused() -> R
     for session in ["exactly8", &"y".repeat(64)] {
         server.visit("chat:sessions", "ann").session(session).join().await?;
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn r_addr_3_tenants_share_nothing_but_the_rooms_name() -> Result<()> {
+    let server = Server::start().await?;
+    let room = "chat:same-name";
+    let join = async |tenant: Option<&str>| -> Result<tests::client::Client> {
+        let mut claims = tests::tokens::claims("ann", room, &json!(["*"]));
+        if let Some(tenant) = tenant {
+            claims["tenant"] = json!(tenant);
+        }
+        let upgrade = Upgrade::new(server.connect_url(room), Codec::Json, Some(&tests::keys::good(&claims)));
+        let mut client = upgrade.connect(Codec::Json).await?;
+        client.hello(json!({})).await?;
+        Ok(client)
+    };
+    let mut default = join(None).await?;
+    let mut named = join(Some("default")).await?;
+    let mut acme = join(Some("acme")).await?;
+    assert_eq!(default.welcome["epoch"], named.welcome["epoch"]);
+    assert_ne!(default.welcome["epoch"], acme.welcome["epoch"]);
+    assert_eq!(acme.welcome["occupancy"], json!({ "members": 1, "users": 1 }));
+    default.publish(json!("ours")).await?;
+    named.published(&json!("ours")).await?;
+    acme.publish(json!("theirs")).await?;
+    acme.published(&json!("theirs")).await?;
+    assert_eq!(acme.payloads(), [json!("theirs")]);
+    assert_eq!(server.history(room).await?.publications.len(), 1, "the API key is of the tenant default");
     Ok(())
 }

@@ -8,7 +8,7 @@ use tests::server::Server;
 use tests::wire::Codec;
 
 #[tokio::test]
-async fn r_limit_5_a_user_beyond_its_connections_is_turned_away_and_others_are_not() -> Result<()> {
+async fn r_limit_1_a_user_beyond_its_connections_is_turned_away_and_others_are_not() -> Result<()> {
     let server = Server::with("kinds.chat.limits.connections_user = 2").await?;
     let room = "chat:user-full";
     let one = server.visit(room, "ann").join().await?;
@@ -25,7 +25,7 @@ async fn r_limit_5_a_user_beyond_its_connections_is_turned_away_and_others_are_n
 }
 
 #[tokio::test]
-async fn r_limit_6_a_full_room_turns_newcomers_away_until_someone_goes() -> Result<()> {
+async fn r_limit_1_a_full_room_turns_newcomers_away_until_someone_goes() -> Result<()> {
     let server = Server::with("kinds.chat.limits.connections = 2").await?;
     let room = "chat:full";
     let mut ann = server.visit(room, "ann").join().await?;
@@ -41,7 +41,7 @@ async fn r_limit_6_a_full_room_turns_newcomers_away_until_someone_goes() -> Resu
 }
 
 #[tokio::test]
-async fn r_life_9_every_shipped_kind_carries_publications() -> Result<()> {
+async fn r_pub_1_every_shipped_kind_carries_publications() -> Result<()> {
     let server = Server::start().await?;
     for room in ["chat:kind", "game:kind", "live:kind", "user:ann"] {
         let mut ann = server.visit(room, "ann").join().await?;
@@ -71,7 +71,7 @@ async fn r_pub_9_a_ticking_room_keeps_order_and_answers_with_its_ticks() -> Resu
 }
 
 #[tokio::test]
-async fn r_pres_12_a_counting_kind_tells_numbers_and_no_names() -> Result<()> {
+async fn r_pres_6_a_counting_kind_tells_numbers_and_no_names() -> Result<()> {
     let server = Server::with("kinds.chat.presence = { mode = 'count', grace = '1s' }").await?;
     let mut ann = server.visit("chat:count", "ann").join().await?;
     ensure!(ann.welcome.get("members").is_none(), "{}", ann.welcome);
@@ -85,7 +85,7 @@ async fn r_pres_12_a_counting_kind_tells_numbers_and_no_names() -> Result<()> {
 }
 
 #[tokio::test]
-async fn r_auth_10_a_public_kind_takes_strangers_by_their_session() -> Result<()> {
+async fn r_auth_6_a_public_kind_takes_strangers_by_their_session() -> Result<()> {
     let changes = "kinds.lobby = { access = 'public', default_capabilities = ['join', 'presence'] }";
     let server = Server::with(changes).await?;
     let upgrade = Upgrade::new(server.connect_url("lobby:x"), Codec::Json, None);
@@ -102,7 +102,7 @@ async fn r_auth_10_a_public_kind_takes_strangers_by_their_session() -> Result<()
 }
 
 #[tokio::test]
-async fn r_limit_7_presence_lists_at_most_a_page_in_the_welcome() -> Result<()> {
+async fn r_pres_6_presence_lists_at_most_a_page_in_the_welcome() -> Result<()> {
     let server = Server::with("kinds.chat.presence.full_max = 3").await?;
     let mut clients = Vec::new();
     for user in ["a", "b", "c", "d", "e"] {
@@ -112,5 +112,44 @@ async fn r_limit_7_presence_lists_at_most_a_page_in_the_welcome() -> Result<()> 
     let last = &clients[4].welcome;
     assert_eq!(last["occupancy"], json!({ "members": 5, "users": 5 }));
     ensure!(list(last, "members").len() <= 3, "{last}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn r_limit_2_a_flood_arrives_whole_in_frames_within_their_bound() -> Result<()> {
+    let server = Server::start().await?;
+    for codec in Codec::BOTH {
+        let room = format!("chat:flood-{codec:?}");
+        let mut ann = server.visit(&room, "ann").codec(codec).join().await?;
+        let mut bob = server.visit(&room, "bob").codec(codec).join().await?;
+        let large =
+            |n: u32| json!({ "t": "publish", "id": n, "data": format!("{n:03}{}", "x".repeat(60_000)) });
+        for part in (1..=119).collect::<Vec<u32>>().chunks(17) {
+            ann.send_all(&part.iter().map(|n| large(*n)).collect::<Vec<_>>()).await?;
+        }
+        bob.publication("the last one", |m| m["offset"] == 119).await?;
+        let payloads = bob.payloads();
+        let numbers: Vec<&str> = payloads.iter().filter_map(|data| data.as_str()?.get(..3)).collect();
+        assert_eq!(numbers, (1..=119).map(|n| format!("{n:03}")).collect::<Vec<_>>());
+        ensure!(bob.frames.len() > 7, "7 MB do not fit {} frames", bob.frames.len());
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn r_conf_1_a_wrong_configuration_does_not_start_and_names_the_place() -> Result<()> {
+    for (changes, path) in [
+        ("kinds.chat.access = 'secret'", "kinds.chat.access"),
+        ("kinds.chat.presence.grace = '10 parsecs'", "kinds.chat.presence.grace"),
+        ("kinds.chat.limits.payload_bytes = 99999999", "kinds.chat.limits.payload_bytes"),
+        ("kinds.chat.colour = 'red'", "kinds.chat.colour"),
+        ("allowed_origins = ['app.example']", "allowed_origins"),
+        ("kinds.'Bad Name' = {}", "kinds"),
+    ] {
+        match Server::with(changes).await {
+            Ok(_) => anyhow::bail!("{changes} was accepted"),
+            Err(error) => ensure!(format!("{error:#}").contains(path), "{changes}: {error:#}"),
+        }
+    }
     Ok(())
 }

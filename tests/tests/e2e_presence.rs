@@ -12,7 +12,7 @@ fn diffs(client: &Client) -> Vec<&Value> {
 }
 
 #[tokio::test]
-async fn r_pres_1_snapshot_and_diffs_tell_every_client_the_same_list() -> Result<()> {
+async fn r_pres_2_snapshot_and_diffs_tell_every_client_the_same_list() -> Result<()> {
     let server = Server::start().await?;
     let mut clients: Vec<Client> = Vec::new();
     for (user, codec) in [("ann", Codec::Json), ("bob", Codec::Msgpack), ("cid", Codec::Json)] {
@@ -50,7 +50,7 @@ async fn r_pres_1_snapshot_and_diffs_tell_every_client_the_same_list() -> Result
 }
 
 #[tokio::test]
-async fn r_pres_2_a_close_with_1000_and_leave_end_the_membership_at_once() -> Result<()> {
+async fn r_close_3_a_close_with_1000_and_leave_end_the_membership_at_once() -> Result<()> {
     let server = Server::with("kinds.chat.presence.grace = '1h'").await?;
     let mut watcher = server.visit("chat:leave", "eve").join().await?;
     let mut closer = server.visit("chat:leave", "ann").join().await?;
@@ -59,6 +59,7 @@ async fn r_pres_2_a_close_with_1000_and_leave_end_the_membership_at_once() -> Re
     assert_eq!(closer.close(1000).await?.code, 1000);
     watcher.until_members(&["bob", "eve"]).await?;
     assert_eq!(leaver.request(json!({ "t": "leave" })).await?.result()?, json!({}));
+    assert_eq!(leaver.closed().await?.code, 1000);
     watcher.until_members(&["eve"]).await?;
     assert_eq!(users(&tests::roster::roster(&watcher.seen)?), ["eve"]);
     Ok(())
@@ -79,7 +80,7 @@ async fn r_pres_3_a_lost_connection_is_a_member_until_its_grace_is_over() -> Res
 }
 
 #[tokio::test]
-async fn r_pres_4_a_session_that_returns_within_its_grace_does_not_flap() -> Result<()> {
+async fn r_pres_3_a_session_that_returns_within_its_grace_does_not_flap() -> Result<()> {
     let server = Server::with("kinds.chat.presence.grace = '1h'").await?;
     let mut watcher = server.visit("chat:return", "eve").join().await?;
     let first = server.visit("chat:return", "ann").join().await?;
@@ -100,7 +101,7 @@ async fn r_pres_4_a_session_that_returns_within_its_grace_does_not_flap() -> Res
 }
 
 #[tokio::test]
-async fn r_pres_5_another_tab_is_another_member_of_the_same_user() -> Result<()> {
+async fn r_pres_1_another_tab_is_another_member_of_the_same_user() -> Result<()> {
     let server = Server::with("kinds.chat.presence.grace = '1s'").await?;
     let mut one = server.visit("chat:tabs", "ann").join().await?;
     let mut two = server.visit("chat:tabs", "ann").join().await?;
@@ -114,7 +115,7 @@ async fn r_pres_5_another_tab_is_another_member_of_the_same_user() -> Result<()>
 }
 
 #[tokio::test]
-async fn r_pres_6_without_the_capability_one_is_invisible_and_shown_none() -> Result<()> {
+async fn r_pres_1_without_the_capability_one_is_invisible_and_shown_none() -> Result<()> {
     let server = Server::start().await?;
     let mut ann = server.visit("chat:invisible", "ann").join().await?;
     let mut ghost = server.visit("chat:invisible", "ghost").rights(json!(["join", "publish"])).join().await?;
@@ -132,7 +133,7 @@ async fn r_pres_6_without_the_capability_one_is_invisible_and_shown_none() -> Re
 }
 
 #[tokio::test]
-async fn r_pres_7_new_presence_data_reaches_the_others_as_an_update() -> Result<()> {
+async fn r_pres_4_new_presence_data_reaches_the_others_as_an_update() -> Result<()> {
     let server = Server::start().await?;
     let mut ann = server.visit("chat:mood", "ann").hello(json!({ "presence": "fine" })).join().await?;
     let mut bob = server.visit("chat:mood", "bob").join().await?;
@@ -149,7 +150,7 @@ async fn r_pres_7_new_presence_data_reaches_the_others_as_an_update() -> Result<
 }
 
 #[tokio::test]
-async fn r_pres_8_the_members_request_pages_through_the_list() -> Result<()> {
+async fn r_pres_5_the_members_request_pages_through_the_list() -> Result<()> {
     let server = Server::start().await?;
     let mut clients = Vec::new();
     for user in ["u1", "u2", "u3", "u4", "u5"] {
@@ -173,7 +174,7 @@ async fn r_pres_8_the_members_request_pages_through_the_list() -> Result<()> {
 }
 
 #[tokio::test]
-async fn r_pres_9_members_outlive_a_kill_for_their_grace_and_no_longer() -> Result<()> {
+async fn r_pres_3_members_outlive_a_kill_for_their_grace_and_no_longer() -> Result<()> {
     let mut server = Server::with("kinds.chat.presence.grace = '2s'").await?;
     let stays = server.visit("chat:killed", "stays").join().await?;
     let goes = server.visit("chat:killed", "goes").join().await?;

@@ -1,6 +1,6 @@
 //! Publishing: replies, order, recipients, keys, ephemerals, bounds.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use tests::server::Server;
 use tests::wire::Codec;
@@ -31,7 +31,7 @@ async fn r_pub_1_a_publish_is_answered_and_reaches_everyone_with_its_author() ->
 }
 
 #[tokio::test]
-async fn r_pub_2_nobody_is_shown_a_sessions_secret() -> Result<()> {
+async fn r_hello_3_nobody_is_shown_a_sessions_secret() -> Result<()> {
     let server = Server::start().await?;
     let mut ann = server.visit("chat:secret", "ann").join().await?;
     let mut bob = server.visit("chat:secret", "bob").join().await?;
@@ -45,7 +45,7 @@ async fn r_pub_2_nobody_is_shown_a_sessions_secret() -> Result<()> {
 }
 
 #[tokio::test]
-async fn r_pub_3_echo_false_withholds_from_the_sending_connection_alone() -> Result<()> {
+async fn r_pub_5_echo_false_withholds_from_the_sending_connection_alone() -> Result<()> {
     let server = Server::start().await?;
     let mut ann = server.visit("chat:echo", "ann").join().await?;
     let mut tab = server.visit("chat:echo", "ann").join().await?;
@@ -61,7 +61,7 @@ async fn r_pub_3_echo_false_withholds_from_the_sending_connection_alone() -> Res
 }
 
 #[tokio::test]
-async fn r_pub_4_all_connections_see_concurrent_publishes_in_one_dense_order() -> Result<()> {
+async fn r_pub_2_all_connections_see_concurrent_publishes_in_one_dense_order() -> Result<()> {
     let server = Server::start().await?;
     let mut clients = Vec::new();
     for (user, codec) in [("ann", Codec::Json), ("bob", Codec::Msgpack), ("cid", Codec::Json)] {
@@ -103,7 +103,7 @@ async fn r_pub_4_all_connections_see_concurrent_publishes_in_one_dense_order() -
 }
 
 #[tokio::test]
-async fn r_frame_1_several_requests_in_one_frame_are_each_answered_in_order() -> Result<()> {
+async fn r_frame_2_several_requests_in_one_frame_are_each_answered_in_order() -> Result<()> {
     let server = Server::start().await?;
     for codec in Codec::BOTH {
         let mut ann = server.visit(&format!("chat:batch-{codec:?}"), "ann").codec(codec).join().await?;
@@ -119,7 +119,7 @@ async fn r_frame_1_several_requests_in_one_frame_are_each_answered_in_order() ->
 }
 
 #[tokio::test]
-async fn r_pub_5_the_type_is_the_applications_except_for_those_with_a_meaning() -> Result<()> {
+async fn r_pub_7_the_type_is_the_applications_except_for_those_with_a_meaning() -> Result<()> {
     let server = Server::start().await?;
     let mut ann = server.visit("chat:types", "ann").join().await?;
     ann.request(json!({ "t": "publish", "data": 1, "type": "poll.opened" })).await?.result()?;
@@ -159,7 +159,7 @@ async fn r_pub_6_to_names_users_and_sessions_and_includes_the_author() -> Result
 }
 
 #[tokio::test]
-async fn r_pub_7_to_connections_is_for_ephemerals_alone() -> Result<()> {
+async fn r_pub_6_to_connections_is_for_ephemerals_alone() -> Result<()> {
     let server = Server::start().await?;
     let mut ann = server.visit("chat:to-connection", "ann").join().await?;
     let mut bob = server.visit("chat:to-connection", "bob").join().await?;
@@ -175,7 +175,7 @@ async fn r_pub_7_to_connections_is_for_ephemerals_alone() -> Result<()> {
 }
 
 #[tokio::test]
-async fn r_pub_8_an_ephemeral_is_fanned_out_and_never_logged() -> Result<()> {
+async fn r_pub_4_an_ephemeral_is_fanned_out_and_never_logged() -> Result<()> {
     let server = Server::start().await?;
     for codec in Codec::BOTH {
         let room = format!("chat:ephemeral-{codec:?}");
@@ -200,7 +200,7 @@ async fn r_pub_8_an_ephemeral_is_fanned_out_and_never_logged() -> Result<()> {
 }
 
 #[tokio::test]
-async fn r_limit_1_a_payload_at_the_bound_passes_and_one_byte_more_is_too_large() -> Result<()> {
+async fn r_pub_7_a_payload_at_the_bound_passes_and_one_byte_more_is_too_large() -> Result<()> {
     let server = Server::with("kinds.chat.limits.payload_bytes = 1024").await?;
     for codec in Codec::BOTH {
         let room = format!("chat:large-{codec:?}");
@@ -216,7 +216,7 @@ async fn r_limit_1_a_payload_at_the_bound_passes_and_one_byte_more_is_too_large(
 }
 
 #[tokio::test]
-async fn r_limit_1_sixty_four_kibibytes_pass_by_default() -> Result<()> {
+async fn r_pub_7_sixty_four_kibibytes_pass_by_default() -> Result<()> {
     let server = Server::start().await?;
     let mut ann = server.visit("chat:default-bound", "ann").join().await?;
     ann.publish(json!("x".repeat(65_534))).await?;
@@ -226,7 +226,7 @@ async fn r_limit_1_sixty_four_kibibytes_pass_by_default() -> Result<()> {
 }
 
 #[tokio::test]
-async fn r_auth_2_a_publish_without_the_capability_is_forbidden_and_the_connection_goes_on() -> Result<()> {
+async fn r_pub_8_a_publish_without_the_capability_is_forbidden_and_the_connection_goes_on() -> Result<()> {
     let server = Server::start().await?;
     let mut reader = server.visit("chat:read-only", "ann").rights(json!(["join"])).join().await?;
     let mut writer = server.visit("chat:read-only", "bob").join().await?;
@@ -237,5 +237,55 @@ async fn r_auth_2_a_publish_without_the_capability_is_forbidden_and_the_connecti
     writer.publish(json!("allowed")).await?;
     reader.published(&json!("allowed")).await?;
     assert_eq!(server.history("chat:read-only").await?.publications.len(), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn r_pub_9_what_comes_in_one_turn_leaves_in_one_message_a_connection() -> Result<()> {
+    let server = Server::start().await?;
+    for codec in Codec::BOTH {
+        let room = format!("chat:turn-{codec:?}");
+        let mut ann = server.visit(&room, "ann").codec(codec).join().await?;
+        let mut bob = server.visit(&room, "bob").codec(codec).join().await?;
+        ann.until_members(&["ann", "bob"]).await?;
+        let before = (ann.frames.len(), bob.frames.len());
+        let batch: Vec<Value> = (1..=20).map(|n| json!({ "t": "publish", "id": n, "data": n })).collect();
+        ann.send_all(&batch).await?;
+        ann.published(&json!(20)).await?;
+        ann.answer(20).await?.result()?;
+        bob.published(&json!(20)).await?;
+        assert_eq!(ann.frames[before.0..], [40], "20 replies and 20 publications");
+        assert_eq!(bob.frames[before.1..], [20]);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn r_pub_11_what_is_not_served_yet_says_so() -> Result<()> {
+    let server = Server::start().await?;
+    for codec in Codec::BOTH {
+        let room = format!("chat:later-{codec:?}");
+        let mut ann = server.visit(&room, "ann").codec(codec).rights(json!(["*"])).join().await?;
+        ann.publish(json!("target")).await?;
+        for request in [
+            json!({ "t": "publish", "data": 1, "key": "k" }),
+            json!({ "t": "publish", "data": 1, "conflate": "c", "ephemeral": true }),
+            json!({ "t": "edit", "offset": 1, "data": 2 }),
+            json!({ "t": "remove", "offset": 1 }),
+            json!({ "t": "react", "offset": 1, "name": "+1", "on": true }),
+            json!({ "t": "state", "ops": [{ "set": "k", "value": 1 }] }),
+            json!({ "t": "call", "method": "m", "args": [] }),
+            json!({ "t": "cancel" }),
+            json!({ "t": "auth", "token": "x.y.z" }),
+        ] {
+            ann.request(request.clone())
+                .await?
+                .refused("unsupported")
+                .with_context(|| request.to_string())?;
+        }
+        ann.publish(json!("fine")).await?;
+        ann.published(&json!("fine")).await?;
+        assert_eq!(ann.payloads(), [json!("target"), json!("fine")]);
+    }
     Ok(())
 }

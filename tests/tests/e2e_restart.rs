@@ -13,8 +13,15 @@ use tokio::task::JoinSet;
 
 const ROOM: &str = "chat:killed";
 
-/// Rounds of kill -9; at a step that the load itself decides.
+/// Rounds of kill -9, each at a step that the load itself decides; `ROOMCAST_KILL_ROUNDS` asks for more.
 const ROUNDS: usize = 6;
+
+fn rounds() -> usize {
+    std::env::var("ROOMCAST_KILL_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(ROUNDS)
+}
+
+/// Nothing is trimmed while a run is judged.
+const LONG_LOG: &str = "kinds.chat.log.count = 1000000";
 
 async fn talkers(server: &Server, orders: &watch::Receiver<Orders>) -> Result<JoinSet<Result<Account>>> {
     let mut set = JoinSet::new();
@@ -68,24 +75,27 @@ async fn judge(server: &Server, accounts: Vec<Account>, restarts: usize) -> Resu
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn r_life_3_kill_9_under_load_loses_no_answered_publish_and_doubles_none() -> Result<()> {
-    let mut server = Server::start().await?;
+async fn r_pub_3_kill_9_under_load_loses_no_answered_publish_and_doubles_none() -> Result<()> {
+    let mut server = Server::with(LONG_LOG).await?;
     let (send, orders) = watch::channel(Orders { base: server.ws(), wind_up: false });
     let set = talkers(&server, &orders).await?;
-    for round in 0..ROUNDS {
-        grown(&server, 20 + 13 * u64::try_from(round)?).await.with_context(|| format!("round {round}"))?;
+    let rounds = rounds();
+    for round in 0..rounds {
+        grown(&server, 20 + 13 * (u64::try_from(round)? % 7))
+            .await
+            .with_context(|| format!("round {round}"))?;
         server.kill().await?;
         server.start_again(0).await?;
         send.send_modify(|orders| orders.base = server.ws());
     }
     grown(&server, 20).await?;
     send.send_modify(|orders| orders.wind_up = true);
-    judge(&server, finish(set).await?, ROUNDS).await
+    judge(&server, finish(set).await?, rounds).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn r_life_4_a_graceful_stop_loses_nothing_either() -> Result<()> {
-    let mut server = Server::start().await?;
+async fn r_life_1_a_graceful_stop_loses_nothing_either() -> Result<()> {
+    let mut server = Server::with(LONG_LOG).await?;
     let (send, orders) = watch::channel(Orders { base: server.ws(), wind_up: false });
     let set = talkers(&server, &orders).await?;
     grown(&server, 50).await?;
@@ -98,7 +108,7 @@ async fn r_life_4_a_graceful_stop_loses_nothing_either() -> Result<()> {
 }
 
 #[tokio::test]
-async fn r_life_5_a_restarted_room_is_the_same_room() -> Result<()> {
+async fn r_life_1_a_restarted_room_is_the_same_room() -> Result<()> {
     let mut server = Server::start().await?;
     let mut before = server.visit("chat:same", "ann").join().await?;
     before.publish(json!("one")).await?;
@@ -121,7 +131,7 @@ async fn r_life_5_a_restarted_room_is_the_same_room() -> Result<()> {
 }
 
 #[tokio::test]
-async fn r_life_6_the_log_is_trimmed_by_the_alarm_after_a_restart_too() -> Result<()> {
+async fn r_hist_2_the_log_is_trimmed_by_the_alarm_after_a_restart_too() -> Result<()> {
     let mut server = Server::with("kinds.chat.log.count = 10").await?;
     for n in 0..25 {
         server.publish("chat:trim", &json!({ "data": n })).await?;
@@ -139,11 +149,29 @@ async fn r_life_6_the_log_is_trimmed_by_the_alarm_after_a_restart_too() -> Resul
 }
 
 #[tokio::test]
-async fn r_close_5_a_graceful_stop_tells_clients_that_it_goes_away() -> Result<()> {
+async fn r_close_1_a_graceful_stop_tells_clients_that_it_goes_away() -> Result<()> {
     let mut server = Server::start().await?;
     let mut ann = server.visit("chat:drain", "ann").join().await?;
     server.stop().await?;
     let close = ann.closed().await?;
     ensure!([3000, 1001, 1006, 1012].contains(&close.code), "a temporary close: {close:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn r_hello_5_an_epoch_that_was_shown_survives_kill_9() -> Result<()> {
+    let mut server = Server::start().await?;
+    let mut shown = Vec::new();
+    for n in 0..10 {
+        let room = format!("chat:epoch-{n}");
+        let client = server.visit(&room, "ann").join().await?;
+        shown.push((room, client.welcome["epoch"].clone()));
+    }
+    server.kill().await?;
+    server.start_again(0).await?;
+    for (room, epoch) in shown {
+        let client = server.visit(&room, "ann").join().await?;
+        assert_eq!(client.welcome["epoch"], epoch, "{room}");
+    }
     Ok(())
 }

@@ -46,7 +46,7 @@ async fn r_tag_1_a_tagged_publication_reaches_exactly_those_who_carry_one_of_its
 }
 
 #[tokio::test]
-async fn r_tag_2_recovery_and_history_show_what_the_tags_allow_and_no_more() -> Result<()> {
+async fn r_tag_1_recovery_and_history_show_what_the_tags_allow_and_no_more() -> Result<()> {
     let server = Server::start().await?;
     let mut author = server.visit("chat:recover-tags", "author").join().await?;
     let red = json!({ "tags": ["red"] });
@@ -74,7 +74,7 @@ async fn r_tag_2_recovery_and_history_show_what_the_tags_allow_and_no_more() -> 
 }
 
 #[tokio::test]
-async fn r_tag_3_tags_of_the_token_are_carried_without_asking() -> Result<()> {
+async fn r_auth_4_tags_of_the_token_are_carried_without_asking() -> Result<()> {
     let server = Server::start().await?;
     let claims = json!({ "tags": ["team-a", "$staff"] });
     let mut member = server.visit("chat:token-tags", "m").claims(claims).join().await?;
@@ -92,7 +92,7 @@ async fn r_tag_3_tags_of_the_token_are_carried_without_asking() -> Result<()> {
 }
 
 #[tokio::test]
-async fn r_tag_4_a_tag_with_a_dollar_sign_cannot_be_chosen_by_a_client() -> Result<()> {
+async fn r_tag_3_a_tag_with_a_dollar_sign_cannot_be_chosen_by_a_client() -> Result<()> {
     let server = Server::start().await?;
     let mut sneak = server.visit("chat:dollar", "sneak").connect().await?;
     let hello = json!({ "t": "hello", "session": sneak.session, "tags": ["$staff"] });
@@ -104,7 +104,7 @@ async fn r_tag_4_a_tag_with_a_dollar_sign_cannot_be_chosen_by_a_client() -> Resu
 }
 
 #[tokio::test]
-async fn r_limit_3_tags_over_their_bounds_are_refused_and_at_them_accepted() -> Result<()> {
+async fn r_tag_3_tags_over_their_bounds_are_refused_and_at_them_accepted() -> Result<()> {
     let server = Server::start().await?;
     let mut ann = server.visit("chat:many-tags", "ann").join().await?;
     let tags = |count: usize| (0..count).map(|n| format!("tag-{n}")).collect::<Vec<_>>();
@@ -119,7 +119,7 @@ async fn r_limit_3_tags_over_their_bounds_are_refused_and_at_them_accepted() -> 
 }
 
 #[tokio::test]
-async fn r_tag_5_subscribe_and_unsubscribe_change_what_arrives_from_their_offset_on() -> Result<()> {
+async fn r_tag_2_subscribe_and_unsubscribe_change_what_arrives_from_their_offset_on() -> Result<()> {
     let server = Server::start().await?;
     let mut author = server.visit("chat:subscribe", "author").join().await?;
     let claims = json!({ "tags": ["fixed"] });
@@ -138,12 +138,12 @@ async fn r_tag_5_subscribe_and_unsubscribe_change_what_arrives_from_their_offset
     reader.published(&json!("end")).await?;
     assert_eq!(reader.payloads(), [json!("in time"), json!("end")]);
     let staff = json!({ "t": "subscribe", "tags": ["$staff"] });
-    reader.request(staff).await?.refused("forbidden")?;
+    reader.request(staff).await?.refused("invalid_argument")?;
     Ok(())
 }
 
 #[tokio::test]
-async fn r_tag_6_who_is_far_behind_by_filters_is_told_its_position() -> Result<()> {
+async fn r_tag_4_who_is_far_behind_by_filters_is_told_its_position() -> Result<()> {
     let server = Server::start().await?;
     let mut author = server.visit("chat:withheld", "author").join().await?;
     let mut reader = server.visit("chat:withheld", "reader").join().await?;
@@ -154,11 +154,32 @@ async fn r_tag_6_who_is_far_behind_by_filters_is_told_its_position() -> Result<(
     let _newcomer = server.visit("chat:withheld", "newcomer").join().await?;
     reader.until_members(&["author", "newcomer", "reader"]).await?;
     reader.expect("the position beside the diff", |m| m["t"] == "position" && m["offset"] == 300).await?;
-    for part in (301..=1400).collect::<Vec<u32>>().chunks(100) {
+    for part in (301..=1700).collect::<Vec<u32>>().chunks(100) {
         author.send_all(&part.iter().copied().map(tagged).collect::<Vec<_>>()).await?;
     }
+    author.answer(1700).await?.result()?;
     let alone = |m: &Value| m["t"] == "position" && m["offset"].as_u64().is_some_and(|offset| offset >= 1300);
     reader.expect("a position of its own", alone).await?;
     ensure!(reader.payloads().is_empty(), "{:?}", reader.payloads());
+    Ok(())
+}
+
+#[tokio::test]
+async fn r_tag_3_only_a_token_that_has_a_dollar_tag_may_publish_to_it() -> Result<()> {
+    let server = Server::start().await?;
+    let staff = json!({ "tags": ["$staff"] });
+    let mut boss = server.visit("chat:staff", "boss").claims(staff).join().await?;
+    let mut guest = server.visit("chat:staff", "guest").join().await?;
+    let secret = |text: &str| json!({ "t": "publish", "data": text, "tags": ["$staff"] });
+    guest.request(secret("forged")).await?.refused("invalid_argument")?;
+    boss.request(secret("for staff")).await?.result()?;
+    boss.publish(json!("for all")).await?;
+    guest.published(&json!("for all")).await?;
+    assert_eq!(guest.payloads(), [json!("for all")]);
+    assert_eq!(boss.payloads(), [json!("for staff"), json!("for all")]);
+    let body = json!({ "data": "forged", "tags": ["$staff"] });
+    let token = server.mint("guest", &json!({ "chat:staff": ["publish"] }), 60).await?;
+    let call = server.post("/v1/rooms/chat:staff/publish").bearer(&token).json(&body);
+    call.send().await?.problem(400, "invalid_argument")?;
     Ok(())
 }

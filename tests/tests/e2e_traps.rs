@@ -58,7 +58,7 @@ async fn r_close_2_every_way_to_close_is_answered_and_the_tcp_connection_ends() 
 }
 
 #[tokio::test]
-async fn r_close_3_connections_that_just_vanish_leave_after_their_grace() -> Result<()> {
+async fn r_pres_3_connections_that_just_vanish_leave_after_their_grace() -> Result<()> {
     let server = Server::with("kinds.chat.presence.grace = '1s'").await?;
     let mut watcher = server.visit("chat:vanish", "watcher").join().await?;
 
@@ -82,7 +82,7 @@ async fn r_close_3_connections_that_just_vanish_leave_after_their_grace() -> Res
 }
 
 #[tokio::test]
-async fn r_pres_10_a_server_close_that_is_never_answered_leaves_no_ghost() -> Result<()> {
+async fn r_close_2_a_server_close_that_is_never_answered_leaves_no_ghost() -> Result<()> {
     let server = Server::with("kinds.chat.presence.grace = '1s'").await?;
     let mut watcher = server.visit("chat:closing", "watcher").join().await?;
     let mut stubborn = raw_join(&server, "chat:closing", "stubborn", &[]).await?;
@@ -100,7 +100,7 @@ async fn r_pres_10_a_server_close_that_is_never_answered_leaves_no_ghost() -> Re
 }
 
 #[tokio::test]
-async fn r_close_4_after_a_server_close_the_tcp_connection_ends_once_answered() -> Result<()> {
+async fn r_close_2_after_a_server_close_the_tcp_connection_ends_once_answered() -> Result<()> {
     let server = Server::start().await?;
     let mut rude = raw_join(&server, "chat:ended", "rude", &[]).await?;
     rude.text(r#"{"t":"hello","session":"a-second-hello"}"#).await?;
@@ -110,7 +110,7 @@ async fn r_close_4_after_a_server_close_the_tcp_connection_ends_once_answered() 
 }
 
 #[tokio::test]
-async fn r_frame_13_compression_is_not_negotiated_even_if_offered() -> Result<()> {
+async fn r_frame_8_compression_is_not_negotiated_even_if_offered() -> Result<()> {
     let server = Server::start().await?;
     for offer in
         ["permessage-deflate", "permessage-deflate; client_max_window_bits; server_no_context_takeover"]
@@ -123,7 +123,7 @@ async fn r_frame_13_compression_is_not_negotiated_even_if_offered() -> Result<()
 }
 
 #[tokio::test]
-async fn r_frame_14_frames_that_arrive_a_byte_at_a_time_or_in_fragments_are_whole_messages() -> Result<()> {
+async fn r_frame_2_frames_that_arrive_a_byte_at_a_time_or_in_fragments_are_whole_messages() -> Result<()> {
     let server = Server::start().await?;
     let mut watcher = server.visit("chat:slow", "watcher").join().await?;
     let mut slow = raw_join(&server, "chat:slow", "slow", &[]).await?;
@@ -143,7 +143,7 @@ async fn r_frame_14_frames_that_arrive_a_byte_at_a_time_or_in_fragments_are_whol
 }
 
 #[tokio::test]
-async fn r_beat_2_pings_make_no_traffic_for_the_room() -> Result<()> {
+async fn r_beat_1_pings_make_no_traffic_for_the_room() -> Result<()> {
     let server = Server::start().await?;
     let mut ann = server.visit("chat:beats", "ann").join().await?;
     for _ in 0..100 {

@@ -1,11 +1,13 @@
 //! From sources to `build/`: the gateway's module and bundle, the browser client, the demo.
 
-use crate::process::step;
+use crate::process::{say, step};
 use crate::repository::{build_directory, root};
+use crate::setup::target;
 use crate::wasm::{Crate, Host};
 use crate::wrangler::Wrangler;
 use crate::{bundle, client, fingerprint};
 use anyhow::{Context as _, Result};
+use std::fs::File;
 use std::path::PathBuf;
 
 /// What is built for.
@@ -29,9 +31,22 @@ impl Mode {
 
 /// Everything. Steps whose inputs did not change are skipped.
 pub fn run(mode: Mode) -> Result<()> {
+    let _lock = lock()?;
     gateway(mode)?;
     client::build()?;
     client::demo(mode)
+}
+
+/// One build at a time: they share their folders.
+fn lock() -> Result<File> {
+    let build = build_directory();
+    std::fs::create_dir_all(&build).with_context(|| format!("cannot make {}", build.display()))?;
+    let lock = File::create(build.join("lock")).context("cannot make build/lock")?;
+    if lock.try_lock().is_err() {
+        say("waiting for another build");
+        lock.lock().context("cannot lock build/lock")?;
+    }
+    Ok(lock)
 }
 
 fn gateway(mode: Mode) -> Result<()> {
@@ -45,23 +60,32 @@ fn gateway(mode: Mode) -> Result<()> {
     let config = root().join("wrangler.toml");
     let build = build_directory();
     let worker = build.join("worker");
-    let inputs = fingerprint::of(&[gateway_sources(), vec![shim.clone()]].concat(), &[mode.name(), TOOL])?;
+    let inputs = fingerprint::of(
+        &[gateway_sources(), vec![shim.clone()]].concat(),
+        &[mode.name(), TOOL, &target::compiler()?],
+    )?;
     let outputs = [worker.join("index.js"), worker.join("index_bg.wasm")];
     let wrangler = Wrangler::read(&config)?;
     fingerprint::unless_done(&build.join("stamps/gateway"), &inputs, &outputs, || {
         let module = step(&format!("compile the gateway ({})", mode.name()), || krate.compile())?;
-        step("bind and bundle the gateway", || {
-            let glue = build.join("glue");
-            krate.bind(&module, &glue, "index")?;
-            bundle::worker(&glue, &worker, mode == Mode::Release)
+        // A change to a comment or a test leaves the module as it was.
+        let inputs = fingerprint::of(&[module.clone(), shim], &[mode.name(), TOOL])?;
+        let stamp = build.join("stamps/gateway-bundle");
+        fingerprint::unless_done(&stamp, &inputs, &outputs, || {
+            step("bind and bundle the gateway", || {
+                let glue = build.join("glue");
+                krate.bind(&module, &glue, "index")?;
+                bundle::worker(&glue, &worker, mode == Mode::Release)
+            })
         })
+        .map(drop)
     })?;
     bundle::check_classes(&worker, &wrangler.classes())
         .with_context(|| format!("{} and the built gateway disagree", config.display()))
 }
 
 /// Part of each fingerprint: a changed recipe rebuilds.
-pub(crate) const TOOL: &str = concat!(env!("CARGO_PKG_VERSION"), "/1");
+pub(crate) const TOOL: &str = concat!(env!("CARGO_PKG_VERSION"), "/2");
 
 /// All that the gateway's module is compiled from.
 fn gateway_sources() -> Vec<PathBuf> {

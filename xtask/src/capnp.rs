@@ -48,7 +48,10 @@ pub enum Binding {
     /// Read from the variable of this name in the process's environment: secrets stay out of the file.
     FromEnvironment(String),
     Service(String),
-    Objects { class: String, service: Option<String> },
+    Objects {
+        class: String,
+        service: Option<String>,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -94,14 +97,18 @@ impl Worker {
         field("modules", list(&self.modules, Module::render));
         field("compatibilityDate", quote(&self.compatibility_date));
         field("compatibilityFlags", list(&self.compatibility_flags, |flag| quote(flag)));
-        field("bindings", list(&self.bindings, |(name, binding)| {
-            format!("(name = {}, {})", quote(name), binding.render())
-        }));
+        field(
+            "bindings",
+            list(&self.bindings, |(name, binding)| format!("(name = {}, {})", quote(name), binding.render())),
+        );
         if !self.objects.is_empty() {
-            field("durableObjectNamespaces", list(&self.objects, |object| {
-                let (class, key) = (quote(&object.class), quote(&object.unique_key));
-                format!("(className = {class}, uniqueKey = {key}, enableSql = true)")
-            }));
+            field(
+                "durableObjectNamespaces",
+                list(&self.objects, |object| {
+                    let (class, key) = (quote(&object.class), quote(&object.unique_key));
+                    format!("(className = {class}, uniqueKey = {key}, enableSql = true)")
+                }),
+            );
         }
         if let Some(storage) = &self.storage {
             field("durableObjectStorage", format!("(localDisk = {})", quote(storage)));

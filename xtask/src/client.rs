@@ -1,7 +1,7 @@
 //! The npm package `@roomcast/client` and the demo that is built on it.
 
 use crate::build::{Mode, TOOL, crate_sources};
-use crate::process::{command, run_quiet, say, step};
+use crate::process::{command, run_quiet, step};
 use crate::repository::{build_directory, npm_tool, root};
 use crate::wasm::{Crate, Host};
 use crate::{fingerprint, setup};
@@ -18,16 +18,15 @@ pub fn package() -> PathBuf {
 pub fn build() -> Result<()> {
     module()?;
     let package = package();
-    if !package.join("package.json").exists() {
-        say("client-sdk/ts has no package.json yet: skipped");
-        return Ok(());
-    }
     if package.join("package-lock.json").exists() {
         setup::packages(&package)?;
     }
-    let sources = ["package.json", "package-lock.json", "tsconfig.json", "src", "wasm/client_sdk.js", "scripts"];
+    let sources =
+        ["package.json", "package-lock.json", "tsconfig.json", "src", "wasm/client_sdk.js", "scripts"];
     let mut inputs = sources.map(|source| package.join(source)).to_vec();
-    inputs.extend(["src/generated", "wasm/client_sdk.d.ts", "wasm/client_sdk_bg.wasm"].map(|path| package.join(path)));
+    inputs.extend(
+        ["src/generated", "wasm/client_sdk.d.ts", "wasm/client_sdk_bg.wasm"].map(|path| package.join(path)),
+    );
     let inputs = fingerprint::of(&inputs, &[TOOL])?;
     let outputs = [package.join("dist")];
     fingerprint::unless_done(&build_directory().join("stamps/client"), &inputs, &outputs, || {
@@ -42,15 +41,11 @@ fn module() -> Result<()> {
     let krate =
         Crate { package: "client-sdk", host: Host::Web, profile: "release-client", optimise: Some("-Oz") };
     let root = root();
-    if !root.join("client-sdk/Cargo.toml").exists() {
-        say("there is no crate client-sdk yet: skipped");
-        return Ok(());
-    }
     let mut inputs: Vec<PathBuf> = ["Cargo.toml", "Cargo.lock", ".cargo"].map(|name| root.join(name)).into();
     for package in ["schemas", "client-sdk/core", "client-sdk"] {
         inputs.extend(crate_sources(package));
     }
-    let inputs = fingerprint::of(&inputs, &[TOOL])?;
+    let inputs = fingerprint::of(&inputs, &[TOOL, &setup::target::compiler()?])?;
     let directory = package().join("wasm");
     let outputs = ["client_sdk.js", "client_sdk_bg.wasm", "client_sdk.d.ts"].map(|name| directory.join(name));
     fingerprint::unless_done(&build_directory().join("stamps/client-module"), &inputs, &outputs, || {
@@ -64,10 +59,6 @@ fn module() -> Result<()> {
 pub fn demo(mode: Mode) -> Result<()> {
     let source = root().join("examples/chat");
     let entry = source.join("src/main.ts");
-    if !entry.exists() {
-        say("there is no examples/chat yet: skipped");
-        return Ok(());
-    }
     let demo = build_directory().join("demo");
     let dist = package().join("dist");
     let mut roots = vec![source.clone()];
@@ -76,16 +67,18 @@ pub fn demo(mode: Mode) -> Result<()> {
     let inputs = fingerprint::of(&roots, &[TOOL, mode.name()])?;
     let outputs = [demo.join("index.html"), demo.join("main.js")];
     fingerprint::unless_done(&build_directory().join("stamps/demo"), &inputs, &outputs, || {
-        step("bundle the demo", || bundle_demo(&source, &entry, &dist, &demo, mode))
+        let next = demo.with_extension("next");
+        step("bundle the demo", || bundle_demo(&source, &entry, &dist, &next, mode))?;
+        replace_files(&next, &demo)
     })?;
     Ok(())
 }
 
 fn bundle_demo(source: &Path, entry: &Path, dist: &Path, demo: &Path, mode: Mode) -> Result<()> {
     if demo.exists() {
-        std::fs::remove_dir_all(demo).context("cannot empty build/demo")?;
+        std::fs::remove_dir_all(demo).context("cannot empty build/demo.next")?;
     }
-    std::fs::create_dir_all(demo).context("cannot make build/demo")?;
+    std::fs::create_dir_all(demo).context("cannot make build/demo.next")?;
     copy_static(source, demo)?;
     let mut esbuild = command(npm_tool("esbuild"));
     esbuild
@@ -100,13 +93,24 @@ fn bundle_demo(source: &Path, entry: &Path, dist: &Path, demo: &Path, mode: Mode
     copy_module(dist, demo)
 }
 
+/// File by file: a workerd that serves the folder holds it open, and would not see another one of its name.
+fn replace_files(next: &Path, demo: &Path) -> Result<()> {
+    std::fs::create_dir_all(demo).context("cannot make build/demo")?;
+    for file in entries(next)? {
+        let Some(name) = file.file_name() else { continue };
+        std::fs::rename(&file, demo.join(name)).with_context(|| format!("cannot move {}", file.display()))?;
+    }
+    Ok(())
+}
+
 /// The page, its style and pictures: all that is beside `src/`.
 fn copy_static(source: &Path, demo: &Path) -> Result<()> {
     for file in entries(source)? {
         let Some(name) = file.file_name() else { continue };
         let kind = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
         if file.is_file() && matches!(kind, "html" | "css" | "svg" | "png" | "ico" | "webmanifest" | "txt") {
-            std::fs::copy(&file, demo.join(name)).with_context(|| format!("cannot copy {}", file.display()))?;
+            std::fs::copy(&file, demo.join(name))
+                .with_context(|| format!("cannot copy {}", file.display()))?;
         }
     }
     Ok(())
@@ -118,7 +122,8 @@ fn copy_module(dist: &Path, demo: &Path) -> Result<()> {
         if file.extension().is_some_and(|extension| extension == "wasm")
             && let Some(name) = file.file_name()
         {
-            std::fs::copy(&file, demo.join(name)).with_context(|| format!("cannot copy {}", file.display()))?;
+            std::fs::copy(&file, demo.join(name))
+                .with_context(|| format!("cannot copy {}", file.display()))?;
         }
     }
     Ok(())
@@ -128,6 +133,7 @@ fn entries(directory: &Path) -> Result<Vec<PathBuf>> {
     if !directory.is_dir() {
         bail!("{} is missing: it is built by `npm run build` in client-sdk/ts", directory.display());
     }
-    let entries = std::fs::read_dir(directory).with_context(|| format!("cannot read {}", directory.display()))?;
+    let entries =
+        std::fs::read_dir(directory).with_context(|| format!("cannot read {}", directory.display()))?;
     entries.map(|entry| Ok(entry.context("cannot list a folder")?.path())).collect()
 }

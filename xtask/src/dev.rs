@@ -69,7 +69,9 @@ pub fn run(dev: &Dev) -> Result<()> {
             match build.poll()? {
                 None => continue,
                 Some(Finished::Well) => server.renew(),
-                Some(Finished::Badly | Finished::Stopped) => say("the build failed; what was built before is served"),
+                Some(Finished::Badly | Finished::Stopped) => {
+                    say("the build failed; what was built before is served")
+                }
             }
             running = None;
         }

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 /// Folders that hold no sources.
-const SKIPPED: [&str; 8] = ["node_modules", "target", "build", "dist", "wasm", ".git", ".roomcast", "generated"];
+const SKIPPED: [&str; 8] =
+    ["node_modules", "target", "build", "dist", "wasm", ".git", ".roomcast", "generated"];
 
 /// All files under `roots` (files or folders; those that are missing count as empty), in order.
 pub fn files(roots: &[PathBuf]) -> Result<Vec<PathBuf>> {
@@ -19,7 +20,8 @@ pub fn files(roots: &[PathBuf]) -> Result<Vec<PathBuf>> {
         if path.is_file() {
             found.push(path);
         } else if path.is_dir() {
-            let entries = std::fs::read_dir(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            let entries =
+                std::fs::read_dir(&path).with_context(|| format!("cannot read {}", path.display()))?;
             for entry in entries {
                 let entry = entry.with_context(|| format!("cannot list {}", path.display()))?;
                 if !SKIPPED.iter().any(|skipped| entry.file_name() == *skipped) {

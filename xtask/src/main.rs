@@ -78,7 +78,9 @@ fn run(task: Task) -> Result<ExitCode> {
     match task {
         Task::Setup { tests: false } => setup::run()?,
         Task::Setup { tests: true } => setup::run_for_tests()?,
-        Task::Dev { port, data, config, no_watch } => dev::run(&dev::Dev { port, data, config, watch: !no_watch })?,
+        Task::Dev { port, data, config, no_watch } => {
+            dev::run(&dev::Dev { port, data, config, watch: !no_watch })?
+        }
         Task::Build { dev } => {
             setup::run()?;
             build::run(if dev { Mode::Dev } else { Mode::Release })?;

@@ -7,10 +7,12 @@ use anyhow::{Context as _, Result};
 use std::path::{Path, PathBuf};
 use wasm_bindgen_cli_support::Bindgen;
 
-/// Post-MVP features that both rustc's default and every engine we run on have.
-const FEATURES: [&str; 7] = [
+/// Post-MVP features that rustc or wasm-bindgen emits; every engine we run on has them.
+const FEATURES: [&str; 8] = [
     "--enable-bulk-memory",
     "--enable-bulk-memory-opt",
+    // The glue for Workers tells a trap from a JavaScript exception by a tag.
+    "--enable-exception-handling",
     "--enable-mutable-globals",
     "--enable-nontrapping-float-to-int",
     "--enable-reference-types",
@@ -53,7 +55,11 @@ impl Crate {
         bindgen.input_path(module).out_name(name).remove_producers_section(true);
         match self.host {
             Host::Worker => {
-                bindgen.module(true)?.typescript(false).reset_state_function(true).force_enable_abort_handler(true);
+                bindgen
+                    .module(true)?
+                    .typescript(false)
+                    .reset_state_function(true)
+                    .force_enable_abort_handler(true);
             }
             Host::Web => {
                 bindgen.web(true)?.typescript(true).remove_name_section(true);

@@ -3,10 +3,10 @@
 //! The data directory holds the objects' databases (`objects/`), the signing key, the log, and what the process
 //! is started from (`run/`). One process at a time: a lock on the directory sees to it.
 
-use crate::capnp::{Binding, Config, Module, Object, Service, Socket, Worker};
+mod configuration;
+
 use crate::secrets::{Secrets, with_stand_ins};
-use crate::wrangler::Wrangler;
-use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
@@ -24,11 +24,6 @@ const POLL: Duration = Duration::from_millis(10);
 /// Below this many file descriptors a warning is due: each socket takes two, each active room three, and running
 /// out ends the process.
 const FILES_MIN: u64 = 8192;
-
-/// The worker that serves `build/demo` at `/`.
-const DEMO_WORKER: &str = include_str!("../assets/demo.js");
-/// The worker behind [`Options::control`].
-const CONTROL_WORKER: &str = include_str!("../assets/control.js");
 
 /// What to run. `Options { data, ..Options::default() }` runs the built gateway on any free port.
 #[derive(Clone, Debug)]
@@ -95,13 +90,13 @@ impl Workerd {
         let deadline = Instant::now() + READY_DEADLINE;
         let data = Data::open(&options.data)?;
         let secrets = with_stand_ins(options.secrets.clone(), &data.root)?;
-        write_configuration(options, &data, &secrets)?;
+        configuration::write(options, &data.root, &secrets)?;
         raise_file_limit();
         ensure_port_is_free(options.port)?;
         let mut command = Command::new(binary()?);
         command
             .args(["serve", "--experimental", "--control-fd=1"])
-            .arg(data.configuration())
+            .arg(configuration::path(&data.root))
             .envs(&secrets)
             .stdin(Stdio::null())
             .stdout(Stdio::piped());
@@ -112,7 +107,8 @@ impl Workerd {
         let child = command.spawn().context("cannot start workerd")?;
         let Data { lock, root } = data;
         let mut workerd = Workerd { child, ports: Ports::default(), _lock: lock };
-        std::fs::write(root.join("workerd.pid"), workerd.pid().to_string()).context("cannot write workerd.pid")?;
+        std::fs::write(root.join("workerd.pid"), workerd.pid().to_string())
+            .context("cannot write workerd.pid")?;
         let events = workerd.follow_output(options.log, &root)?;
         workerd.wait_until_ready(&events, options.control, deadline).map_err(|error| {
             let log = match options.log {
@@ -253,10 +249,6 @@ impl Data {
         Ok(Data { root, lock })
     }
 
-    fn configuration(&self) -> PathBuf {
-        self.root.join("run/config.capnp")
-    }
-
     fn log_length(&self) -> u64 {
         std::fs::metadata(self.root.join("workerd.log")).map_or(0, |metadata| metadata.len())
     }
@@ -272,7 +264,7 @@ fn end_orphan(data: &Path) -> Result<()> {
     let Some(pid) = text.trim().parse().ok().and_then(Pid::from_raw) else { return Ok(()) };
     let is_ours = || {
         let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        String::from_utf8_lossy(&command).contains(&*data.join("run/config.capnp").to_string_lossy())
+        String::from_utf8_lossy(&command).contains(&*configuration::path(data).to_string_lossy())
     };
     if is_ours() {
         crate::process::say(format_args!("ending workerd {pid}, left behind on {}", data.display()));
@@ -309,118 +301,12 @@ fn binary() -> Result<PathBuf> {
     Ok(path)
 }
 
-fn write_configuration(options: &Options, data: &Data, secrets: &Secrets) -> Result<()> {
-    let mut wrangler = Wrangler::read(&options.config)?;
-    wrangler.add_load_kind()?;
-    let run = data.root.join("run");
-    for file in ["index.js", "index_bg.wasm"] {
-        let from = options.build.join("worker").join(file);
-        // A copy: a build that runs meanwhile must not change what a restart serves.
-        std::fs::copy(&from, run.join(file))
-            .with_context(|| format!("no built gateway at {}: run `cargo xtask build`", from.display()))?;
-    }
-    let mut config = Config {
-        services: vec![
-            Service::Worker(gateway(&wrangler, secrets)),
-            Service::Disk { name: "objects".into(), path: path_text(&data.root.join("objects"))?, writable: true },
-        ],
-        sockets: vec![socket("http", options.port, "gateway")],
-    };
-    let demo = options.build.join("demo");
-    if options.demo && demo.is_dir() {
-        std::fs::write(run.join("demo.js"), DEMO_WORKER).context("cannot write demo.js")?;
-        add_demo(&mut config, path_text(&demo)?, &wrangler.compatibility_date);
-    }
-    if options.control {
-        std::fs::write(run.join("control.js"), CONTROL_WORKER).context("cannot write control.js")?;
-        add_control(&mut config, &wrangler);
-    }
-    let path = data.configuration();
-    std::fs::write(&path, config.render()).with_context(|| format!("cannot write {}", path.display()))
-}
-
-fn gateway(wrangler: &Wrangler, secrets: &Secrets) -> Worker {
-    let mut bindings = vec![("ROOMCAST_DEV".to_owned(), Binding::Text("1".into()))];
-    for (name, value) in &wrangler.vars {
-        let binding = match value {
-            serde_json::Value::String(text) => Binding::Text(text.clone()),
-            other => Binding::Json(other.to_string()),
-        };
-        bindings.push((name.clone(), binding));
-    }
-    for name in secrets.keys() {
-        bindings.push((name.clone(), Binding::FromEnvironment(name.clone())));
-    }
-    for object in &wrangler.durable_objects.bindings {
-        let class = object.class_name.clone();
-        bindings.push((object.name.clone(), Binding::Objects { class, service: None }));
-    }
-    let classes = wrangler.classes();
-    let object = |class: &&str| Object {
-        class: (*class).to_owned(),
-        unique_key: format!("{}-{class}", wrangler.name),
-    };
-    Worker {
-        name: "gateway".into(),
-        modules: vec![
-            Module::JavaScript { name: "index.js".into(), file: "index.js".into() },
-            Module::Wasm { name: "index_bg.wasm".into(), file: "index_bg.wasm".into() },
-        ],
-        compatibility_date: wrangler.compatibility_date.clone(),
-        compatibility_flags: wrangler.compatibility_flags.clone(),
-        bindings,
-        objects: classes.iter().map(object).collect(),
-        storage: Some("objects".into()),
-    }
-}
-
-fn add_demo(config: &mut Config, path: String, date: &str) {
-    let worker = Worker {
-        name: "demo".into(),
-        modules: vec![Module::JavaScript { name: "demo.js".into(), file: "demo.js".into() }],
-        compatibility_date: date.into(),
-        bindings: vec![("FILES".into(), Binding::Service("demo-files".into()))],
-        ..Worker::default()
-    };
-    config.services.push(Service::Worker(worker));
-    config.services.push(Service::Disk { name: "demo-files".into(), path, writable: false });
-    for service in &mut config.services {
-        if let Service::Worker(worker) = service
-            && worker.name == "gateway"
-        {
-            worker.bindings.push(("DEMO".into(), Binding::Service("demo".into())));
-        }
-    }
-}
-
-fn add_control(config: &mut Config, wrangler: &Wrangler) {
-    let objects = wrangler.classes().into_iter().map(|class| {
-        let binding = Binding::Objects { class: class.into(), service: Some("gateway".into()) };
-        (class.to_owned(), binding)
-    });
-    config.services.push(Service::Worker(Worker {
-        name: "control".into(),
-        modules: vec![Module::JavaScript { name: "control.js".into(), file: "control.js".into() }],
-        compatibility_date: wrangler.compatibility_date.clone(),
-        compatibility_flags: vec!["unsafe_module".into()],
-        bindings: objects.collect(),
-        ..Worker::default()
-    }));
-    config.sockets.push(socket("control", 0, "control"));
-}
-
-fn socket(name: &str, port: u16, service: &str) -> Socket {
-    Socket { name: name.into(), address: format!("127.0.0.1:{port}"), service: service.into() }
-}
-
-fn path_text(path: &Path) -> Result<String> {
-    path.to_str().map(str::to_owned).ok_or_else(|| anyhow!("{} is not UTF-8", path.display()))
-}
-
 /// workerd's own refusal of a taken port is a page of stack trace.
 fn ensure_port_is_free(port: u16) -> Result<()> {
     match std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-        Err(error) if error.kind() == ErrorKind::AddrInUse => bail!("port {port} is taken; choose another one"),
+        Err(error) if error.kind() == ErrorKind::AddrInUse => {
+            bail!("port {port} is taken; choose another one")
+        }
         Err(error) => Err(error).with_context(|| format!("cannot listen on port {port}")),
         Ok(_) => Ok(()),
     }
@@ -435,7 +321,9 @@ fn raise_file_limit() {
         Err(_) => limit.current,
     };
     if let Some(files) = reached.filter(|files| *files < FILES_MIN) {
-        crate::process::say(format_args!("only {files} open files are allowed (ulimit -n); a socket takes two"));
+        crate::process::say(format_args!(
+            "only {files} open files are allowed (ulimit -n); a socket takes two"
+        ));
     }
 }
 

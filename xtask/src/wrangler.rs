@@ -72,11 +72,18 @@ impl Wrangler {
             }
             migrated.extend(migration.new_sqlite_classes.iter().map(String::as_str));
             for class in &migration.deleted_classes {
-                ensure!(migrated.remove(class.as_str()), "migrations.{}: {class} was never made", migration.tag);
+                ensure!(
+                    migrated.remove(class.as_str()),
+                    "migrations.{}: {class} was never made",
+                    migration.tag
+                );
             }
         }
         for class in self.classes() {
-            ensure!(migrated.contains(class), "durable_objects.bindings: no migration makes the class {class}");
+            ensure!(
+                migrated.contains(class),
+                "durable_objects.bindings: no migration makes the class {class}"
+            );
         }
         for class in migrated {
             ensure!(self.classes().contains(class), "migrations: the class {class} has no binding");

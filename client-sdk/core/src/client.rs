@@ -86,7 +86,7 @@ impl Client {
             attempted_at: now_ms,
             position: None,
             me: None,
-            roster: Roster::new(),
+            roster: Roster::default(),
             presence,
             requests: Requests::default(),
             now: now_ms,
@@ -109,7 +109,9 @@ impl Client {
             Input::TokenRefused { attempt, reason } => self.on_token_refused(attempt, reason, &mut out),
             Input::SocketOpened { attempt } => self.on_opened(now, attempt, &mut out),
             Input::FrameReceived { attempt, frame } => self.on_frame(now, attempt, &frame, &mut out),
-            Input::SocketClosed { attempt, code, reason } => self.on_closed(now, attempt, code, reason, &mut out),
+            Input::SocketClosed { attempt, code, reason } => {
+                self.on_closed(now, attempt, code, reason, &mut out)
+            }
             Input::NetworkLost => self.on_network_lost(now, &mut out),
             Input::NetworkFound => self.on_network_found(now, &mut out),
             Input::BecameVisible => self.on_visible(now, &mut out),
@@ -142,8 +144,15 @@ impl Client {
         match &self.state {
             State::Idle => Status::Idle,
             State::Waiting { .. } if self.network == Network::Lost => Status::Offline,
-            State::FetchingToken { .. } | State::Opening { .. } | State::Greeting { .. } | State::Waiting { .. } => {
-                if self.me.is_some() { Status::Reconnecting } else { Status::Connecting }
+            State::FetchingToken { .. }
+            | State::Opening { .. }
+            | State::Greeting { .. }
+            | State::Waiting { .. } => {
+                if self.me.is_some() {
+                    Status::Reconnecting
+                } else {
+                    Status::Connecting
+                }
             }
             State::Online(_) | State::Leaving { .. } => Status::Connected,
             State::Failed(failure) => Status::Failed(failure.clone()),
@@ -164,8 +173,9 @@ impl Client {
     }
 
     /// In the order of their public sessions.
-    pub fn members(&self) -> impl ExactSizeIterator<Item = &Member> {
-        self.roster.values()
+    #[must_use]
+    pub fn members(&self) -> &[Member] {
+        self.roster.members()
     }
 
     #[must_use]
@@ -180,7 +190,10 @@ impl Client {
                 return out.settle([call], Outcome::Rejected(error));
             }
             State::Online(_) => {}
-            State::FetchingToken { .. } | State::Opening { .. } | State::Greeting { .. } | State::Waiting { .. } => {
+            State::FetchingToken { .. }
+            | State::Opening { .. }
+            | State::Greeting { .. }
+            | State::Waiting { .. } => {
                 if request.is_ephemeral() {
                     let error = unavailable("not connected: ephemerals do not wait");
                     return out.settle([call], Outcome::Rejected(error));

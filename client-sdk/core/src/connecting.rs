@@ -1,7 +1,7 @@
 //! From joining to hello, from a lost connection to the next attempt, and out again.
 
 use schemas::{
-    CloseCode, Codec, codec,
+    CloseCode,
     client_message::{ClientMessage, Hello},
     codes::AfterClose,
     limits::HELLO_WITHIN_MS,
@@ -11,10 +11,11 @@ use crate::{
     backoff::{CAP_MS, SPACING_MS, STABLE_AFTER_MS},
     client::{Client, Network, TokenSource},
     input::Attempt,
-    output::{Event, Output, Outputs},
-    presence::{Roster, difference},
+    output::{Output, Outputs},
+    presence::Roster,
     requests::unavailable,
     state::{Failure, State},
+    wire,
 };
 
 /// A token function that has not answered by then has failed.
@@ -96,11 +97,18 @@ impl Client {
             presence: self.presence.clone(),
             members: self.options.members,
         });
-        self.send(attempt, codec::encode(Codec::Msgpack, &hello), out);
+        self.send(attempt, wire::encode(&hello), out);
         self.state = State::Greeting { attempt, until: now + HELLO_WITHIN_MS, recover };
     }
 
-    pub(crate) fn on_closed(&mut self, now: u64, attempt: Attempt, code: u16, reason: String, out: &mut Outputs) {
+    pub(crate) fn on_closed(
+        &mut self,
+        now: u64,
+        attempt: Attempt,
+        code: u16,
+        reason: String,
+        out: &mut Outputs,
+    ) {
         if self.state.socket() != Some(attempt) {
             return;
         }
@@ -109,7 +117,9 @@ impl Client {
         }
         match AfterClose::of(code) {
             AfterClose::Stop => self.fail(code, reason, out),
-            AfterClose::RefetchToken if self.options.token == TokenSource::None => self.fail(code, reason, out),
+            AfterClose::RefetchToken if self.options.token == TokenSource::None => {
+                self.fail(code, reason, out)
+            }
             after @ (AfterClose::Reconnect | AfterClose::ReconnectSlowly | AfterClose::RefetchToken) => {
                 self.lost(now, after, out);
             }
@@ -246,10 +256,6 @@ impl Client {
     }
 
     fn empty_roster(&mut self, out: &mut Outputs) {
-        let diff = difference(&self.roster, &Roster::new());
-        self.roster.clear();
-        if !diff.is_empty() {
-            out.emit(Event::PresenceChanged(diff));
-        }
+        self.show(Roster::default(), out);
     }
 }

@@ -84,7 +84,9 @@ impl Heartbeat {
         }
         self.ping = match self.ping {
             Ping::Answered => Ping::Awaited { until: now + PONG_WITHIN_MS },
-            Ping::Awaited { .. } if now >= deadline + LATE_MS => Ping::LastAwaited { until: now + PROBE_WITHIN_MS },
+            Ping::Awaited { .. } if now >= deadline + LATE_MS => {
+                Ping::LastAwaited { until: now + PROBE_WITHIN_MS }
+            }
             Ping::Awaited { .. } | Ping::LastAwaited { .. } => return Verdict::Dead,
         };
         self.sent_at = now;

@@ -64,11 +64,13 @@ mod client;
 mod connecting;
 pub mod heartbeat;
 mod input;
+mod msgpack;
 mod online;
 mod output;
 pub mod presence;
 pub mod requests;
 mod state;
+mod wire;
 
 pub use client::{Client, Me, Options, TokenSource};
 pub use input::{Attempt, Call, Input, Request};

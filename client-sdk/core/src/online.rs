@@ -1,12 +1,12 @@
 //! A connection from its welcome on: what the server says, and what leaves at the end of a turn.
 
 use schemas::{
-    CloseCode, Codec, ErrorCode, Frame, Offset, Position, ServerMessage, codec,
+    CloseCode, ErrorCode, Frame, Offset, Position, ServerMessage,
     client_message::ClientMessage,
     limits::FRAME_BYTES_MAX,
     server_message::{
-        Member, MembersPage, NoticeCode, PresenceDiff, Publication, RecoveryFailure, RequestError, RequestResult,
-        Welcome,
+        Member, MembersPage, NoticeCode, PresenceDiff, Publication, RecoveryFailure, RequestError,
+        RequestResult, Welcome,
     },
 };
 
@@ -15,9 +15,10 @@ use crate::{
     heartbeat::{Heartbeat, Verdict},
     input::Attempt,
     output::{Deadline, Due, Event, Outcome, Output, Outputs},
-    presence::{Roster, apply, difference, roster},
+    presence::{Roster, apply, difference},
     requests::{Answered, BACKLOG_FIRST, BACKLOG_STEP, BACKLOG_STEP_MS, Purpose, Requests},
     state::State,
+    wire,
 };
 
 /// A page of members that was not served is asked for again after so long.
@@ -105,7 +106,7 @@ impl Client {
         match frame {
             // The one text there is, `pong`, has no more to say than that it came.
             Frame::Text(_) => {}
-            Frame::Binary(_) => match codec::decode_server(frame) {
+            Frame::Binary(bytes) => match wire::decode(bytes) {
                 Ok(messages) => {
                     for message in messages {
                         self.on_message(now, message, out);
@@ -124,15 +125,21 @@ impl Client {
     fn on_message(&mut self, now: u64, message: ServerMessage, out: &mut Outputs) {
         match (&mut self.state, message) {
             (State::Greeting { .. }, ServerMessage::Welcome(welcome)) => self.on_welcome(now, *welcome, out),
-            (State::Online(_), ServerMessage::Publication(publication)) => self.on_publication(publication, out),
+            (State::Online(_), ServerMessage::Publication(publication)) => {
+                self.on_publication(publication, out)
+            }
             (State::Online(_), ServerMessage::Ephemeral(ephemeral)) => out.emit(Event::Fanned(ephemeral)),
             (State::Online(_), ServerMessage::Position { offset }) => self.advance(offset),
             (State::Online(_), ServerMessage::Presence(diff)) => self.on_presence(diff, out),
             (State::Online(_), ServerMessage::Occupancy(occupancy)) => {
                 out.emit(Event::OccupancyChanged(occupancy));
             }
-            (State::Online(_), ServerMessage::Expiring { expires_at }) => out.emit(Event::Expiring { expires_at }),
-            (State::Online(_), ServerMessage::Notice { code, message }) => self.on_notice(now, code, message, out),
+            (State::Online(_), ServerMessage::Expiring { expires_at }) => {
+                out.emit(Event::Expiring { expires_at })
+            }
+            (State::Online(_), ServerMessage::Notice { code, message }) => {
+                self.on_notice(now, code, message, out)
+            }
             (State::Online(_) | State::Leaving { .. }, ServerMessage::Reply(reply)) => {
                 self.on_answer(now, reply.id, Ok(reply.result), out);
             }
@@ -215,21 +222,15 @@ impl Client {
         }
     }
 
-    fn on_snapshot(
-        &mut self,
-        now: u64,
-        members: Vec<Member>,
-        next: Option<String>,
-        out: &mut Outputs,
-    ) {
-        let listed = roster(members);
+    fn on_snapshot(&mut self, now: u64, members: Vec<Member>, next: Option<String>, out: &mut Outputs) {
+        let listed = members.into_iter().collect();
         match next {
             None => self.show(listed, out),
             Some(cursor) => self.ask_page(now, listed, cursor, out),
         }
     }
 
-    fn show(&mut self, roster: Roster, out: &mut Outputs) {
+    pub(crate) fn show(&mut self, roster: Roster, out: &mut Outputs) {
         let diff = difference(&self.roster, &roster);
         self.roster = roster;
         if !diff.is_empty() {
@@ -243,7 +244,7 @@ impl Client {
         let ask = self.requests.members_page(now, &cursor);
         online.listing = Some(Listing { listed, cursor, page: Page::Awaited });
         online.heartbeat.sent(now);
-        self.send(attempt, codec::encode(Codec::Msgpack, &ask), out);
+        self.send(attempt, wire::encode(&ask), out);
     }
 
     fn on_page(&mut self, now: u64, answer: Result<RequestResult, RequestError>, out: &mut Outputs) {
@@ -251,7 +252,9 @@ impl Client {
         let Some(mut listing) = online.listing.take() else { return };
         match answer {
             Ok(RequestResult::Members(MembersPage { members, next, .. })) => {
-                listing.listed.append(&mut roster(members));
+                for member in members {
+                    listing.listed.insert(member);
+                }
                 match next {
                     None => self.show(listing.listed, out),
                     Some(cursor) => self.ask_page(now, listing.listed, cursor, out),
@@ -285,13 +288,7 @@ impl Client {
         }
     }
 
-    fn on_notice(
-        &mut self,
-        now: u64,
-        code: NoticeCode,
-        message: String,
-        out: &mut Outputs,
-    ) {
+    fn on_notice(&mut self, now: u64, code: NoticeCode, message: String, out: &mut Outputs) {
         match code {
             NoticeCode::Restarted => {
                 if self.requests.forget_answers("the room was rebuilt before the answer", out) {
@@ -303,7 +300,13 @@ impl Client {
         out.emit(Event::Noticed { code, message });
     }
 
-    fn on_answer(&mut self, now: u64, id: u32, answer: Result<RequestResult, RequestError>, out: &mut Outputs) {
+    fn on_answer(
+        &mut self,
+        now: u64,
+        id: u32,
+        answer: Result<RequestResult, RequestError>,
+        out: &mut Outputs,
+    ) {
         if let State::Leaving { attempt, leave, .. } = self.state
             && leave == id
         {
@@ -330,7 +333,7 @@ impl Client {
         for _ in 0..allowance {
             let Some((calls, request)) = self.requests.next() else { break };
             let id = self.requests.next_id();
-            let fragment = codec::encode(Codec::Msgpack, &request.message(id));
+            let fragment = wire::encode(&request.message(id));
             if fragment.len() > bytes_max {
                 let error = RequestError::new(None, ErrorCode::TooLarge, "larger than the server takes");
                 out.settle(calls, Outcome::Rejected(error));
@@ -341,7 +344,7 @@ impl Client {
             self.requests.sent(now, id, Purpose::Calls(calls));
         }
         if let Some(message) = last {
-            frames.add(codec::encode(Codec::Msgpack, message), out);
+            frames.add(wire::encode(message), out);
         }
         frames.send(out);
     }

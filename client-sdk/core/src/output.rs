@@ -3,7 +3,8 @@
 use schemas::{
     CloseCode, Frame,
     server_message::{
-        Ephemeral, NoticeCode, Occupancy, PresenceDiff, Publication, RecoveryFailure, RequestError, RequestResult,
+        Ephemeral, NoticeCode, Occupancy, PresenceDiff, Publication, RecoveryFailure, RequestError,
+        RequestResult,
     },
 };
 
@@ -21,12 +22,23 @@ pub struct Outputs(Vec<Output>);
 #[derive(Debug, Clone, PartialEq)]
 pub enum Output {
     /// Call the token function; answer with `TokenFetched`, `TokenFailed` or `TokenRefused`.
-    FetchToken { attempt: Attempt },
+    FetchToken {
+        attempt: Attempt,
+    },
     /// Answer with `SocketOpened`, `FrameReceived` and `SocketClosed`.
-    OpenSocket { attempt: Attempt, token: Option<String> },
-    Send { attempt: Attempt, frame: Frame },
+    OpenSocket {
+        attempt: Attempt,
+        token: Option<String>,
+    },
+    Send {
+        attempt: Attempt,
+        frame: Frame,
+    },
     /// No answer is awaited, and none is heeded.
-    CloseSocket { attempt: Attempt, code: CloseCode },
+    CloseSocket {
+        attempt: Attempt,
+        code: CloseCode,
+    },
     Emit(Event),
 }
 
@@ -36,16 +48,26 @@ pub enum Event {
     /// A welcome: who this connection is. Ahead of what the welcome brought.
     Welcomed(Me),
     /// Publications are missing between the last one emitted and the next. What a rewind brought comes behind it.
-    Gap { reason: RecoveryFailure },
+    Gap {
+        reason: RecoveryFailure,
+    },
     Published(Publication),
     Fanned(Ephemeral),
     /// Against the roster as emitted so far, whatever the server sent.
     PresenceChanged(PresenceDiff),
     OccupancyChanged(Occupancy),
-    Settled { call: Call, outcome: Outcome },
+    Settled {
+        call: Call,
+        outcome: Outcome,
+    },
     /// The token is about to expire; at its end the server closes, and the client comes back with a new one.
-    Expiring { expires_at: u64 },
-    Noticed { code: NoticeCode, message: String },
+    Expiring {
+        expires_at: u64,
+    },
+    Noticed {
+        code: NoticeCode,
+        message: String,
+    },
     /// The server could not read something this client sent.
     Refused(RequestError),
 }

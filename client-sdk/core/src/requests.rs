@@ -4,8 +4,6 @@
 //! it is outstanding until its one outcome. Losing the connection makes what is outstanding *unknown*: it is never
 //! sent again, since it may have been done.
 
-use std::collections::{BTreeMap, VecDeque};
-
 use schemas::{
     ErrorCode,
     client_message::ClientMessage,
@@ -34,9 +32,10 @@ pub const BACKLOG_STEP_MS: u64 = 1_000;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Requests {
     last_id: u32,
-    queue: VecDeque<Queued>,
+    queue: Vec<Queued>,
     queue_bytes: usize,
-    outstanding: BTreeMap<u32, Outstanding>,
+    /// In the order of their ids, and so of their deadlines.
+    outstanding: Vec<Outstanding>,
 }
 
 #[derive(Debug, Clone)]
@@ -48,6 +47,7 @@ struct Queued {
 
 #[derive(Debug, Clone)]
 struct Outstanding {
+    id: u32,
     until: u64,
     patience: Patience,
     purpose: Purpose,
@@ -93,15 +93,17 @@ impl Requests {
     pub(crate) fn queue(&mut self, call: Call, request: Request) {
         let mut calls = Vec::new();
         if matches!(request, Request::Presence { .. }) {
-            let earlier = self.queue.iter().position(|queued| matches!(queued.request, Request::Presence { .. }));
-            if let Some(queued) = earlier.and_then(|index| self.queue.remove(index)) {
+            let earlier =
+                self.queue.iter().position(|queued| matches!(queued.request, Request::Presence { .. }));
+            if let Some(index) = earlier {
+                let queued = self.queue.remove(index);
                 self.queue_bytes -= queued.request.bytes();
                 calls = queued.calls;
             }
         }
         calls.push(call);
         self.queue_bytes += request.bytes();
-        self.queue.push_back(Queued { calls, request });
+        self.queue.push(Queued { calls, request });
     }
 
     pub(crate) fn queued(&self) -> usize {
@@ -117,7 +119,7 @@ impl Requests {
         if !self.may_send() {
             return None;
         }
-        let Queued { calls, request } = self.queue.pop_front()?;
+        let Queued { calls, request } = self.queue.remove(0);
         self.queue_bytes -= request.bytes();
         Some((calls, request))
     }
@@ -129,7 +131,7 @@ impl Requests {
 
     pub(crate) fn sent(&mut self, now: u64, id: u32, purpose: Purpose) {
         let until = now + REQUEST_TIMEOUT_MS;
-        self.outstanding.insert(id, Outstanding { until, patience: Patience::Full, purpose });
+        self.outstanding.push(Outstanding { id, until, patience: Patience::Full, purpose });
     }
 
     /// The request for the page of members behind `cursor`.
@@ -150,7 +152,7 @@ impl Requests {
         answer: Result<RequestResult, RequestError>,
         out: &mut Outputs,
     ) -> Answered {
-        match self.outstanding.remove(&id).map(|outstanding| outstanding.purpose) {
+        match self.take(id) {
             Some(Purpose::Calls(calls)) => {
                 let outcome = match answer {
                     Ok(result) => Outcome::Acknowledged(result),
@@ -170,14 +172,12 @@ impl Requests {
                 continue;
             }
             self.queue[index].calls.retain(|other| *other != call);
-            if self.queue[index].calls.is_empty()
-                && let Some(queued) = self.queue.remove(index)
-            {
-                self.queue_bytes -= queued.request.bytes();
+            if self.queue[index].calls.is_empty() {
+                self.queue_bytes -= self.queue.remove(index).request.bytes();
             }
             return out.settle([call], Outcome::Rejected(cancelled()));
         }
-        for outstanding in self.outstanding.values_mut() {
+        for outstanding in &mut self.outstanding {
             if let Purpose::Calls(calls) = &mut outstanding.purpose
                 && calls.contains(&call)
             {
@@ -187,54 +187,52 @@ impl Requests {
         }
     }
 
-    /// When the oldest unanswered request becomes unknown. (Ids and deadlines rise together.)
+    /// When the oldest unanswered request becomes unknown.
     pub(crate) fn deadline(&self) -> Option<u64> {
-        self.outstanding.values().map(|outstanding| outstanding.until).min()
+        self.outstanding.first().map(|outstanding| outstanding.until)
     }
 
     /// Makes unknown what was unanswered for too long. A deadline slept through is moved, once: the answer may lie
     /// in the socket unread. `true` where a page of members is among them.
     pub(crate) fn expire(&mut self, now: u64, out: &mut Outputs) -> bool {
-        let late = |outstanding: &Outstanding| {
-            outstanding.patience == Patience::Full && now >= outstanding.until + LATE_MS
-        };
-        if self.outstanding.values().any(late) {
-            for outstanding in self.outstanding.values_mut() {
+        let late =
+            |request: &Outstanding| request.patience == Patience::Full && now >= request.until + LATE_MS;
+        if self.outstanding.iter().any(late) {
+            for outstanding in &mut self.outstanding {
                 outstanding.until = outstanding.until.max(now + LATE_MS);
                 outstanding.patience = Patience::Last;
             }
             return false;
         }
+        let expired = self.outstanding.iter().take_while(|request| request.until <= now).count();
+        self.forget_first(expired, "unanswered for 10 s: whether it was done is unknown", out)
+    }
+
+    fn forget_first(&mut self, count: usize, message: &str, out: &mut Outputs) -> bool {
         let mut page_lost = false;
-        let expired: Vec<u32> =
-            self.outstanding.iter().filter(|(_, request)| request.until <= now).map(|(id, _)| *id).collect();
-        for id in expired {
-            page_lost |= self.unknown(id, "unanswered for 10 s: whether it was done is unknown", out);
+        for outstanding in self.outstanding.drain(..count) {
+            match outstanding.purpose {
+                Purpose::Calls(calls) => out.settle(calls, Outcome::Unknown(unavailable(message))),
+                Purpose::MembersPage => page_lost = true,
+            }
         }
         page_lost
     }
 
-    fn unknown(&mut self, id: u32, message: &str, out: &mut Outputs) -> bool {
-        match self.outstanding.remove(&id).map(|outstanding| outstanding.purpose) {
-            Some(Purpose::Calls(calls)) => {
-                out.settle(calls, Outcome::Unknown(unavailable(message)));
-                false
-            }
-            Some(Purpose::MembersPage) => true,
-            None => false,
-        }
+    fn take(&mut self, id: u32) -> Option<Purpose> {
+        let index = self.outstanding.iter().position(|request| request.id == id)?;
+        Some(self.outstanding.remove(index).purpose)
     }
 
     /// The answers will not come: the connection is lost, or the room was rebuilt. `true` where a page of members
     /// is among them.
     pub(crate) fn forget_answers(&mut self, message: &str, out: &mut Outputs) -> bool {
-        let ids: Vec<u32> = self.outstanding.keys().copied().collect();
-        ids.into_iter().fold(false, |page_lost, id| self.unknown(id, message, out) | page_lost)
+        self.forget_first(self.outstanding.len(), message, out)
     }
 
     /// Ephemerals are for now or never.
     pub(crate) fn drop_ephemerals(&mut self, out: &mut Outputs) {
-        let (dropped, kept): (VecDeque<_>, VecDeque<_>) =
+        let (dropped, kept): (Vec<_>, Vec<_>) =
             self.queue.drain(..).partition(|queued| queued.request.is_ephemeral());
         self.queue = kept;
         for queued in dropped {

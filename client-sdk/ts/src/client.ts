@@ -67,7 +67,7 @@ export class Roomcast {
     return new Room<Events, Presence>(name, options, {
       address: `${this.#origin}/v1/rooms/${name}/connect`,
       token: this.#options.token,
-      WebSocket: this.#options.WebSocket,
+      WebSocket: this.#options.WebSocket ?? (globalThis.WebSocket as WebSocketConstructor | undefined),
       wasm: this.#options.wasm,
     });
   }

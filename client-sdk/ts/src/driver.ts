@@ -163,9 +163,8 @@ export class Driver {
     };
     let socket: WebSocketLike;
     try {
-      const Socket = this.#route.WebSocket ?? (globalThis.WebSocket as WebSocketConstructor | undefined);
-      if (Socket === undefined) throw new Error("there is no WebSocket here: pass one as options.WebSocket");
-      socket = new Socket(this.#route.address, protocols);
+      // `Room.join` has made sure that there is one.
+      socket = new this.#route.WebSocket!(this.#route.address, protocols);
     } catch (error) {
       this.#sink.heard({ t: "notice", code: "no_socket", message: String(error) });
       closed(1006, "");
@@ -228,6 +227,11 @@ function listenToHints(run: (step: Step) => void): () => void {
   page.addEventListener("online", () => run((core, now) => core.network_found(now)), { signal });
   page.addEventListener("offline", () => run((core, now) => core.network_lost(now)), { signal });
   page.addEventListener("pageshow", seen, { signal });
+  // A page that will not come back takes its session with it: leaving now spares the others a ghost for the grace.
+  const hidden = ({ persisted }: { persisted?: boolean }): void => {
+    if (!persisted) run((core, now) => core.leave(now));
+  };
+  page.addEventListener("pagehide", hidden as (event: Event) => void, { signal });
   page.document?.addEventListener("visibilitychange", seen, { signal });
   page.document?.addEventListener("resume", seen, { signal });
   return () => listening.abort();

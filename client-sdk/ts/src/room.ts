@@ -106,7 +106,7 @@ export class Room<Events extends EventMap = EventMap, Presence = unknown> {
   #status: RoomStatus = "idle";
   #failure: RoomcastError | undefined;
   #me: Me | undefined;
-  #occupancy: Occupancy = { members: 0, users: 0 };
+  #occupancy: Occupancy | undefined;
   readonly #roster = new Map<string, Member<Presence>>();
   #members: readonly Member<Presence>[] | undefined;
   #ownData: Presence | undefined;
@@ -148,8 +148,9 @@ export class Room<Events extends EventMap = EventMap, Presence = unknown> {
     return this.#members;
   }
 
-  /** How many are here, also where members are counted and not listed. */
+  /** How many are here, whether members are listed or only counted. */
   get occupancy(): Occupancy {
+    this.#occupancy ??= { members: this.#roster.size, users: new Set(this.members.map(({ user }) => user)).size };
     return this.#occupancy;
   }
 
@@ -191,6 +192,9 @@ export class Room<Events extends EventMap = EventMap, Presence = unknown> {
   async join({ signal }: Signalled = {}): Promise<void> {
     signal?.throwIfAborted();
     if (this.#status === "connected" && this.#wantsIn) return;
+    if (this.#route.WebSocket === undefined) {
+      throw new RoomcastError("unsupported", "there is no WebSocket here: pass one as `WebSocket` to `new Roomcast`");
+    }
     this.#wantsIn = true;
     const joined = this.#until((status) => {
       if (status === "connected") return true;
@@ -385,7 +389,7 @@ export class Room<Events extends EventMap = EventMap, Presence = unknown> {
         break;
       case "occupancy":
         this.#occupancy = { members: event.members, users: event.users };
-        this.#listeners.tell("occupancy", this.#occupancy);
+        this.#listeners.tell("occupancy", this.occupancy);
         break;
       case "gap":
         this.#listeners.tell("gap", { reason: event.reason });
@@ -405,9 +409,11 @@ export class Room<Events extends EventMap = EventMap, Presence = unknown> {
   #changeRoster(joined: Member[], left: RoomEvents["presence"]["left"], updated: Member[]): void {
     for (const member of [...joined, ...updated] as Member<Presence>[]) this.#roster.set(member.session, member);
     for (const { session } of left) this.#roster.delete(session);
-    this.#members = undefined;
+    // Where members are listed, the room counts no further.
+    this.#members = this.#occupancy = undefined;
     this.#listeners.tell("presence", { joined, left, updated });
     this.#listeners.tell("members", this.members);
+    this.#listeners.tell("occupancy", this.occupancy);
   }
 
   #setStatus(status: RoomStatus): void {

@@ -1,36 +1,37 @@
 /**
- * Everything this chat asks of Roomcast. The other modules only draw what comes out of here.
+ * Everything this chat asks of Roomcast, in one file. The others draw what comes out of here.
  *
  * 1. A client knows where the gateway is and how to get a token.
- * 2. A room is joined by name. It tells us what happens in it; the SDK reconnects and catches up by itself.
- * 3. We publish messages, show others what we are doing through presence, and page back through the history.
+ * 2. A room is opened by name, and tells what happens in it. Connecting, reconnecting and catching up is its own work.
+ * 3. We publish, show others that we type, and page back through the history.
  */
-import { Roomcast, RoomcastError, type Member, type Message, type Room, type Status } from "@roomcast/client";
+import { Roomcast, RoomcastError } from "@roomcast/client";
+import type { LeaveReason, LoggedPublication, Member, Room, RoomStatus } from "@roomcast/client";
 import type { Identity } from "./identity.js";
 
 export { RoomcastError };
-export type { Member, Message, Status };
+export type { LeaveReason, RoomStatus };
 
-/** What is published in a chat room: one type of message, and its data. */
-export interface ChatEvents {
-  /** `id` is the author's own name for the message, by which it recognises it when the room sends it back. */
+/** What is published in a chat: one type of message, and its data. */
+export type ChatEvents = {
+  /** `id` is the author's own name for a message, by which it knows it again when the room sends it back. */
   message: { text: string; id?: string };
-}
+};
 
-/** What a member shows of itself at this moment. Everyone who may see members gets it; it is never stored. */
-export interface Doing {
-  typing: boolean;
-}
+/** What everybody in the room sees of a member while it is here. Never stored. */
+export type Doing = { typing: boolean };
 
-export type ChatRoom = Room<ChatEvents>;
+export type ChatRoom = Room<ChatEvents, Doing>;
+export type ChatMember = Member<Doing>;
+export type ChatMessage = LoggedPublication<ChatEvents["message"], "message">;
 
 export function createClient(me: Identity): Roomcast {
   return new Roomcast({ url: location.origin, token: () => fetchToken(me) });
 }
 
 /**
- * Your own backend would check who is asking, and sign a token for exactly the rooms that user may enter.
- * `cargo xtask dev` has an endpoint that signs anything, so that a demo needs no backend; a deployment does not.
+ * The SDK calls this before each connection. Your own backend would check who asks, and sign a token for exactly
+ * the rooms that user may enter; `cargo xtask dev` has an endpoint that signs anything, so that a demo needs none.
  */
 async function fetchToken(me: Identity): Promise<string> {
   const response = await fetch("/dev/token", {
@@ -38,58 +39,67 @@ async function fetchToken(me: Identity): Promise<string> {
     headers: { "content-type": "application/json" },
     body: JSON.stringify({
       sub: me.user,
-      rooms: { "chat:*": ["*"] },
+      rooms: { "chat:*": ["*"] }, // any chat, with all capabilities
       ttl: 3600,
-      info: { name: me.name, color: me.color }, // others see it beside each message and in the list of members
+      info: { name: me.name, color: me.color }, // comes with each message of ours, and with us in the list of members
     }),
   });
-  if (!response.ok) throw new Error(`The server gave out no token (HTTP ${response.status}).`);
-  const { token } = (await response.json()) as { token: string };
-  return token;
+  // A refusal ends the attempts to connect; any other error is tried again, with backoff.
+  if (response.status === 404) throw new RoomcastError("no_demo_tokens", "this deployment has no /dev/token");
+  if (!response.ok) throw new Error(`no token: HTTP ${response.status}`);
+  return ((await response.json()) as { token: string }).token;
 }
 
 /** What the rest of the demo wants to hear of a room. */
-export interface Listener {
-  /** A message, live or caught up with; in the room's order, none twice. */
-  message(message: Message<ChatEvents["message"]>): void;
-  /** The whole list, whenever somebody came, went, or started to type. */
-  members(members: readonly Member[]): void;
-  status(status: Status): void;
-  /** We were away too long for the room to say what we missed. What follows is its newest 50 messages. */
+export interface RoomListener {
+  /** Caught up with or live: in the room's order, each once. */
+  message(message: ChatMessage): void;
+  /** The whole list, whenever somebody comes, goes, or begins to type. */
+  members(members: readonly ChatMember[]): void;
+  /** Who went, and whether they said so or were lost (which shows only when their grace is over). */
+  left(user: string, session: string, reason: LeaveReason): void;
+  status(status: RoomStatus): void;
+  /** The room could not bring all that we missed. Its newest 50 messages follow. */
   gap(reason: string): void;
 }
 
-/** `id` is the part after the colon: the chat called `lobby` is the room `chat:lobby`. */
-export function openRoom(client: Roomcast, id: string, listener: Listener): ChatRoom {
-  const room = client.room<ChatEvents>(`chat:${id}`, {
-    rewind: 50, // the newest 50 messages arrive with the welcome, ahead of the live ones
-    presence: { typing: false } satisfies Doing, // being listed begins with some presence data
+/** `id` is what stands behind the colon: the chat `lobby` is the room `chat:lobby`. Aborting ends the listening. */
+export function openRoom(client: Roomcast, id: string, listener: RoomListener, signal: AbortSignal): ChatRoom {
+  const room: ChatRoom = client.room(`chat:${id}`, {
+    rewind: 50, // the newest 50 messages come ahead of the live ones
+    presence: { typing: false },
   });
-  room.on("message", (message) => listener.message(message));
-  room.on("members", (members) => listener.members(members));
-  room.on("status", (status) => listener.status(status));
-  room.on("gap", ({ reason }) => listener.gap(reason));
+  room.on("message", (message) => message.ephemeral || listener.message(message), { signal });
+  room.on("members", (members) => listener.members(members), { signal });
+  room.on("presence", ({ left }) => left.forEach((one) => listener.left(one.user, one.session, one.reason)), { signal });
+  room.on("status", (status) => listener.status(status), { signal });
+  room.on("gap", ({ reason }) => listener.gap(reason), { signal });
   return room;
 }
 
 /**
- * Resolves with the message's offset once the room has stored it: from then on a restart cannot lose it.
- * The key makes sending again safe: the room answers a repeated one with the first one's offset.
+ * Resolves with the message's place in the log once the room has stored it, from when on no restart can lose it.
+ * Without a connection it waits for the next one. When the answer is lost on the way, nobody can say whether the
+ * message was; the SDK does not guess and rejects with `outcome: "unknown"`, and catching up then shows us.
  */
 export async function send(room: ChatRoom, id: string, text: string): Promise<number> {
-  const { offset } = await room.publish("message", { text, id }, { key: id });
+  const { offset } = await room.publish("message", { text, id });
   return offset;
 }
 
+/** Presence data reaches everybody here, and is said again after a reconnect. */
 export async function showTyping(room: ChatRoom, typing: boolean): Promise<void> {
-  await room.presence.set({ typing } satisfies Doing);
+  await room.presence.set({ typing });
 }
 
-/** A page of what was said before an offset, or after one, oldest first. */
-export async function page(
-  room: ChatRoom,
-  where: { before: number } | { after: number },
-): Promise<{ messages: readonly Message<ChatEvents["message"]>[]; more: boolean }> {
+export interface Page {
+  messages: readonly ChatMessage[];
+  /** Whether the log has more in that direction. */
+  more: boolean;
+}
+
+/** At most 50 messages of the log before an offset, or after one; oldest first. */
+export async function readPage(room: ChatRoom, where: { before: number } | { after: number }): Promise<Page> {
   const { messages, next } = await room.history({ ...where, limit: 50 });
-  return { messages: messages as readonly Message<ChatEvents["message"]>[], more: next !== undefined };
+  return { messages: messages.filter((message) => message.type === "message"), more: next !== undefined };
 }

@@ -75,7 +75,8 @@ fn apt(arguments: &[&str]) -> std::process::Command {
 }
 
 fn installed(package: &str) -> bool {
-    let status = run_quiet(command("dpkg-query").args(["--show", "--showformat=${db:Status-Status}", package]));
+    let status =
+        run_quiet(command("dpkg-query").args(["--show", "--showformat=${db:Status-Status}", package]));
     status.is_ok_and(|status| status == "installed")
 }
 
@@ -105,7 +106,15 @@ fn compile_library() -> Result<()> {
     let mut cargo = command(CARGO);
     cargo
         .current_dir(&directory)
-        .args(["build", "-Zbuild-std=std,panic_abort", "--release", "--target", TARGET, "--target-dir", "target"])
+        .args([
+            "build",
+            "-Zbuild-std=std,panic_abort",
+            "--release",
+            "--target",
+            TARGET,
+            "--target-dir",
+            "target",
+        ])
         // Without bitcode in the libraries, linking with LTO fails.
         .env("RUSTFLAGS", "-Cembed-bitcode=yes")
         .env("RUSTC_BOOTSTRAP", "1")
@@ -119,7 +128,8 @@ fn compile_library() -> Result<()> {
 }
 
 fn keep_libraries(built: &Path, own: &str) -> Result<()> {
-    std::fs::create_dir_all(LIBRARY).with_context(|| format!("cannot make {LIBRARY} (this step needs root)"))?;
+    std::fs::create_dir_all(LIBRARY)
+        .with_context(|| format!("cannot make {LIBRARY} (this step needs root)"))?;
     let entries = std::fs::read_dir(built).with_context(|| format!("cannot read {}", built.display()))?;
     for entry in entries {
         let path = entry.context("cannot list the compiled libraries")?.path();

@@ -42,9 +42,22 @@ pub fn cargo() -> Result<Command> {
     }
     // Rustup's `cargo` follows the variable; `$CARGO` would be that of the toolchain in use.
     let mut cargo = command("cargo");
-    cargo.current_dir(root()).env("RUSTUP_TOOLCHAIN", debian::TOOLCHAIN).env_remove("RUSTC").env_remove("CARGO");
+    cargo
+        .current_dir(root())
+        .env("RUSTUP_TOOLCHAIN", debian::TOOLCHAIN)
+        .env_remove("RUSTC")
+        .env_remove("CARGO");
     process::forget_own_package(&mut cargo);
     Ok(cargo)
+}
+
+/// The compiler's version: another one makes other modules.
+pub fn compiler() -> Result<String> {
+    let mut rustc = command("rustc");
+    if chosen()? == Toolchain::Debian {
+        rustc.env("RUSTUP_TOOLCHAIN", debian::TOOLCHAIN);
+    }
+    run_quiet(rustc.arg("--version"))
 }
 
 fn chosen() -> Result<Toolchain> {

@@ -6,7 +6,9 @@ use schemas::{
     server_message::{Reply, RequestResult},
 };
 
-use crate::script::{Script, ephemeral, options, position, publication, public_session, welcome, without_token};
+use crate::script::{
+    Script, ephemeral, options, position, public_session, publication, welcome, without_token,
+};
 
 #[test]
 fn r_cli_1_joining_fetches_a_token_opens_a_socket_and_says_hello() {

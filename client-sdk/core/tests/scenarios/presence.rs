@@ -44,7 +44,7 @@ fn joining(message: ServerMessage) -> Script {
 }
 
 fn roster(script: &Script) -> Vec<String> {
-    script.client.members().map(|member| member.user.to_string()).collect()
+    script.client.members().iter().map(|member| member.user.to_string()).collect()
 }
 
 /// `+ada`, `-bob`, `~cyd`, as emitted.
@@ -72,9 +72,12 @@ fn r_cli_18_the_roster_is_the_snapshot_and_the_diffs_since() {
     let mut script = joining(snapshot(&["ada", "bob"], None));
     script.say_all(&[joined("cyd"), left("ada")]);
     let typing = Member { data: Some(json("typing")), ..member("bob") };
-    script.say(ServerMessage::Presence(PresenceDiff { updated: vec![typing.clone()], ..PresenceDiff::default() }));
+    script.say(ServerMessage::Presence(PresenceDiff {
+        updated: vec![typing.clone()],
+        ..PresenceDiff::default()
+    }));
     assert_eq!(roster(&script), ["bob", "cyd"]);
-    assert_eq!(script.client.members().next(), Some(&typing));
+    assert_eq!(script.client.members().first(), Some(&typing));
     assert_eq!(changes(&script), ["+ada", "+bob", "+cyd", "-ada", "~bob"]);
 }
 
@@ -138,7 +141,9 @@ fn r_cli_20_presence_data_is_said_again_in_each_hello() {
     script.say(snapshot(&[], None));
     script.input(Input::Requested { call: Call(1), request: Request::Presence { data: json("second") } });
     script.end_turn();
-    assert!(matches!(script.heard().as_slice(), [ClientMessage::Presence { data, .. }] if *data == json("second")));
+    assert!(
+        matches!(script.heard().as_slice(), [ClientMessage::Presence { data, .. }] if *data == json("second"))
+    );
     script.close(1006);
     assert_eq!(script.reconnect().presence, Some(json("second")));
 }

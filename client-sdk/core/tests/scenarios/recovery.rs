@@ -7,7 +7,8 @@ use schemas::{
 };
 
 use crate::script::{
-    Script, offset, plain_publication, plain_welcome, position, publication, recovered, welcome, without_token,
+    Script, offset, plain_publication, plain_welcome, position, publication, recovered, welcome,
+    without_token,
 };
 
 fn unrecovered(reason: RecoveryFailure, head: u64, rewound: impl IntoIterator<Item = u64>) -> ServerMessage {
@@ -100,7 +101,9 @@ fn r_cli_12_a_rewind_that_overlaps_what_was_emitted_repeats_nothing() {
 
 #[test]
 fn r_cli_12_another_log_or_one_cut_back_counts_anew() {
-    for (reason, epoch) in [(RecoveryFailure::EpochChanged, Epoch::new(0xf)), (RecoveryFailure::Ahead, position(0).epoch)] {
+    for (reason, epoch) in
+        [(RecoveryFailure::EpochChanged, Epoch::new(0xf)), (RecoveryFailure::Ahead, position(0).epoch)]
+    {
         let mut script = Script::online();
         script.close(1006);
         script.reconnect();

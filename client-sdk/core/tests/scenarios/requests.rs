@@ -88,7 +88,9 @@ fn r_cli_17_what_was_sent_and_not_answered_is_unknown_and_never_sent_again() {
     script.say(recovered(10, []));
     let said = script.heard();
     assert_eq!(ids(&said).len(), 1, "{said:?}");
-    assert!(matches!(&said[0], ClientMessage::Publish(publish) if publish.data == crate::script::json("not yet sent")));
+    assert!(
+        matches!(&said[0], ClientMessage::Publish(publish) if publish.data == crate::script::json("not yet sent"))
+    );
 }
 
 #[test]

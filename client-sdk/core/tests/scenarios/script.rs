@@ -1,6 +1,8 @@
 //! A client, and the other end of its socket.
 
-use client_core::{Attempt, Call, Client, Event, Input, Options, Outcome, Output, Request, Status, TokenSource};
+use client_core::{
+    Attempt, Call, Client, Event, Input, Options, Outcome, Output, Request, Status, TokenSource,
+};
 use schemas::{
     ClientMessage, CloseCode, Codec, ConnectionId, Epoch, Frame, Offset, Payload, Position, PublicSession,
     RoomName, ServerMessage, Session, UserId,
@@ -112,7 +114,8 @@ impl Script {
 
     /// In one frame.
     pub(crate) fn say_all(&mut self, messages: &[ServerMessage]) {
-        let fragments: Vec<_> = messages.iter().map(|message| codec::encode(Codec::Msgpack, message)).collect();
+        let fragments: Vec<_> =
+            messages.iter().map(|message| codec::encode(Codec::Msgpack, message)).collect();
         let frame = codec::join(Codec::Msgpack, fragments.iter().map(Vec::as_slice));
         let attempt = self.attempt();
         self.input(Input::FrameReceived { attempt, frame });
@@ -158,7 +161,8 @@ impl Script {
     }
 
     pub(crate) fn pings(&mut self) -> usize {
-        let (pings, rest) = self.frames.drain(..).partition::<Vec<_>, _>(|frame| *frame == Frame::Text("ping".into()));
+        let (pings, rest) =
+            self.frames.drain(..).partition::<Vec<_>, _>(|frame| *frame == Frame::Text("ping".into()));
         self.frames = rest;
         pings.len()
     }

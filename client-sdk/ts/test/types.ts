@@ -1,0 +1,62 @@
+/** What the compiler must accept, and must not. Never run. */
+import { Roomcast, type LoggedPublication, type Member, type Published } from "@roomcast/client";
+
+export async function types(client: Roomcast): Promise<void> {
+  type Chat = { message: { text: string }; sketch: Uint8Array };
+  const room = client.room<Chat, { typing: boolean }>("chat:lobby", { presence: { typing: false } });
+
+  room.on("message", (message) => {
+    const text: string = message.data.text;
+    const type: "message" = message.type;
+    // @ts-expect-error an ephemeral has no offset
+    const offset: number = message.offset;
+    if (!message.ephemeral) {
+      const logged: number = message.offset;
+      void logged;
+    }
+    void [text, type, offset];
+  });
+  room.on("publication", (message) => {
+    if (message.type === "sketch") {
+      const bytes: Uint8Array = message.data;
+      void bytes;
+    }
+  });
+  room.on("members", (members) => {
+    const typing: boolean | undefined = members[0]?.data?.typing;
+    // @ts-expect-error snapshots are not to be changed
+    members.push(members[0] as Member<{ typing: boolean }>);
+    void typing;
+  });
+  // @ts-expect-error no such type of publication
+  room.on("massage", () => {});
+  // @ts-expect-error the text is missing
+  await room.publish("message", {});
+  // @ts-expect-error data of another type
+  await room.publish("sketch", { text: "x" });
+  // @ts-expect-error no such status
+  if (room.status === "conected") return;
+  // @ts-expect-error another presence
+  await room.presence.set({ typing: "yes" });
+
+  const logged: Published = await room.publish("message", { text: "x" });
+  const fanned: void = await room.publish("message", { text: "x" }, { ephemeral: true });
+  const page = await room.history({ limit: 5 });
+  for (const message of page.messages) {
+    const offset: number = message.offset;
+    if (message.type === "message") void message.data.text;
+    void offset;
+  }
+
+  const untyped = client.room("chat:lobby");
+  untyped.on("anything", (message) => {
+    // @ts-expect-error unknown data is to be checked
+    message.data.text;
+  });
+  untyped.on("gap", ({ reason }) => reason === "trimmed");
+  // @ts-expect-error a room's name is needed
+  client.room();
+  // @ts-expect-error where the rooms are is needed
+  new Roomcast({});
+  void [logged, fanned, null as LoggedPublication | null];
+}

@@ -1,0 +1,50 @@
+/** The rooms this browser knows, as windows of a house: the one we are in is lit. */
+import { FIRST_ROOM, roomId } from "./address.js";
+import { byId, el } from "./dom.js";
+import { hueFor } from "./people.js";
+
+const KEY = "roomcast-chat.rooms";
+const SUGGESTED = [FIRST_ROOM, "kitchen", "rooftop"];
+const VISITED_MAX = 8;
+
+export function visit(room: string): void {
+  const visited = known().filter((other) => other !== room && !SUGGESTED.includes(other));
+  const kept = SUGGESTED.includes(room) ? visited : [room, ...visited];
+  try {
+    localStorage.setItem(KEY, JSON.stringify(kept.slice(0, VISITED_MAX)));
+  } catch {
+    // Without storage, the list is only the suggestions and this room.
+  }
+}
+
+export function drawRooms(current: string): void {
+  const rooms = [...new Set([...SUGGESTED, ...known(), current])];
+  const links = rooms.map((room) => {
+    const link = el("a", { href: `#${room}`, class: "room" }, el("span", { class: "window", "aria-hidden": "true" }), room);
+    link.style.setProperty("--hue", String(hueFor(room)));
+    if (room === current) link.setAttribute("aria-current", "page");
+    return el("li", {}, link);
+  });
+  byId("rooms", HTMLUListElement).replaceChildren(...links);
+}
+
+export function watchNewRoom(): void {
+  const form = byId("new-room", HTMLFormElement);
+  const input = byId("new-room-name", HTMLInputElement);
+  form.onsubmit = (event) => {
+    event.preventDefault();
+    const id = roomId(input.value);
+    if (id === "") return;
+    input.value = "";
+    location.hash = id;
+  };
+}
+
+function known(): string[] {
+  try {
+    const list: unknown = JSON.parse(localStorage.getItem(KEY) ?? "[]");
+    return Array.isArray(list) ? list.filter((id): id is string => typeof id === "string" && roomId(id) !== "") : [];
+  } catch {
+    return [];
+  }
+}

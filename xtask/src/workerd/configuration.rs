@@ -1,0 +1,127 @@
+//! `wrangler.toml` in workerd's own language.
+
+use super::Options;
+use crate::capnp::{Binding, Config, Module, Object, Service, Socket, Worker};
+use crate::secrets::Secrets;
+use crate::wrangler::Wrangler;
+use anyhow::{Context as _, Result, anyhow};
+use std::path::{Path, PathBuf};
+
+/// The worker that serves `build/demo` at `/`.
+const DEMO_WORKER: &str = include_str!("../../assets/demo.js");
+/// The worker behind [`Options::control`].
+const CONTROL_WORKER: &str = include_str!("../../assets/control.js");
+
+/// Where workerd reads it.
+pub(super) fn path(data: &Path) -> PathBuf {
+    data.join("run/config.capnp")
+}
+
+/// Writes it, with copies of all that it names.
+pub(super) fn write(options: &Options, data: &Path, secrets: &Secrets) -> Result<()> {
+    let mut wrangler = Wrangler::read(&options.config)?;
+    wrangler.add_load_kind()?;
+    let run = data.join("run");
+    for file in ["index.js", "index_bg.wasm"] {
+        let from = options.build.join("worker").join(file);
+        // A copy: a build that runs meanwhile must not change what a restart serves.
+        std::fs::copy(&from, run.join(file))
+            .with_context(|| format!("no built gateway at {}: run `cargo xtask build`", from.display()))?;
+    }
+    let mut config = Config {
+        services: vec![
+            Service::Worker(gateway(&wrangler, secrets)),
+            Service::Disk { name: "objects".into(), path: path_text(&data.join("objects"))?, writable: true },
+        ],
+        sockets: vec![socket("http", options.port, "gateway")],
+    };
+    let demo = options.build.join("demo");
+    if options.demo && demo.is_dir() {
+        std::fs::write(run.join("demo.js"), DEMO_WORKER).context("cannot write demo.js")?;
+        add_demo(&mut config, path_text(&demo)?, &wrangler.compatibility_date);
+    }
+    if options.control {
+        std::fs::write(run.join("control.js"), CONTROL_WORKER).context("cannot write control.js")?;
+        add_control(&mut config, &wrangler);
+    }
+    let path = path(data);
+    std::fs::write(&path, config.render()).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn gateway(wrangler: &Wrangler, secrets: &Secrets) -> Worker {
+    let mut bindings = vec![("ROOMCAST_DEV".to_owned(), Binding::Text("1".into()))];
+    for (name, value) in &wrangler.vars {
+        let binding = match value {
+            serde_json::Value::String(text) => Binding::Text(text.clone()),
+            other => Binding::Json(other.to_string()),
+        };
+        bindings.push((name.clone(), binding));
+    }
+    for name in secrets.keys() {
+        bindings.push((name.clone(), Binding::FromEnvironment(name.clone())));
+    }
+    for object in &wrangler.durable_objects.bindings {
+        let class = object.class_name.clone();
+        bindings.push((object.name.clone(), Binding::Objects { class, service: None }));
+    }
+    let classes = wrangler.classes();
+    let object = |class: &&str| Object {
+        class: (*class).to_owned(),
+        unique_key: format!("{}-{class}", wrangler.name),
+    };
+    Worker {
+        name: "gateway".into(),
+        modules: vec![
+            Module::JavaScript { name: "index.js".into(), file: "index.js".into() },
+            Module::Wasm { name: "index_bg.wasm".into(), file: "index_bg.wasm".into() },
+        ],
+        compatibility_date: wrangler.compatibility_date.clone(),
+        compatibility_flags: wrangler.compatibility_flags.clone(),
+        bindings,
+        objects: classes.iter().map(object).collect(),
+        storage: Some("objects".into()),
+    }
+}
+
+fn add_demo(config: &mut Config, path: String, date: &str) {
+    let worker = Worker {
+        name: "demo".into(),
+        modules: vec![Module::JavaScript { name: "demo.js".into(), file: "demo.js".into() }],
+        compatibility_date: date.into(),
+        bindings: vec![("FILES".into(), Binding::Service("demo-files".into()))],
+        ..Worker::default()
+    };
+    config.services.push(Service::Worker(worker));
+    config.services.push(Service::Disk { name: "demo-files".into(), path, writable: false });
+    for service in &mut config.services {
+        if let Service::Worker(worker) = service
+            && worker.name == "gateway"
+        {
+            worker.bindings.push(("DEMO".into(), Binding::Service("demo".into())));
+        }
+    }
+}
+
+fn add_control(config: &mut Config, wrangler: &Wrangler) {
+    let objects = wrangler.classes().into_iter().map(|class| {
+        let binding = Binding::Objects { class: class.into(), service: Some("gateway".into()) };
+        (class.to_owned(), binding)
+    });
+    config.services.push(Service::Worker(Worker {
+        name: "control".into(),
+        modules: vec![Module::JavaScript { name: "control.js".into(), file: "control.js".into() }],
+        compatibility_date: wrangler.compatibility_date.clone(),
+        compatibility_flags: vec!["unsafe_module".into()],
+        bindings: objects.collect(),
+        ..Worker::default()
+    }));
+    config.sockets.push(socket("control", 0, "control"));
+}
+
+fn socket(name: &str, port: u16, service: &str) -> Socket {
+    Socket { name: name.into(), address: format!("127.0.0.1:{port}"), service: service.into() }
+}
+
+fn path_text(path: &Path) -> Result<String> {
+    path.to_str().map(str::to_owned).ok_or_else(|| anyhow!("{} is not UTF-8", path.display()))
+}
