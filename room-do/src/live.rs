@@ -65,7 +65,9 @@ impl Live {
                 continue;
             }
             let attachment = socket.attachment().and_then(|bytes| Attachment::decode(&bytes));
-            let id = attachment.as_ref().map_or_else(|| ConnectionId::new(clock::random()), |found| found.connection);
+            let id = attachment
+                .as_ref()
+                .map_or_else(|| ConnectionId::new(clock::random()), |found| found.connection);
             socket.set_connection(id.value() as f64);
             attachments.push((id, attachment));
             sockets.insert(id, socket);

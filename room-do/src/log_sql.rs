@@ -57,7 +57,8 @@ impl LogSql {
             Some(row) => Some(read_meta(row)?),
         };
         let mark = |order: &str| -> Result<Option<Mark>, StorageError> {
-            let query = format!("SELECT \"offset\", time, bytes_total FROM log ORDER BY \"offset\" {order} LIMIT 1");
+            let query =
+                format!("SELECT \"offset\", time, bytes_total FROM log ORDER BY \"offset\" {order} LIMIT 1");
             self.rows(&query, vec![])?.first().map(|row| read_mark(row)).transpose()
         };
         let log = mark("ASC")?.zip(mark("DESC")?);
@@ -103,7 +104,10 @@ impl Storage for LogSql {
                          ON CONFLICT (id) DO UPDATE SET schema = excluded.schema, epoch = excluded.epoch, \
                          head = excluded.head, bytes_total = excluded.bytes_total";
             let epoch = JsValue::from_str(&meta.epoch.to_string());
-            transaction.add(query, [number(SCHEMA as u64), epoch, number(meta.head.value()), number(meta.bytes_total)]);
+            transaction.add(
+                query,
+                [number(SCHEMA as u64), epoch, number(meta.head.value()), number(meta.bytes_total)],
+            );
         }
         for appends in writes.appends.chunks(APPENDS_PER_STATEMENT) {
             append(&transaction, appends);
@@ -135,7 +139,12 @@ impl Storage for LogSql {
         self.bodies(query, vec![integer(before.value()), integer(limit as u64)])
     }
 
-    fn first_kept(&self, after: Offset, time_min: u64, bytes_total_min: u64) -> Result<Option<Mark>, StorageError> {
+    fn first_kept(
+        &self,
+        after: Offset,
+        time_min: u64,
+        bytes_total_min: u64,
+    ) -> Result<Option<Mark>, StorageError> {
         if !self.has_tables {
             return Ok(None);
         }
@@ -158,7 +167,9 @@ fn append(transaction: &Transaction, appends: &[Append]) {
 fn read_meta(row: &[SqlStorageValue]) -> Result<Meta, StorageError> {
     let schema = whole(row, 0)?;
     if schema as i64 > SCHEMA {
-        return Err(StorageError(format!("layout {schema} was written by newer code; this code knows {SCHEMA}")));
+        return Err(StorageError(format!(
+            "layout {schema} was written by newer code; this code knows {SCHEMA}"
+        )));
     }
     let epoch = match row.get(1) {
         Some(SqlStorageValue::String(text)) => Epoch::parse(text),

@@ -118,7 +118,9 @@ pub fn decode_client(codec: Codec, frame: &Frame) -> Vec<Result<ClientMessage, R
             .map(client_fields::read_json)
             .collect(),
         (Codec::Msgpack, Frame::Binary(bytes)) => client_fields::read_msgpack(bytes),
-        (Codec::Json, Frame::Binary(_)) => vec![Err(Refusal::malformed("this connection speaks JSON, as text"))],
+        (Codec::Json, Frame::Binary(_)) => {
+            vec![Err(Refusal::malformed("this connection speaks JSON, as text"))]
+        }
         (Codec::Msgpack, Frame::Text(_)) => {
             vec![Err(Refusal::malformed("this connection speaks MessagePack, as binary"))]
         }
@@ -137,7 +139,9 @@ pub fn decode_server(frame: &Frame) -> Result<Vec<ServerMessage>, ServerDecodeEr
     match frame {
         Frame::Binary(bytes) => server_fields::read_msgpack(bytes),
         #[cfg(feature = "json")]
-        Frame::Text(text) => text.split('\n').map(server_fields::read_json).filter_map(Result::transpose).collect(),
+        Frame::Text(text) => {
+            text.split('\n').map(server_fields::read_json).filter_map(Result::transpose).collect()
+        }
         #[cfg(not(feature = "json"))]
         Frame::Text(_) => Err(ServerDecodeError("text, from a connection that speaks MessagePack".into())),
     }

@@ -195,9 +195,19 @@ impl KindConfig {
             }
             Err(mistake(&format!("kinds.{name}.{field}"), format!("is {value}, and must be {min} to {max}")))
         };
-        within("limits.payload_bytes", self.limits.payload_bytes.into(), 1, limits::PAYLOAD_BYTES_HARD as u64)?;
+        within(
+            "limits.payload_bytes",
+            self.limits.payload_bytes.into(),
+            1,
+            limits::PAYLOAD_BYTES_HARD as u64,
+        )?;
         within("limits.connections", self.limits.connections.into(), 1, limits::CONNECTIONS_HARD.into())?;
-        within("limits.connections_user", self.limits.connections_user.into(), 1, limits::CONNECTIONS_HARD.into())?;
+        within(
+            "limits.connections_user",
+            self.limits.connections_user.into(),
+            1,
+            limits::CONNECTIONS_HARD.into(),
+        )?;
         within("flush", self.flush_ms, 0, 60_000)?;
         within("presence.grace", self.presence.grace_ms, 0, 24 * 60 * 60 * 1000)?;
         within("log.count", self.log.count, 0, 100_000_000)
@@ -212,7 +222,9 @@ fn mistake(path: &str, message: String) -> ConfigError {
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     let text = String::deserialize(deserializer)?;
     parse_duration(&text).ok_or_else(|| {
-        de::Error::custom(format!("{text:?} is not a duration such as \"250ms\", \"10s\", \"5m\", \"1h\" or \"30d\""))
+        de::Error::custom(format!(
+            "{text:?} is not a duration such as \"250ms\", \"10s\", \"5m\", \"1h\" or \"30d\""
+        ))
     })
 }
 

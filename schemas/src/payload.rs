@@ -218,7 +218,9 @@ impl<'de> Deserialize<'de> for UncheckedPayload {
 }
 
 /// For a field that may be missing, but whose JSON `null` is a payload like any other.
-pub(crate) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+pub(crate) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 

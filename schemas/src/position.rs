@@ -79,7 +79,9 @@ impl Epoch {
     #[must_use]
     pub fn parse(text: &str) -> Option<Epoch> {
         let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        (text.len() == 16 && text.bytes().all(hex)).then(|| u64::from_str_radix(text, 16).ok().map(Epoch)).flatten()
+        (text.len() == 16 && text.bytes().all(hex))
+            .then(|| u64::from_str_radix(text, 16).ok().map(Epoch))
+            .flatten()
     }
 
     #[must_use]

@@ -8,7 +8,8 @@ use crate::{client_message, codes, ids, position, server_message};
 #[must_use]
 pub fn module() -> String {
     let config = Config::default();
-    let mut text = String::from("// Written by `cargo xtask codegen` from the crate `schemas`. Do not edit.\n");
+    let mut text =
+        String::from("// Written by `cargo xtask codegen` from the crate `schemas`. Do not edit.\n");
     macro_rules! declare {
         ($($type:ty),* $(,)?) => {
             $(

@@ -10,8 +10,9 @@ use schemas::{
     codes::{AfterClose, CloseCode, ErrorCode},
     position::Position,
     server_message::{
-        Author, Ephemeral, HistoryPage, LeaveReason, Left, Member, MembersPage, NoticeCode, Occupancy, PresenceDiff,
-        Publication, Published, RecoveryFailure, Reply, RequestError, RequestResult, Tags, Welcome, WelcomeLimits,
+        Author, Ephemeral, HistoryPage, LeaveReason, Left, Member, MembersPage, NoticeCode, Occupancy,
+        PresenceDiff, Publication, Published, RecoveryFailure, Reply, RequestError, RequestResult, Tags,
+        Welcome, WelcomeLimits,
     },
 };
 
@@ -32,7 +33,13 @@ fn session() -> PublicSession {
 }
 
 fn member() -> Member {
-    Member { session: session(), user: user(), info: Some(json(r#"{"n":1}"#)), data: None, since: 1_800_000_000_000 }
+    Member {
+        session: session(),
+        user: user(),
+        info: Some(json(r#"{"n":1}"#)),
+        data: None,
+        since: 1_800_000_000_000,
+    }
 }
 
 fn publication() -> Publication {
@@ -65,7 +72,12 @@ fn server_messages() -> Vec<ServerMessage> {
             members_next: Some("next".into()),
             occupancy: Occupancy { members: 1, users: 1 },
             tags: vec!["red".into()],
-            limits: WelcomeLimits { payload_bytes: 65_536, presence_bytes: 2_048, tags: 32, frame_bytes: 1_114_112 },
+            limits: WelcomeLimits {
+                payload_bytes: 65_536,
+                presence_bytes: 2_048,
+                tags: 32,
+                frame_bytes: 1_114_112,
+            },
             server_time: 1_800_000_000_002,
             expires_at: Some(1_800_000_100_000),
         })),
@@ -85,7 +97,11 @@ fn server_messages() -> Vec<ServerMessage> {
         }),
         ServerMessage::Occupancy(Occupancy { members: 2_000, users: 1_500 }),
         reply(RequestResult::Published(Published { epoch, offset: offset(8), duplicate: false })),
-        reply(RequestResult::History(HistoryPage { epoch, messages: vec![publication()], next: Some(offset(7)) })),
+        reply(RequestResult::History(HistoryPage {
+            epoch,
+            messages: vec![publication()],
+            next: Some(offset(7)),
+        })),
         reply(RequestResult::Members(MembersPage {
             members: vec![member()],
             next: Some("next".into()),
@@ -115,7 +131,11 @@ fn client_messages() -> Vec<ClientMessage> {
             id: Some(4_294_967_295),
             data: json(r#"[1,"two"]"#),
             tags: vec!["red".into()],
-            to: Some(To { users: vec![user()], sessions: vec![session()], connections: vec![ConnectionId::new(1)] }),
+            to: Some(To {
+                users: vec![user()],
+                sessions: vec![session()],
+                connections: vec![ConnectionId::new(1)],
+            }),
             ephemeral: true,
             echo: false,
             kind: Some("note".into()),
@@ -132,7 +152,13 @@ fn client_messages() -> Vec<ClientMessage> {
         ClientMessage::Presence { id: 2, data: json("{}") },
         ClientMessage::Subscribe { id: 3, tags: vec!["red".into()] },
         ClientMessage::Unsubscribe { id: 4, tags: vec!["red".into()] },
-        ClientMessage::History(History { id: 5, before: Some(offset(9)), after: None, limit: 20, tags: vec![] }),
+        ClientMessage::History(History {
+            id: 5,
+            before: Some(offset(9)),
+            after: None,
+            limit: 20,
+            tags: vec![],
+        }),
         ClientMessage::Members(Members { id: 6, cursor: Some("next".into()), limit: 100 }),
         ClientMessage::Leave { id: 7 },
     ]
@@ -179,7 +205,8 @@ fn r_frame_2_every_message_is_written_as_ever() {
 #[test]
 fn r_frame_2_both_codecs_say_the_same_to_a_client() {
     for codec in Codec::ALL {
-        let fragments: Vec<Vec<u8>> = server_messages().iter().map(|message| encode(codec, message)).collect();
+        let fragments: Vec<Vec<u8>> =
+            server_messages().iter().map(|message| encode(codec, message)).collect();
         let frame = join(codec, fragments.iter().map(Vec::as_slice));
         assert_eq!(decode_server(&frame).expect("our own frames can be read"), server_messages());
     }
@@ -188,10 +215,13 @@ fn r_frame_2_both_codecs_say_the_same_to_a_client() {
 #[test]
 fn r_frame_2_both_codecs_say_the_same_to_a_server() {
     for codec in Codec::ALL {
-        let fragments: Vec<Vec<u8>> = client_messages().iter().map(|message| encode(codec, message)).collect();
+        let fragments: Vec<Vec<u8>> =
+            client_messages().iter().map(|message| encode(codec, message)).collect();
         let frame = join(codec, fragments.iter().map(Vec::as_slice));
-        let read: Vec<ClientMessage> =
-            decode_client(codec, &frame).into_iter().map(|message| message.expect("our own frames")).collect();
+        let read: Vec<ClientMessage> = decode_client(codec, &frame)
+            .into_iter()
+            .map(|message| message.expect("our own frames"))
+            .collect();
         assert_eq!(read, client_messages());
     }
 }
@@ -200,8 +230,12 @@ fn r_frame_2_both_codecs_say_the_same_to_a_server() {
 fn r_frame_2_fields_of_a_later_version_are_ignored_both_ways() {
     let frame = Frame::Text(r#"{"t":"leave","id":1,"later":{"a":[1,{"b":null}]}}"#.into());
     assert_eq!(decode_client(Codec::Json, &frame), [Ok(ClientMessage::Leave { id: 1 })]);
-    let later = Frame::Text("{\"t\":\"position\",\"offset\":1,\"later\":[{}]}\n{\"t\":\"invention\",\"x\":1}".into());
-    assert_eq!(decode_server(&later).expect("known and unknown"), [ServerMessage::Position { offset: offset(1) }]);
+    let later =
+        Frame::Text("{\"t\":\"position\",\"offset\":1,\"later\":[{}]}\n{\"t\":\"invention\",\"x\":1}".into());
+    assert_eq!(
+        decode_server(&later).expect("known and unknown"),
+        [ServerMessage::Position { offset: offset(1) }]
+    );
     let bytes = b"\x83\xa1t\xa5leave\xa2id\x01\xa5later\x92\xc0\x81\xa1a\xc4\x01\x00".to_vec();
     assert_eq!(decode_client(Codec::Msgpack, &Frame::Binary(bytes)), [Ok(ClientMessage::Leave { id: 1 })]);
 }
@@ -210,7 +244,10 @@ fn r_frame_2_fields_of_a_later_version_are_ignored_both_ways() {
 fn r_frame_3_an_unknown_message_is_unsupported_with_its_id() {
     let frame = Frame::Text(r#"{"t":"invention","id":5}"#.into());
     let refusal = decode_client(Codec::Json, &frame).remove(0).expect_err("nobody knows it");
-    assert_eq!((refusal.error.code, refusal.error.id, refusal.malformed), (ErrorCode::Unsupported, Some(5), false));
+    assert_eq!(
+        (refusal.error.code, refusal.error.id, refusal.malformed),
+        (ErrorCode::Unsupported, Some(5), false)
+    );
 }
 
 #[test]
@@ -225,7 +262,11 @@ fn r_frame_4_a_line_that_cannot_be_read_keeps_its_id_where_it_can() {
         ("nonsense", None),
     ] {
         let refusal = decode_client(Codec::Json, &Frame::Text(line.into())).remove(0).expect_err(line);
-        assert_eq!((refusal.error.code, refusal.error.id, refusal.malformed), (ErrorCode::BadRequest, id, true), "{line}");
+        assert_eq!(
+            (refusal.error.code, refusal.error.id, refusal.malformed),
+            (ErrorCode::BadRequest, id, true),
+            "{line}"
+        );
     }
 }
 
@@ -296,9 +337,21 @@ fn r_addr_1_names_are_what_they_must_be_and_nothing_else() {
     for good in ["chat:a", "a:~", "chat-2:A.b_c-9", &format!("c:{}", "x".repeat(128))] {
         assert!(RoomName::parse(good).is_some(), "{good}");
     }
-    for bad in ["", "chat", "chat:", ":a", "Chat:a", "2chat:a", "chat:a:b", "chat:a/b", "chat:é", "chat:a b", "chat:%2e",
-        &format!("c:{}", "x".repeat(129)), &format!("{}:a", "c".repeat(33))]
-    {
+    for bad in [
+        "",
+        "chat",
+        "chat:",
+        ":a",
+        "Chat:a",
+        "2chat:a",
+        "chat:a:b",
+        "chat:a/b",
+        "chat:é",
+        "chat:a b",
+        "chat:%2e",
+        &format!("c:{}", "x".repeat(129)),
+        &format!("{}:a", "c".repeat(33)),
+    ] {
         assert!(RoomName::parse(bad).is_none(), "{bad}");
     }
 }

@@ -141,7 +141,8 @@ impl Connections {
             }
             lowest = lowest.min(joined.position);
         }
-        self.next_position_scan = (lowest.value() + limits::POSITION_ALONE).max(head.value() + POSITION_SLACK);
+        self.next_position_scan =
+            (lowest.value() + limits::POSITION_ALONE).max(head.value() + POSITION_SLACK);
         behind
     }
 

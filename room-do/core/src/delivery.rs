@@ -15,7 +15,9 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Audience {
     /// All who joined, but for one that wants no echo.
-    Everyone { but: Option<ConnectionId> },
+    Everyone {
+        but: Option<ConnectionId>,
+    },
     /// All who see members; one that its welcome has just shown as a member is not told that it joined.
     Watchers,
     These(BTreeSet<ConnectionId>),

@@ -56,10 +56,19 @@ pub(crate) enum Read {
 #[derive(Debug, Clone)]
 pub(crate) enum Staged {
     Publish(Box<Draft>),
-    Reply { connection: ConnectionId, message: Box<ServerMessage> },
-    Read { connection: ConnectionId, read: Read },
+    Reply {
+        connection: ConnectionId,
+        message: Box<ServerMessage>,
+    },
+    Read {
+        connection: ConnectionId,
+        read: Read,
+    },
     /// Close once everything staged before has left.
-    Close { connection: ConnectionId, code: CloseCode },
+    Close {
+        connection: ConnectionId,
+        code: CloseCode,
+    },
 }
 
 impl Staged {
@@ -101,7 +110,8 @@ impl Staging {
         if !self.entries.is_empty() {
             return paced;
         }
-        let occupancy = if self.owes_occupancy { self.told_occupancy_at + limits::OCCUPANCY_INTERVAL_MS } else { 0 };
+        let occupancy =
+            if self.owes_occupancy { self.told_occupancy_at + limits::OCCUPANCY_INTERVAL_MS } else { 0 };
         paced.max(self.retry_at).max(occupancy)
     }
 
@@ -286,7 +296,12 @@ impl Room {
         Audience::These(these)
     }
 
-    fn answer(&mut self, origin: &Origin, result: Result<RequestResult, RequestError>, delivery: &mut Delivery) {
+    fn answer(
+        &mut self,
+        origin: &Origin,
+        result: Result<RequestResult, RequestError>,
+        delivery: &mut Delivery,
+    ) {
         match origin {
             Origin::Http { request } => self.outputs.push(Output::Answer { request: *request, result }),
             Origin::Connection { request: None, .. } => {}
@@ -301,7 +316,13 @@ impl Room {
     }
 
     /// The commit failed: publishes are refused and delivered to nobody, the rest is answered as it would be.
-    fn refuse_staged(&mut self, now: u64, entries: Vec<Staged>, delivery: &mut Delivery, storage: &dyn Storage) {
+    fn refuse_staged(
+        &mut self,
+        now: u64,
+        entries: Vec<Staged>,
+        delivery: &mut Delivery,
+        storage: &dyn Storage,
+    ) {
         for entry in entries {
             match entry {
                 Staged::Publish(draft) if draft.ephemeral => self.deliver_ephemeral(now, *draft, delivery),

@@ -129,7 +129,9 @@ impl Room {
 
     /// The older connection of the same session goes; its membership passes on.
     fn replace_older(&mut self, id: ConnectionId, user: &UserId, session: &PublicSession) {
-        let Some(older) = self.connections.of_member(user, session).filter(|older| *older != id) else { return };
+        let Some(older) = self.connections.of_member(user, session).filter(|older| *older != id) else {
+            return;
+        };
         self.outputs.push(crate::Output::Close { connection: older, code: CloseCode::SessionReplaced });
         self.forget(older);
     }
@@ -242,7 +244,11 @@ pub(crate) fn check_tags(id: Option<u32>, tags: &[String], count_max: usize) -> 
     Ok(())
 }
 
-pub(crate) fn check_presence(id: Option<u32>, path: &str, data: Option<&Payload>) -> Result<(), RequestError> {
+pub(crate) fn check_presence(
+    id: Option<u32>,
+    path: &str,
+    data: Option<&Payload>,
+) -> Result<(), RequestError> {
     match data {
         Some(data) if data.len() > limits::PRESENCE_BYTES_MAX => {
             let message = format!("{path} is at most {} bytes", limits::PRESENCE_BYTES_MAX);

@@ -75,7 +75,8 @@ impl Log {
 
     /// Offset and time of the publication that comes `index` places after the head.
     pub(crate) fn slot(&self, index: u64, now: u64) -> (Offset, u64) {
-        let offset = Offset::new(self.head.value() + index + 1).expect("a log does not live to hold 2^53 publications");
+        let offset = Offset::new(self.head.value() + index + 1)
+            .expect("a log does not live to hold 2^53 publications");
         (offset, now.max(self.time))
     }
 

@@ -107,7 +107,10 @@ impl Presence {
 
     fn note(&mut self, key: &MemberKey, reason: LeaveReason) {
         let told = self.members.get(key).and_then(MemberRow::shown);
-        self.changes.entry(key.clone()).and_modify(|change| change.reason = reason).or_insert(Change { told, reason });
+        self.changes
+            .entry(key.clone())
+            .and_modify(|change| change.reason = reason)
+            .or_insert(Change { told, reason });
     }
 
     fn count(&mut self, row: &MemberRow, added: bool) {
@@ -171,12 +174,18 @@ impl Presence {
 
     /// A page of what was told, ordered by user and session. `own` is shown as it is now, so that a welcome shows
     /// the member it greets.
-    pub(crate) fn page(&self, cursor: Option<&str>, limit: u32, own: Option<&MemberKey>) -> (Vec<Member>, Option<String>) {
+    pub(crate) fn page(
+        &self,
+        cursor: Option<&str>,
+        limit: u32,
+        own: Option<&MemberKey>,
+    ) -> (Vec<Member>, Option<String>) {
         let after = match cursor.and_then(parse_cursor) {
             Some(key) => Bound::Excluded(key),
             None => Bound::Unbounded,
         };
-        let mut current = self.members.range((after.clone(), Bound::Unbounded)).map(|(key, _)| key).peekable();
+        let mut current =
+            self.members.range((after.clone(), Bound::Unbounded)).map(|(key, _)| key).peekable();
         let mut gone = self.changes.range((after, Bound::Unbounded)).map(|(key, _)| key);
         let mut gone = gone.by_ref().filter(|key| !self.members.contains_key(*key)).peekable();
         let keys = std::iter::from_fn(|| match (current.peek(), gone.peek()) {

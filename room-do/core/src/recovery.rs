@@ -26,10 +26,21 @@ pub(crate) struct Viewer {
 
 impl Viewer {
     /// A connection that is joining as `user` and `session`.
-    pub(crate) fn of(connection: &Connection, user: &UserId, session: &PublicSession, tags: Vec<String>) -> Viewer {
+    pub(crate) fn of(
+        connection: &Connection,
+        user: &UserId,
+        session: &PublicSession,
+        tags: Vec<String>,
+    ) -> Viewer {
         let mut all = connection.claims.tags.clone();
         all.extend(tags);
-        Viewer { user: Some(user.clone()), session: Some(session.clone()), tags: all, sees_all: false, tagged_only: false }
+        Viewer {
+            user: Some(user.clone()),
+            session: Some(session.clone()),
+            tags: all,
+            sees_all: false,
+            tagged_only: false,
+        }
     }
 
     pub(crate) fn sees(&self, record: &Record) -> bool {

@@ -84,7 +84,8 @@ impl Room {
             info: connection.claims.info.clone(),
         };
         let own_tags = &connection.claims.tags;
-        let stranger = publish.tags.iter().position(|tag| ids::is_reserved_tag(tag) && !own_tags.contains(tag));
+        let stranger =
+            publish.tags.iter().position(|tag| ids::is_reserved_tag(tag) && !own_tags.contains(tag));
         if let Some(index) = stranger {
             let message = "begins with $, and is not of this token";
             self.reject(id, RequestError::invalid(publish.id, &format!("tags[{index}]"), message));
@@ -112,7 +113,11 @@ impl Room {
             return Err(RequestError::new(id, ErrorCode::TooLarge, message));
         }
         if draft.tags.len() > limits::TAGS_PUBLICATION_MAX {
-            return Err(RequestError::invalid(id, "tags", format!("are at most {}", limits::TAGS_PUBLICATION_MAX)));
+            return Err(RequestError::invalid(
+                id,
+                "tags",
+                format!("are at most {}", limits::TAGS_PUBLICATION_MAX),
+            ));
         }
         if let Some(index) = draft.tags.iter().position(|tag| !ids::is_tag(tag)) {
             let message = format!("is 1 to {} bytes", limits::TAG_BYTES_MAX);
@@ -140,7 +145,9 @@ impl Room {
             self.reject(id, error);
             return;
         }
-        let Some(joined) = self.connections.get(id).and_then(|connection| connection.joined()) else { return };
+        let Some(joined) = self.connections.get(id).and_then(|connection| connection.joined()) else {
+            return;
+        };
         let key = (joined.user.clone(), joined.session.clone());
         if let Some(row) = self.presence.get(&key) {
             self.presence.put(MemberRow { data: Some(data), ..row.clone() });
@@ -156,10 +163,13 @@ impl Room {
             self.reject(id, error);
             return;
         }
-        let Some(joined) = self.connections.get(id).and_then(|connection| connection.joined()) else { return };
+        let Some(joined) = self.connections.get(id).and_then(|connection| connection.joined()) else {
+            return;
+        };
         let after: BTreeSet<&String> = joined.subscribed.iter().chain(&tags).collect();
         if after.len() > limits::TAGS_SUBSCRIBED_MAX {
-            let message = format!("would be {}, and are at most {}", after.len(), limits::TAGS_SUBSCRIBED_MAX);
+            let message =
+                format!("would be {}, and are at most {}", after.len(), limits::TAGS_SUBSCRIBED_MAX);
             self.reject(id, RequestError::invalid(Some(request), "tags", message));
             return;
         }
@@ -181,14 +191,22 @@ impl Room {
 
     /// Ends the membership; the connection closes behind the reply.
     fn on_leave(&mut self, id: ConnectionId, request: u32) {
-        let Some(joined) = self.connections.get(id).and_then(|connection| connection.joined()) else { return };
+        let Some(joined) = self.connections.get(id).and_then(|connection| connection.joined()) else {
+            return;
+        };
         let key = (joined.user.clone(), joined.session.clone());
         self.end_membership(&key, LeaveReason::Left);
         self.staging.done(id, request);
         self.staging.close(id, CloseCode::Normal);
     }
 
-    pub(crate) fn on_asked(&mut self, now: u64, request: RequestId, call: RoomCall, storage: &mut dyn Storage) {
+    pub(crate) fn on_asked(
+        &mut self,
+        now: u64,
+        request: RequestId,
+        call: RoomCall,
+        storage: &mut dyn Storage,
+    ) {
         let result = match call {
             RoomCall::Publish(call) => match self.stage_call(request, call) {
                 Ok(()) => return,
@@ -279,7 +297,11 @@ fn viewer(reader: Reader, tags: Vec<String>) -> Viewer {
 
 fn check_to(id: Option<u32>, to: &To, ephemeral: bool) -> Result<(), RequestError> {
     if to.len() > limits::TO_MAX {
-        return Err(RequestError::invalid(id, "to", format!("names {}, and at most {}", to.len(), limits::TO_MAX)));
+        return Err(RequestError::invalid(
+            id,
+            "to",
+            format!("names {}, and at most {}", to.len(), limits::TO_MAX),
+        ));
     }
     if !to.connections.is_empty() && !ephemeral {
         return Err(RequestError::invalid(id, "to.connections", "requires ephemeral"));

@@ -80,9 +80,10 @@ impl Room {
     }
 
     fn restore_connection(&mut self, now: u64, id: ConnectionId, attachment: Attachment) {
+        let opened_at = attachment.written_at;
         let connection = Connection::restored(attachment, self.log.head());
         if connection.joined().is_none() {
-            self.timers.set(Timer::Hello(id), now + limits::HELLO_WITHIN_MS);
+            self.timers.set(Timer::Hello(id), opened_at + limits::HELLO_WITHIN_MS);
         }
         self.watch_expiry(now, id, connection.claims.expires_at);
         self.connections.insert(id, connection);

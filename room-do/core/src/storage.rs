@@ -26,7 +26,8 @@ impl Record {
     /// # Errors
     /// When these bytes are no record.
     pub fn decode(body: &[u8]) -> Result<Record, StorageError> {
-        rmp_serde::from_slice(body).map_err(|error| StorageError(format!("a log row cannot be read: {error}")))
+        rmp_serde::from_slice(body)
+            .map_err(|error| StorageError(format!("a log row cannot be read: {error}")))
     }
 }
 
@@ -119,5 +120,10 @@ pub trait Storage {
     ///
     /// # Errors
     /// When reading fails.
-    fn first_kept(&self, after: Offset, time_min: u64, bytes_total_min: u64) -> Result<Option<Mark>, StorageError>;
+    fn first_kept(
+        &self,
+        after: Offset,
+        time_min: u64,
+        bytes_total_min: u64,
+    ) -> Result<Option<Mark>, StorageError>;
 }

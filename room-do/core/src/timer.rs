@@ -30,7 +30,11 @@ impl Timer {
         match self {
             Timer::Flush => false,
             Timer::Hello(_)
-            | Timer::Expiring(_) | Timer::Expired(_) | Timer::Grace(..) | Timer::Sweep | Timer::Trim => true,
+            | Timer::Expiring(_)
+            | Timer::Expired(_)
+            | Timer::Grace(..)
+            | Timer::Sweep
+            | Timer::Trim => true,
         }
     }
 }

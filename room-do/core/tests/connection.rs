@@ -23,6 +23,7 @@ fn r_hello_1_anything_before_hello_a_second_hello_and_none_in_time_close_3500() 
     table.hibernate();
     table.pass(9_999);
     assert!(!table.closed.contains_key(&silent));
+    table.hibernate();
     table.pass(1);
     assert_eq!(table.closed.get(&silent), Some(&3500));
 }
@@ -39,7 +40,11 @@ fn r_hello_3_sessions_are_checked_and_only_their_public_form_is_shown() {
     let (_, welcome) = table.join_with(1, claims("ada"), "");
     let session = schemas::Session::parse("session-1").expect("a session");
     assert_eq!(welcome.session, room_core::public_session(&session));
-    assert_eq!(welcome.session.as_str(), "hAl4KPwxqMjSkhDf", "SHA-256 of session-1, by another implementation");
+    assert_eq!(
+        welcome.session.as_str(),
+        "hAl4KPwxqMjSkhDf",
+        "SHA-256 of session-1, by another implementation"
+    );
 }
 
 #[test]
@@ -63,7 +68,13 @@ fn r_frame_4_malformed_lines_are_refused_one_by_one_and_the_tenth_in_a_minute_cl
     table.say(ada, "{nonsense\n{\"t\":\"publish\",\"id\":1,\"data\":1}\n{\"t\":\"publish\",\"id\":\"x\"}\n");
     table.flush();
     let got = table.take(ada);
-    let codes: Vec<_> = got.iter().filter_map(|m| match m { ServerMessage::Error(e) => Some(e.code), _ => None }).collect();
+    let codes: Vec<_> = got
+        .iter()
+        .filter_map(|m| match m {
+            ServerMessage::Error(e) => Some(e.code),
+            _ => None,
+        })
+        .collect();
     assert_eq!(codes, [ErrorCode::BadRequest, ErrorCode::BadRequest]);
     assert_eq!(table.offsets(bob), [1]);
     for _ in 0..7 {
@@ -101,7 +112,10 @@ fn r_frame_4_the_rest_of_a_broken_messagepack_frame_is_dropped_with_one_error() 
     table.input(Input::Received { connection: ada, frame: Frame::Binary(broken) });
     table.flush();
     let got = table.take(ada);
-    let errors = got.iter().filter(|m| matches!(m, ServerMessage::Error(e) if e.code == ErrorCode::BadRequest)).count();
+    let errors = got
+        .iter()
+        .filter(|m| matches!(m, ServerMessage::Error(e) if e.code == ErrorCode::BadRequest))
+        .count();
     assert_eq!((errors, table.room.head().value()), (1, 1));
 }
 
@@ -155,7 +169,9 @@ fn r_frame_6_payloads_are_one_json_value_of_bounded_depth_without_line_breaks() 
     table.flush();
     let publish = |data: &str| {
         let length = [0xda, (data.len() >> 8) as u8, data.len() as u8];
-        Frame::Binary([b"\x83\xa1t\xa7publish\xa2id\x01\xa4data".as_slice(), &length, data.as_bytes()].concat())
+        Frame::Binary(
+            [b"\x83\xa1t\xa7publish\xa2id\x01\xa4data".as_slice(), &length, data.as_bytes()].concat(),
+        )
     };
     let deep = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
     for (data, stands) in [

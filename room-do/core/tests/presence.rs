@@ -134,7 +134,10 @@ fn r_close_3_a_close_with_1000_and_leave_end_the_membership_at_once() {
         .flatten()
         .collect();
     assert_eq!(left, ["bob", "cy"]);
-    assert!(matches!(got.first(), Some(ServerMessage::Publication(_))), "what one said last comes before one's leave");
+    assert!(
+        matches!(got.first(), Some(ServerMessage::Publication(_))),
+        "what one said last comes before one's leave"
+    );
     let replies = table.take(cy).into_iter().filter(|m| matches!(m, ServerMessage::Reply(_))).count();
     assert_eq!((replies, table.closed.get(&cy)), (2, Some(&1000)));
 }
@@ -237,7 +240,8 @@ fn r_pres_6_counting_tells_at_most_once_a_second_and_off_tells_nothing() {
     }
     table.flush();
     table.flush();
-    let told: Vec<_> = table.take(ada).into_iter().filter(|m| matches!(m, ServerMessage::Occupancy(_))).collect();
+    let told: Vec<_> =
+        table.take(ada).into_iter().filter(|m| matches!(m, ServerMessage::Occupancy(_))).collect();
     assert!(matches!(told.last(), Some(ServerMessage::Occupancy(o)) if o.members == 9 && o.users == 2));
     assert!(told.len() <= 2, "{told:?}");
 

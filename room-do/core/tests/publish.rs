@@ -57,7 +57,11 @@ fn r_pub_3_a_failed_commit_rejects_what_was_staged_delivers_none_and_burns_no_of
     table.flush();
     let errors: Vec<_> = table.take(ada);
     assert_eq!(errors.len(), 2);
-    assert!(errors.iter().all(|m| matches!(m, ServerMessage::Error(e) if e.code == ErrorCode::Unavailable && e.retryable)));
+    assert!(
+        errors
+            .iter()
+            .all(|m| matches!(m, ServerMessage::Error(e) if e.code == ErrorCode::Unavailable && e.retryable))
+    );
     assert!(table.offsets(bob).is_empty());
     table.publish(ada, 3, "");
     table.flush();
@@ -116,8 +120,11 @@ fn r_pub_4_ephemerals_are_fanned_out_and_not_logged() {
     table.flush();
     let got = table.take(bob);
     assert_eq!(got.iter().filter(|m| matches!(m, ServerMessage::Ephemeral(_))).count(), 2);
-    let replies: Vec<_> = table.take(ada).into_iter().filter(|m| matches!(m, ServerMessage::Reply(_))).collect();
-    assert!(matches!(&replies[..], [ServerMessage::Reply(r)] if r.id == 5 && r.result == RequestResult::Done {}));
+    let replies: Vec<_> =
+        table.take(ada).into_iter().filter(|m| matches!(m, ServerMessage::Reply(_))).collect();
+    assert!(
+        matches!(&replies[..], [ServerMessage::Reply(r)] if r.id == 5 && r.result == RequestResult::Done {})
+    );
     assert_eq!(table.room.head().value(), 0);
 }
 
@@ -142,7 +149,10 @@ fn r_pub_6_to_names_the_audience_live_and_in_history() {
         table.say(id, r#"{"t":"history","id":1}"#);
         table.flush();
         let page = table.take(id).into_iter().find_map(|m| match m {
-            ServerMessage::Reply(schemas::server_message::Reply { result: RequestResult::History(page), .. }) => Some(page),
+            ServerMessage::Reply(schemas::server_message::Reply {
+                result: RequestResult::History(page),
+                ..
+            }) => Some(page),
             _ => None,
         });
         assert_eq!(page.map(|page| page.messages.len()), Some(expected));

@@ -2,7 +2,10 @@
 
 mod support;
 
-use schemas::{Claims, ServerMessage, limits, server_message::{Reply, RequestResult}};
+use schemas::{
+    Claims, ServerMessage, limits,
+    server_message::{Reply, RequestResult},
+};
 use support::{claims, table};
 
 #[test]
@@ -15,7 +18,10 @@ fn r_tag_1_a_tagged_publication_reaches_exactly_the_carriers_live_and_on_recover
         table.publish(ada, request, extra);
     }
     table.flush();
-    assert_eq!((table.offsets(ada), table.offsets(bob), table.offsets(cy)), (vec![2], vec![1, 2, 3], vec![2, 3]));
+    assert_eq!(
+        (table.offsets(ada), table.offsets(bob), table.offsets(cy)),
+        (vec![2], vec![1, 2, 3], vec![2, 3])
+    );
     let epoch = table.room.epoch();
     let extra = format!(r#","tags":["green"],"recover":{{"epoch":"{epoch}","offset":0}}"#);
     let (dee, welcome) = table.join_with(4, claims("dee"), &extra);

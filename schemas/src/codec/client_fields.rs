@@ -229,7 +229,11 @@ fn limit(id: u32, given: Option<u32>, default: u32, max: u32) -> Result<u32, Ref
     }
 }
 
-fn payload(id: Option<u32>, path: &str, unchecked: Option<UncheckedPayload>) -> Result<Option<Payload>, Refusal> {
+fn payload(
+    id: Option<u32>,
+    path: &str,
+    unchecked: Option<UncheckedPayload>,
+) -> Result<Option<Payload>, Refusal> {
     unchecked
         .map(UncheckedPayload::check)
         .transpose()

@@ -11,9 +11,9 @@ use crate::{
     payload::Payload,
     position::{Epoch, Offset},
     server_message::{
-        Author, Detail, Ephemeral, HistoryPage, Left, Member, MembersPage, NoticeCode, Occupancy, PresenceDiff,
-        Publication, Published, RecoveryFailure, Reply, RequestError, RequestResult, ServerMessage, Tags, Welcome,
-        WelcomeLimits,
+        Author, Detail, Ephemeral, HistoryPage, Left, Member, MembersPage, NoticeCode, Occupancy,
+        PresenceDiff, Publication, Published, RecoveryFailure, Reply, RequestError, RequestResult,
+        ServerMessage, Tags, Welcome, WelcomeLimits,
     },
 };
 
@@ -119,7 +119,9 @@ impl<'de> Deserialize<'de> for OffsetOrCursor {
             }
 
             fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Self::Value, E> {
-                Offset::new(value).map(OffsetOrCursor::Offset).ok_or_else(|| E::custom("an offset is below 2^53"))
+                Offset::new(value)
+                    .map(OffsetOrCursor::Offset)
+                    .ok_or_else(|| E::custom("an offset is below 2^53"))
             }
 
             fn visit_str<E: serde::de::Error>(self, cursor: &str) -> Result<Self::Value, E> {

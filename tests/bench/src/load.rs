@@ -100,7 +100,9 @@ impl Load {
         }
         let (mut socket, _) = connect_async(request).await.context("failed to connect")?;
         if let Dialect::Roomcast { .. } = self.dialect {
-            socket.send(Message::text(format!(r#"{{"t":"hello","session":"bench-session-{index}"}}"#))).await?;
+            socket
+                .send(Message::text(format!(r#"{{"t":"hello","session":"bench-session-{index}"}}"#)))
+                .await?;
             match socket.next().await {
                 Some(Ok(Message::Text(text))) if text.starts_with(r#"{"t":"welcome""#) => {}
                 other => bail!("no welcome: {other:?}"),

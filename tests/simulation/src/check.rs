@@ -78,7 +78,8 @@ impl Observer {
             Event::Published(publication) => {
                 let offset = publication.offset;
                 let record = truth.get(&offset);
-                let record = record.unwrap_or_else(|| panic!("R-PUB-3: {offset} was delivered before it was durable"));
+                let record =
+                    record.unwrap_or_else(|| panic!("R-PUB-3: {offset} was delivered before it was durable"));
                 assert_eq!(*publication, record.publication, "two see the same at one offset");
                 assert!(self.eyes.see(record), "R-TAG-1, R-PUB-6: {:?} saw {record:?}", self.eyes);
                 if let Some(fresh) = &mut self.fresh {
@@ -124,8 +125,14 @@ impl Observer {
         }
     }
 
-    fn visible<'a>(&'a self, after: Offset, through: Offset, truth: &'a Truth) -> impl Iterator<Item = Offset> + 'a {
-        let range = if after < through { truth.range(after.next()..=through) } else { truth.range(..Offset::ZERO) };
+    fn visible<'a>(
+        &'a self,
+        after: Offset,
+        through: Offset,
+        truth: &'a Truth,
+    ) -> impl Iterator<Item = Offset> + 'a {
+        let range =
+            if after < through { truth.range(after.next()..=through) } else { truth.range(..Offset::ZERO) };
         range.filter(|(_, record)| self.eyes.see(record)).map(|(offset, _)| *offset)
     }
 

@@ -50,7 +50,10 @@ impl Storage for Recorder {
         }
         self.inner.commit(writes)?;
         if let Some(meta) = &writes.meta {
-            assert!(self.epoch.is_none_or(|epoch| epoch == meta.epoch), "R-HELLO-5: an epoch does not change");
+            assert!(
+                self.epoch.is_none_or(|epoch| epoch == meta.epoch),
+                "R-HELLO-5: an epoch does not change"
+            );
             self.epoch = Some(meta.epoch);
         }
         for append in &writes.appends {
@@ -70,7 +73,12 @@ impl Storage for Recorder {
         self.inner.read_before(before, limit)
     }
 
-    fn first_kept(&self, after: Offset, time_min: u64, bytes_total_min: u64) -> Result<Option<Mark>, StorageError> {
+    fn first_kept(
+        &self,
+        after: Offset,
+        time_min: u64,
+        bytes_total_min: u64,
+    ) -> Result<Option<Mark>, StorageError> {
         self.inner.first_kept(after, time_min, bytes_total_min)
     }
 }

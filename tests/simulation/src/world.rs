@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use client_core::{Attempt, Call, Client, Event, Input as ClientInput, Options, Outcome, Output as ClientOutput, Request, Status, TokenSource};
+use client_core::{
+    Attempt, Call, Client, Event, Input as ClientInput, Options, Outcome, Output as ClientOutput, Request,
+    Status, TokenSource,
+};
 use room_core::{Input, Output, Outputs, RequestId, Setup, public_session};
 use schemas::{
     Capabilities, Capability, Claims, Codec, ConnectionId, Frame, Payload, RoomName, Session, UserId,
@@ -192,15 +195,7 @@ impl World {
     fn publish(&mut self, index: usize) {
         let (data, tags, to) = (self.number(), self.some_tags(), self.some_to());
         let ephemeral = self.random.chance(5);
-        let publish = Publish {
-            id: None,
-            data: data.clone(),
-            tags,
-            to,
-            ephemeral,
-            echo: true,
-            kind: None,
-        };
+        let publish = Publish { id: None, data: data.clone(), tags, to, ephemeral, echo: true, kind: None };
         self.call(index, data, Request::Publish(publish));
     }
 
@@ -316,7 +311,10 @@ impl World {
                     match result {
                         Ok(RequestResult::Published(published)) => {
                             let record = &self.object.storage.truth[&published.offset];
-                            assert_eq!(record.publication.data, data, "R-PUB-3: what was answered is durable");
+                            assert_eq!(
+                                record.publication.data, data,
+                                "R-PUB-3: what was answered is durable"
+                            );
                             self.tally.count("HTTP publishes answered");
                         }
                         Ok(other) => panic!("a publish is not answered with {other:?}"),
@@ -399,7 +397,8 @@ impl World {
 
     fn next_at(&self) -> Option<u64> {
         let links = self.pipes.values().flat_map(|pipe| [pipe.link.up.next_at(), pipe.link.down.next_at()]);
-        let clients = self.players.iter().map(|player| player.core.poll_timeout().map(|deadline| deadline.at_ms));
+        let clients =
+            self.players.iter().map(|player| player.core.poll_timeout().map(|deadline| deadline.at_ms));
         links.chain(clients).chain([self.object.turn_at(), self.object.alarm_at()]).flatten().min()
     }
 
@@ -535,8 +534,12 @@ impl World {
             .collect();
         expected.sort_by(|a, b| a.0.cmp(&b.0));
         for player in self.here().filter(|player| player.sees_members) {
-            let members: Vec<_> =
-                player.core.members().iter().map(|member| (member.session.clone(), member.data.clone())).collect();
+            let members: Vec<_> = player
+                .core
+                .members()
+                .iter()
+                .map(|member| (member.session.clone(), member.data.clone()))
+                .collect();
             assert_eq!(members, expected, "R-PRES-2, R-PRES-3: no ghosts, nobody missing, nothing stale");
         }
         let rows = self.object.storage.load().members.len();
@@ -562,7 +565,11 @@ fn player(number: u64, random: &mut Random) -> Player {
         }
     }
     let own = tags.split_off(random.index(tags.len() + 1));
-    let eyes = Eyes { user: user.clone(), session: public_session(&session), tags: [tags.clone(), own.clone()].concat() };
+    let eyes = Eyes {
+        user: user.clone(),
+        session: public_session(&session),
+        tags: [tags.clone(), own.clone()].concat(),
+    };
     let claims = Claims { user: Some(user), capabilities, info: None, tags: own, expires_at: None };
     let sees_members = capabilities.has(Capability::Presence) && random.chance(90);
     let options = Options {

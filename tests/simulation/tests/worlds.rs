@@ -56,6 +56,10 @@ fn r_life_1_every_world_converges_and_no_promise_is_broken_on_the_way() {
         "gaps: Trimmed",
         "gaps: Forbidden",
     ] {
-        assert!(tally.of(what) >= 20, "{what} happened {} times: the worlds are too tame\n{tally}", tally.of(what));
+        assert!(
+            tally.of(what) >= 20,
+            "{what} happened {} times: the worlds are too tame\n{tally}",
+            tally.of(what)
+        );
     }
 }

@@ -78,7 +78,12 @@ impl Storage for MemoryStorage {
         Ok(self.log.range(..before).rev().take(limit).map(|(_, append)| append.body.clone()).collect())
     }
 
-    fn first_kept(&self, after: Offset, time_min: u64, bytes_total_min: u64) -> Result<Option<Mark>, StorageError> {
+    fn first_kept(
+        &self,
+        after: Offset,
+        time_min: u64,
+        bytes_total_min: u64,
+    ) -> Result<Option<Mark>, StorageError> {
         let kept = |append: &&Append| append.time >= time_min && append.bytes_total > bytes_total_min;
         Ok(self.log.range(after.next()..).map(|(_, append)| append).find(kept).map(mark))
     }

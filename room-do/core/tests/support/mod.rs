@@ -195,8 +195,7 @@ impl Table {
     fn rebuild(&mut self) {
         self.seed += 1;
         let before = self.storage.commits();
-        let sockets =
-            self.attachments.iter().map(|(id, bytes)| (*id, Attachment::decode(bytes))).collect();
+        let sockets = self.attachments.iter().map(|(id, bytes)| (*id, Attachment::decode(bytes))).collect();
         self.room = Room::restore(self.now, self.seed, self.setup.clone(), self.storage.load(), sockets);
         assert_eq!(before, self.storage.commits(), "restoring reads only");
     }
