@@ -71,3 +71,46 @@ async fn r_pres_3_grace_runs_on_while_the_room_sleeps() -> Result<()> {
     ensure!(joins <= 3, "two joined, one left: {:?}", watcher.seen);
     Ok(())
 }
+
+#[tokio::test]
+async fn r_close_3_a_close_with_1000_that_wakes_the_room_ends_the_membership_at_once() -> Result<()> {
+    let server = Server::with("kinds.chat.presence.grace = '1h'").await?;
+    let room = "chat:evicted-close";
+    let mut watcher = server.visit(room, "watcher").join().await?;
+    let mut leaver = server.visit(room, "leaver").join().await?;
+    watcher.until_members(&["leaver", "watcher"]).await?;
+    server.evict(room).await?;
+    leaver.close(1000).await?;
+    watcher.until_members(&["watcher"]).await?;
+    Ok(())
+}
+
+/// The grace is longer than the ten idle seconds after which the room sleeps: its end must be kept, not begun anew
+/// by each waking.
+#[tokio::test]
+async fn r_pres_3_a_connection_lost_while_the_room_slept_leaves_after_its_grace() -> Result<()> {
+    let server = Server::with("kinds.chat.presence.grace = '12s'").await?;
+    let room = "chat:evicted-lost";
+    let mut watcher = server.visit(room, "watcher").join().await?;
+    let lost = server.visit(room, "lost").join().await?;
+    watcher.until_members(&["lost", "watcher"]).await?;
+    server.evict(room).await?;
+    drop(lost);
+    watcher.until_members(&["watcher"]).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn r_pres_3_a_grace_that_began_with_a_restart_ends_though_the_room_sleeps_meanwhile() -> Result<()> {
+    let mut server = Server::with("kinds.chat.presence.grace = '12s'").await?;
+    let room = "chat:restart-grace";
+    let watcher = server.visit(room, "watcher").join().await?;
+    let lost = server.visit(room, "lost").join().await?;
+    let session = watcher.session.clone();
+    server.kill().await?;
+    drop(lost);
+    server.start_again(0).await?;
+    let mut watcher = server.visit(room, "watcher").session(&session).join().await?;
+    watcher.until_members(&["watcher"]).await?;
+    Ok(())
+}

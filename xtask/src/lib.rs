@@ -4,6 +4,7 @@
 //! crates ([`wasm`]) and joins them with their JavaScript ([`bundle`]), [`wrangler`] reads the one
 //! configuration file, [`capnp`] writes workerd's form of it, and [`workerd`] runs the process.
 
+pub mod bench;
 pub mod build;
 pub mod bundle;
 pub mod capnp;

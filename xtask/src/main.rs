@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use xtask::build::Mode;
-use xtask::{build, codegen, dev, process, setup, size, suite, tidy};
+use xtask::{bench, build, codegen, dev, process, setup, size, suite, tidy};
 
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", about = "Builds, runs and checks Roomcast")]
@@ -61,6 +61,12 @@ enum Task {
     },
     /// The sizes of what is shipped
     Size,
+    /// Deliveries a second and latency beside a minimal JavaScript object
+    Bench {
+        /// For the load generator: `-- --help` tells
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -91,6 +97,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Codegen { check: true } => codegen::check()?,
         Task::Codegen { check: false } => codegen::write()?,
         Task::Size => size::run()?,
+        Task::Bench { arguments } => bench::run_bench(&arguments)?,
     }
     Ok(ExitCode::SUCCESS)
 }

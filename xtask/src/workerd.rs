@@ -289,7 +289,7 @@ fn read_from(path: &Path, start: u64) -> String {
 }
 
 /// The real binary of the npm package; its launcher would need Node and would stand between us and the process.
-fn binary() -> Result<PathBuf> {
+pub fn binary() -> Result<PathBuf> {
     if let Some(path) = std::env::var_os("ROOMCAST_WORKERD") {
         return Ok(path.into());
     }

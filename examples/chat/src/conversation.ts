@@ -6,7 +6,7 @@ import { randomId, type Identity } from "./identity.js";
 import { MembersView } from "./members-view.js";
 import { person } from "./people.js";
 import { openRoom, readPage, send, showTyping } from "./roomcast.js";
-import type { ChatMember, ChatMessage, ChatRoom, RoomListener, RoomStatus } from "./roomcast.js";
+import type { ChatMember, ChatMessage, ChatRoom, Left, Roomcast, RoomListener, RoomStatus } from "./roomcast.js";
 import { drawShare } from "./share.js";
 import type { StatusView } from "./status-view.js";
 import { TimelineView, type Above } from "./timeline-view.js";
@@ -31,11 +31,14 @@ export class Conversation {
   readonly #unread: () => void;
   readonly #shown = new AbortController();
   #above: Above = "unknown";
+  /** Where the earlier page begins, once one was read. */
+  #next: number | undefined;
   #live = false;
+  /** Catching up did not bring everything. */
   #missedSome = false;
   readonly #draw = onceATurn(() => this.#drawNow());
 
-  constructor(client: Parameters<typeof openRoom>[0], id: string, me: Identity, status: StatusView, unread: () => void) {
+  constructor(client: Roomcast, id: string, me: Identity, status: StatusView, unread: () => void) {
     this.id = id;
     this.#me = me;
     this.#status = status;
@@ -49,7 +52,7 @@ export class Conversation {
     const listener: RoomListener = {
       message: (message) => this.#heard(message),
       members: (members) => this.#memberChange(members),
-      left: (user, session, reason) => this.#members.left(user, session, reason),
+      left: (who) => this.#farewell(who),
       status: (now) => this.#statusChange(now),
       gap: (reason) => this.#missed(reason),
     };
@@ -86,7 +89,7 @@ export class Conversation {
   }
 
   #statusChange(status: RoomStatus): void {
-    this.#status.show(status, this.#room.failure);
+    this.#status.show(status, this.#room.failure, this.#missedSome);
     this.#members.setStale(status !== "connected");
     this.#composer.setClosed(status === "failed");
     if (status === "connected") {
@@ -101,7 +104,7 @@ export class Conversation {
     this.#timeline.gap(reason);
     this.#missedSome = true;
     this.#above = "unknown";
-    this.#status.noteGap();
+    this.#next = undefined;
     this.#draw();
   }
 
@@ -136,6 +139,12 @@ export class Conversation {
     this.#members.show(members);
     this.#shareLinks();
     this.#draw();
+  }
+
+  /** Only of those whom we saw go: not while we were away, nor when it is us who are out. */
+  #farewell(who: readonly Left[]): void {
+    const isUs = who.some(({ session }) => session === this.#room.me?.session);
+    if (this.#room.status === "connected" && !isUs) for (const one of who) this.#members.left(one);
   }
 
   #say(text: string): void {
@@ -175,14 +184,15 @@ export class Conversation {
   }
 
   async #loadEarlier(): Promise<void> {
-    const before = this.#timeline.oldest;
+    const before = this.#next ?? this.#timeline.oldest;
     if (before === undefined || this.#above === "loading") return;
     this.#above = "loading";
     this.#draw();
     try {
-      const { messages, more } = await readPage(this.#room, { before });
+      const { messages, next } = await readPage(this.#room, before);
       for (const message of messages) this.#timeline.add(this.#arrival(message));
-      this.#lookAbove(more);
+      this.#next = next;
+      this.#lookAbove(next !== undefined);
     } catch {
       this.#above = "failed";
     }
@@ -195,10 +205,9 @@ export class Conversation {
     try {
       let before = this.#timeline.beyond(gap);
       for (let pages = 0; before !== undefined && pages < GAP_PAGES_MAX; pages += 1) {
-        const { messages, more } = await readPage(this.#room, { before });
+        const { messages, next } = await readPage(this.#room, before);
         for (const message of messages) this.#timeline.add(this.#arrival(message));
-        before = more ? messages[0]?.offset : undefined;
-        if (before !== undefined && before <= gap.after + 1) before = undefined;
+        before = next !== undefined && next > gap.after + 1 ? next : undefined;
       }
       if (before !== undefined) this.#timeline.setGap(gap.key, "open");
       else if (gap.reason === "trimmed") this.#timeline.setGap(gap.key, "lost");
@@ -220,7 +229,10 @@ export class Conversation {
   #drawNow(): void {
     if (this.#shown.signal.aborted) return;
     if (this.#above === "unknown" && this.#room.status === "connected") this.#lookAbove();
-    if (this.#view.isFollowing && this.#timeline.trim(SHOWN_MAX)) this.#lookAbove();
+    if (this.#view.isFollowing && this.#timeline.trim(SHOWN_MAX)) {
+      this.#next = undefined;
+      this.#lookAbove();
+    }
     const isEmpty = this.#timeline.entries.length === 0;
     byId("empty", HTMLElement).hidden = !isEmpty || this.#room.status !== "connected";
     byId("skeleton", HTMLElement).hidden = !isEmpty || this.#room.status !== "connecting";

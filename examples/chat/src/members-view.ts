@@ -1,7 +1,7 @@
 /** Who is here: one line a user, however many tabs it has. */
 import { arrange, byId, el } from "./dom.js";
 import { avatar, listNames, person, type Person } from "./people.js";
-import type { ChatMember, LeaveReason } from "./roomcast.js";
+import type { ChatMember, Left } from "./roomcast.js";
 
 interface Visitor {
   person: Person;
@@ -23,7 +23,7 @@ export class MembersView {
   readonly #mySession: () => string | undefined;
   readonly #elements = new Map<string, HTMLLIElement>();
   #visitors: Visitor[] = [];
-  readonly #gone = new Map<string, { person: Person; reason: LeaveReason; timer: number }>();
+  readonly #gone = new Map<string, { person: Person; reason: Left["reason"]; timer: number }>();
 
   constructor(user: string, mySession: () => string | undefined) {
     this.#user = user;
@@ -35,7 +35,6 @@ export class MembersView {
     return this.#visitors;
   }
 
-  /** Known from being here now, for messages whose token said nothing of their author. */
   show(members: readonly ChatMember[]): void {
     const byUser = new Map<string, Visitor>();
     for (const { session, user, info, data, since } of members) {
@@ -52,7 +51,7 @@ export class MembersView {
   }
 
   /** Comes ahead of the list that lacks the user. */
-  left(user: string, session: string, reason: LeaveReason): void {
+  left({ user, session, reason }: Left): void {
     const visitor = this.#visitors.find((one) => one.person.user === user);
     if (visitor === undefined || user === this.#user) return;
     if (visitor.sessions.some((other) => other !== session)) return;
@@ -87,7 +86,7 @@ export class MembersView {
     this.#count.textContent = count === 0 ? "" : String(count);
     byId("drawer-count", HTMLElement).textContent = count === 1 ? "1 person here" : `${count} people here`;
     const gone = [...this.#gone].map(([user, { person, reason }]) =>
-      this.#line(`gone ${user}`, "member gone", person, reason === "left" ? "left" : "lost the connection"),
+      this.#line(`gone ${user}`, "member gone", person, reason === "left" ? "left" : "connection lost"),
     );
     const here = this.#visitors.map((visitor) => this.#member(visitor));
     arrange(this.#list, [...here, ...gone]);

@@ -12,14 +12,16 @@ const COLORS = [
   "#0a6f99", "#2f62c4", "#5b52d1", "#8543c4", "#a8359c", "#b8325f",
 ] as const;
 
+/** The rooms everybody sees first should not look alike by chance. */
+const HUES: Partial<Record<string, number>> = { lobby: 75, kitchen: 155, rooftop: 255 };
+
 export function colorFor(text: string): string {
   return COLORS[hash(text) % COLORS.length] ?? COLORS[0];
 }
 
 /** Of a room, in degrees on the colour wheel: each room has a light of its own. */
 export function hueFor(room: string): number {
-  if (room === "lobby") return 75;
-  return (hash(room) * 47) % 360;
+  return (Object.hasOwn(HUES, room) ? HUES[room] : undefined) ?? hash(room) % 360;
 }
 
 /** `info` came with the author's token. Without it there is only the user's id. */

@@ -6,11 +6,11 @@
  * 3. We publish, show others that we type, and page back through the history.
  */
 import { Roomcast, RoomcastError } from "@roomcast/client";
-import type { LeaveReason, LoggedPublication, Member, Room, RoomStatus } from "@roomcast/client";
+import type { Left, LoggedPublication, Member, Room, RoomStatus } from "@roomcast/client";
 import type { Identity } from "./identity.js";
 
-export { RoomcastError };
-export type { LeaveReason, RoomStatus };
+export { RoomcastError, type Roomcast };
+export type { Left, RoomStatus };
 
 /** What is published in a chat: one type of message, and its data. */
 export type ChatEvents = {
@@ -56,8 +56,8 @@ export interface RoomListener {
   message(message: ChatMessage): void;
   /** The whole list, whenever somebody comes, goes, or begins to type. */
   members(members: readonly ChatMember[]): void;
-  /** Who went, and whether they said so or were lost (which shows only when their grace is over). */
-  left(user: string, session: string, reason: LeaveReason): void;
+  /** Who just went, and whether they said so or were lost (which shows only when their grace is over). */
+  left(who: readonly Left[]): void;
   status(status: RoomStatus): void;
   /** The room could not bring all that we missed. Its newest 50 messages follow. */
   gap(reason: string): void;
@@ -71,7 +71,7 @@ export function openRoom(client: Roomcast, id: string, listener: RoomListener, s
   });
   room.on("message", (message) => message.ephemeral || listener.message(message), { signal });
   room.on("members", (members) => listener.members(members), { signal });
-  room.on("presence", ({ left }) => left.forEach((one) => listener.left(one.user, one.session, one.reason)), { signal });
+  room.on("presence", ({ left }) => listener.left(left), { signal });
   room.on("status", (status) => listener.status(status), { signal });
   room.on("gap", ({ reason }) => listener.gap(reason), { signal });
   return room;
@@ -94,12 +94,12 @@ export async function showTyping(room: ChatRoom, typing: boolean): Promise<void>
 
 export interface Page {
   messages: readonly ChatMessage[];
-  /** Whether the log has more in that direction. */
-  more: boolean;
+  /** The `before` of the page ahead of this one; absent where the log begins. */
+  next: number | undefined;
 }
 
-/** At most 50 messages of the log before an offset, or after one; oldest first. */
-export async function readPage(room: ChatRoom, where: { before: number } | { after: number }): Promise<Page> {
-  const { messages, next } = await room.history({ ...where, limit: 50 });
-  return { messages: messages.filter((message) => message.type === "message"), more: next !== undefined };
+/** At most 50 messages of the log before an offset, oldest first. */
+export async function readPage(room: ChatRoom, before: number): Promise<Page> {
+  const { messages, next } = await room.history({ before, limit: 50 });
+  return { messages: messages.filter(({ type }) => type === "message"), next };
 }

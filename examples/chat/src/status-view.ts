@@ -29,25 +29,24 @@ export class StatusView {
   readonly #banner = byId("banner", HTMLElement);
   readonly #actions: StatusActions;
   #timer: number | undefined;
-  #sawGap = false;
+  #wasConnected = false;
 
   constructor(actions: StatusActions) {
     this.#actions = actions;
   }
 
-  show(status: RoomStatus, failure?: RoomcastError): void {
+  show(status: RoomStatus, failure: RoomcastError | undefined, missedSome: boolean): void {
     window.clearTimeout(this.#timer);
     this.#lamp.dataset["status"] = status === "idle" ? "connecting" : status;
     this.#word.textContent = WORDS[status];
     document.body.dataset["status"] = status;
     switch (status) {
       case "connected":
-        return this.#welcomeBack();
+        return this.#connected(missedSome);
       case "connecting":
         if (this.#banner.dataset["tone"] === "bad") this.#hide();
         return this.#later("Still knocking", "The server has not answered yet. This page keeps trying.");
       case "reconnecting":
-        this.#sawGap = false;
         return this.#later("Connection lost", "Trying to get back. What you write waits here and goes out then.");
       case "offline":
         return this.#say("waiting", "You are offline", "What you write waits here and goes out when you are back.");
@@ -59,9 +58,11 @@ export class StatusView {
     }
   }
 
-  /** Catching up did not bring everything, so nothing else may be claimed. */
-  noteGap(): void {
-    this.#sawGap = true;
+  /** For another room. */
+  reset(): void {
+    this.#wasConnected = false;
+    window.clearTimeout(this.#timer);
+    this.#hide();
   }
 
   #later(title: string, text: string): void {
@@ -69,13 +70,11 @@ export class StatusView {
     else this.#timer = window.setTimeout(() => this.#say("waiting", title, text), PATIENCE_MS);
   }
 
-  #welcomeBack(): void {
-    const wasWaiting = this.#banner.dataset["tone"] === "waiting";
-    const wasAway = this.#word.dataset["wasConnected"] !== undefined;
-    this.#word.dataset["wasConnected"] = "";
-    if (!wasWaiting || !wasAway) return this.#hide();
-    if (this.#sawGap) this.#say("good", "Back in the room", "");
-    else this.#say("good", "Back in the room", "You missed nothing: all that was said meanwhile is here.");
+  #connected(missedSome: boolean): void {
+    const isBack = this.#wasConnected && this.#banner.dataset["tone"] === "waiting";
+    this.#wasConnected = true;
+    if (!isBack) return this.#hide();
+    this.#say("good", "Back in the room", missedSome ? "" : "You missed nothing: all that was said meanwhile is here.");
     this.#timer = window.setTimeout(() => this.#hide(), GOOD_NEWS_MS);
   }
 
@@ -89,21 +88,14 @@ export class StatusView {
   #say(tone: "waiting" | "good" | "bad", title: string, text: string): void {
     this.#banner.dataset["tone"] = tone;
     this.#banner.hidden = false;
-    const words = text === "" ? [el("strong", {}, `${title}.`)] : [el("strong", {}, title.replace(/[.]?$/, ". ")), text];
-    this.#banner.replaceChildren(el("p", {}, ...words));
-    announce(`${title}. ${text}`, tone === "bad" ? "now" : "politely");
+    const heading = title.replace(/\.?$/, ".");
+    this.#banner.replaceChildren(el("p", {}, el("strong", {}, heading), ` ${text}`));
+    announce(`${heading} ${text}`, tone === "bad" ? "now" : "politely");
   }
 
   #hide(): void {
     this.#banner.hidden = true;
     delete this.#banner.dataset["tone"];
     this.#banner.replaceChildren();
-  }
-
-  reset(): void {
-    delete this.#word.dataset["wasConnected"];
-    this.#sawGap = false;
-    window.clearTimeout(this.#timer);
-    this.#hide();
   }
 }

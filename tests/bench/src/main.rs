@@ -10,6 +10,11 @@
 mod load;
 mod report;
 
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+};
+
 use anyhow::{Context as _, Result};
 use clap::Parser;
 
@@ -18,13 +23,10 @@ use load::{Dialect, Load, Measurement};
 /// Measures two running servers; `cargo xtask bench` starts them.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// `ws://127.0.0.1:<port>` of the gateway.
+    /// `127.0.0.1:<port>` of a gateway in dev mode.
     #[arg(long)]
     gateway: String,
-    /// Allows everything in `load:*`.
-    #[arg(long)]
-    token: String,
-    /// The peer's WebSocket address.
+    /// `127.0.0.1:<port>` of the peer.
     #[arg(long)]
     peer: String,
     /// Measured time of each round, in seconds; one more warms up.
@@ -57,12 +59,30 @@ fn main() -> Result<()> {
 }
 
 async fn measure_room(arguments: &Arguments, round: usize) -> Result<Measurement> {
-    let url = format!("{}/v1/rooms/load:bench-{}-{round}/connect", arguments.gateway, std::process::id());
-    load_of(arguments, url, Dialect::Roomcast { token: arguments.token.clone() }).run().await
+    let token = mint(&arguments.gateway).context("failed to mint a token")?;
+    let url =
+        format!("ws://{}/v1/rooms/load:bench-{}-{round}/connect", arguments.gateway, std::process::id());
+    load_of(arguments, url, Dialect::Roomcast { token }).run().await
 }
 
 async fn measure_peer(arguments: &Arguments) -> Result<Measurement> {
-    load_of(arguments, arguments.peer.clone(), Dialect::Raw).run().await
+    load_of(arguments, format!("ws://{}/", arguments.peer), Dialect::Raw).run().await
+}
+
+fn mint(gateway: &str) -> Result<String> {
+    let body = r#"{"sub":"bench","rooms":{"load:*":["*"]},"ttl":3600}"#;
+    let mut stream = TcpStream::connect(gateway)?;
+    let length = body.len();
+    write!(
+        stream,
+        "POST /dev/token HTTP/1.1\r\nhost: bench\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+    )?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let json = answer.find('{').map(|at| &answer[at..]).unwrap_or_default();
+    let json = &json[..=json.rfind('}').context("no token in the answer")?];
+    let answer: serde_json::Value = serde_json::from_str(json)?;
+    Ok(answer["token"].as_str().context("no token in the answer")?.to_owned())
 }
 
 fn load_of(arguments: &Arguments, url: String, dialect: Dialect) -> Load {
