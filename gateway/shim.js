@@ -73,7 +73,7 @@ export class Room extends DurableObject {
   }
 
   alarm() {
-    return orLost(this.#call("alarm"));
+    this.#call("alarm");
   }
 
   webSocketMessage(ws, message) {
