@@ -52,18 +52,19 @@ struct Timeout {
 }
 
 impl Live {
-    /// Rebuilds the room from its rows and its sockets' attachments. Writes nothing.
+    /// Rebuilds the room from its rows and its sockets' attachments. Writes nothing. `closing` is the socket whose
+    /// close event woke the object: it is no longer open, and its member is told from it.
     ///
     /// # Errors
     /// A sentence, when storage cannot be read.
-    pub(crate) fn restore(state: State, setup: Setup) -> Result<Rc<Live>, String> {
+    pub(crate) fn restore(state: State, setup: Setup, closing: Option<&Socket>) -> Result<Rc<Live>, String> {
         let (storage, loaded) = LogSql::open(state.storage()).map_err(|error| error.to_string())?;
         let (mut sockets, mut attachments) = (BTreeMap::new(), Vec::new());
-        for socket in state.get_websockets() {
-            let socket: Socket = JsValue::from(socket.as_ref()).unchecked_into();
-            if !socket.is_open() {
-                continue;
-            }
+        let listed = state.get_websockets().into_iter().map(|socket| -> Socket {
+            let socket: JsValue = socket.as_ref().into();
+            socket.unchecked_into()
+        });
+        for socket in listed.filter(Socket::is_open).chain(closing.cloned()) {
             let attachment = socket.attachment().and_then(|bytes| Attachment::decode(&bytes));
             let id = attachment
                 .as_ref()

@@ -56,7 +56,7 @@ impl RoomObject {
     }
 
     pub fn alarm(&self) -> std::result::Result<(), JsValue> {
-        self.shared.live().map(|live| live.alarm()).map_err(|reason| JsValue::from_str(&reason))
+        self.shared.live(None).map(|live| live.alarm()).map_err(|reason| JsValue::from_str(&reason))
     }
 
     #[wasm_bindgen(js_name = webSocketMessage)]
@@ -65,14 +65,14 @@ impl RoomObject {
             Some(text) => Frame::Text(text),
             None => Frame::Binary(Uint8Array::new(&message).to_vec()),
         };
-        if let Some(live) = self.shared.live_or_close(&socket) {
+        if let Some(live) = self.shared.live_or_close(&socket, None) {
             live.receive(socket.unchecked_ref(), frame);
         }
     }
 
     #[wasm_bindgen(js_name = webSocketClose)]
     pub fn web_socket_close(&self, socket: web_sys::WebSocket, code: u16) {
-        if let Some(live) = self.shared.live_or_close(&socket) {
+        if let Some(live) = self.shared.live_or_close(&socket, Some(socket.unchecked_ref())) {
             live.close(socket.unchecked_ref(), code);
         }
     }
@@ -86,18 +86,18 @@ impl RoomObject {
 
 impl Shared {
     /// The room, rebuilt if it is not in memory.
-    fn live(&self) -> std::result::Result<Rc<Live>, String> {
+    fn live(&self, closing: Option<&Socket>) -> std::result::Result<Rc<Live>, String> {
         if let Some(live) = &*self.live.borrow() {
             return Ok(Rc::clone(live));
         }
-        let live = Live::restore(self.state(), self.setup()?)?;
+        let live = Live::restore(self.state(), self.setup()?, closing)?;
         self.live.replace(Some(Rc::clone(&live)));
         Ok(live)
     }
 
     /// A room that cannot be rebuilt cannot serve its sockets.
-    fn live_or_close(&self, socket: &web_sys::WebSocket) -> Option<Rc<Live>> {
-        match self.live() {
+    fn live_or_close(&self, socket: &web_sys::WebSocket, closing: Option<&Socket>) -> Option<Rc<Live>> {
+        match self.live(closing) {
             Ok(live) => Some(live),
             Err(reason) => {
                 console_error!("the room cannot be rebuilt: {reason}");
@@ -126,7 +126,7 @@ impl Shared {
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
-        let live = match self.live() {
+        let live = match self.live(None) {
             Ok(live) => live,
             Err(reason) => {
                 console_error!("the room cannot be rebuilt: {reason}");

@@ -51,7 +51,15 @@ async fn the_readmes_typescript_is_strictly_right() -> Result<()> {
     std::fs::write(project.path().join("snippet.ts"), snippet)?;
     let mut tsc = Command::new("node");
     tsc.arg(root().join("node_modules/typescript/bin/tsc")).current_dir(&project).args([
-        "--strict", "--noEmit", "--target", "es2022", "--module", "nodenext", "--lib", "es2022,dom", "snippet.ts",
+        "--strict",
+        "--noEmit",
+        "--target",
+        "es2022",
+        "--module",
+        "nodenext",
+        "--lib",
+        "es2022,dom",
+        "snippet.ts",
     ]);
     run(&mut tsc).await.map(drop)
 }
@@ -67,7 +75,12 @@ async fn the_readmes_typescript_joins_publishes_and_hears_itself() -> Result<()>
     let code = format!("{polyfill}{}", snippet.replace(ADDRESS, &format!("http://{}", server.authority())));
     std::fs::write(project.path().join("snippet.ts"), code)?;
     let mut esbuild = Command::new(root().join("node_modules/.bin/esbuild"));
-    esbuild.current_dir(&project).args(["snippet.ts", "--format=esm", "--target=node20", "--outfile=snippet.js"]);
+    esbuild.current_dir(&project).args([
+        "snippet.ts",
+        "--format=esm",
+        "--target=node20",
+        "--outfile=snippet.js",
+    ]);
     run(&mut esbuild).await?;
     let mut node = Command::new("node")
         .arg("snippet.js")
@@ -91,7 +104,8 @@ async fn the_readmes_typescript_joins_publishes_and_hears_itself() -> Result<()>
 #[tokio::test]
 async fn the_readmes_curl_commands_publish_and_read() -> Result<()> {
     let server = Server::start().await?;
-    let commands = blocks("sh")?.into_iter().find(|block| block.contains("curl")).context("no curl in the README")?;
+    let commands =
+        blocks("sh")?.into_iter().find(|block| block.contains("curl")).context("no curl in the README")?;
     let commands = commands.replace(ADDRESS, &format!("http://{}", server.authority()));
     let printed = run(Command::new("sh").args(["-ec", &commands])).await?;
     ensure!(printed.contains(r#""duplicate":false"#), "the publish was not answered: {printed}");

@@ -48,7 +48,7 @@ impl Room {
     /// Rebuilds a room after hibernation, a restart or a trap; or builds one that was never used. Only reads.
     ///
     /// `seed` becomes the epoch of a log that has none yet. Members without a socket get a grace from `now`, unless
-    /// theirs was running. A socket whose attachment cannot be read is closed with the first input's outputs.
+    /// theirs was running. Where a closing socket woke the room, it is among the sockets. A socket whose attachment cannot be read is closed with the first input's outputs.
     #[must_use]
     pub fn restore(
         now: u64,
@@ -97,12 +97,17 @@ impl Room {
             .filter_map(|(_, connection)| connection.joined())
             .map(|joined| (joined.user.clone(), joined.session.clone()))
             .collect();
-        for row in self.presence.rows() {
-            let key = (row.user.clone(), row.session.clone());
-            if !connected.contains(&key) {
-                let until = row.grace_until.unwrap_or(now + self.setup.config.presence.grace_ms);
-                self.timers.set(Timer::Grace(key.0, key.1), until);
-            }
+        let alone: Vec<MemberRow> = self
+            .presence
+            .rows()
+            .filter(|row| !connected.contains(&(row.user.clone(), row.session.clone())))
+            .cloned()
+            .collect();
+        for row in alone {
+            let until = row.grace_until.unwrap_or(now + self.setup.config.presence.grace_ms);
+            self.timers.set(Timer::Grace(row.user.clone(), row.session.clone()), until);
+            // Written by the next flush: a grace that began anew at each waking would never end.
+            self.presence.put(MemberRow { grace_until: Some(until), ..row });
         }
     }
 

@@ -103,6 +103,23 @@ fn r_pres_3_a_restart_gives_each_member_a_grace_and_leaves_no_ghost() {
 }
 
 #[test]
+fn r_pres_3_a_grace_after_a_restart_ends_however_often_the_room_sleeps() {
+    let mut table = table();
+    table.join(1, "ada");
+    table.kill();
+    let ends = table.now + 10_000;
+    table.input(room_core::Input::AlarmFired { heard: vec![] });
+    table.flush();
+    for _ in 0..5 {
+        table.now += 3_000;
+        table.hibernate();
+        table.input(room_core::Input::AlarmFired { heard: vec![] });
+        table.flush();
+    }
+    assert!(table.now > ends && table.storage.load().members.is_empty());
+}
+
+#[test]
 fn r_pres_3_a_grace_that_was_running_runs_on_through_hibernation() {
     let mut table = table();
     let (ada, bob) = (table.join(1, "ada"), table.join(2, "bob"));

@@ -121,10 +121,11 @@ impl Object {
 
     /// One step, as the shell takes it. What the room wants sent comes back; the rest is done here.
     pub fn step(&mut self, now: u64, input: Input) -> Outputs {
+        // The socket whose close wakes the object is still there.
+        self.wake(now);
         if let Input::Closed { connection, .. } = &input {
             self.sockets.remove(connection);
         }
-        self.wake(now);
         if let Input::Opened { connection, .. } = &input {
             self.sockets.insert(*connection, Socket::default());
         }

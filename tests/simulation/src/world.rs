@@ -475,8 +475,10 @@ impl World {
                 self.lose(index);
             }
         }
-        for _ in 0..60 {
-            self.pass(5_000);
+        // As on the platform, the room sleeps after ten seconds of silence: nothing may depend on its staying awake.
+        for _ in 0..30 {
+            self.pass(10_000);
+            self.object.sleep();
         }
     }
 
