@@ -73,9 +73,9 @@ async fn r_hello_1_a_connection_that_sends_nothing_at_all_is_closed_in_bounded_t
 }
 
 #[tokio::test]
-async fn r_auth_12_the_server_warns_before_a_token_expires() -> Result<()> {
+async fn r_auth_12_the_server_warns_before_a_token_expires_though_the_room_sleeps() -> Result<()> {
     let server = Server::start().await?;
-    let token = server.mint("ann", &json!({ "chat:warned": ["join"] }), 70).await?;
+    let token = server.mint("ann", &json!({ "chat:warned": ["join"] }), 85).await?;
     let exp = tests::tokens::part(&token, 1).context("claims")?["exp"].as_i64().context("exp")?;
     let codec = tests::wire::Codec::Msgpack;
     let upgrade = tests::client::Upgrade::new(server.connect_url("chat:warned"), codec, Some(&token));

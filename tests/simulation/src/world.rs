@@ -475,6 +475,9 @@ impl World {
                 self.lose(index);
             }
         }
+        if self.random.chance(30) {
+            self.kill();
+        }
         // As on the platform, the room sleeps after ten seconds of silence: nothing may depend on its staying awake.
         for _ in 0..30 {
             self.pass(10_000);
