@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, VecDeque},
     rc::{Rc, Weak},
 };
 
@@ -14,6 +14,7 @@ use schemas::{
     server_message::{RequestError, RequestResult},
 };
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
+use wasm_bindgen_futures::JsFuture;
 use worker::{State, console_error};
 
 use crate::{
@@ -35,6 +36,7 @@ pub(crate) struct Live {
     alarm_at: Cell<Option<u64>>,
     timeout: RefCell<Option<Timeout>>,
     on_timeout: Closure<dyn FnMut()>,
+    this: Weak<Live>,
 }
 
 /// Borrowed for the length of one step, never across an await.
@@ -44,6 +46,9 @@ struct Held {
     sockets: BTreeMap<ConnectionId, Socket>,
     answers: HashMap<RequestId, oneshot::Sender<Answer>>,
     requests: u64,
+    /// Outputs of steps that wrote, and of those behind them, until what was written is on disk.
+    held_back: VecDeque<Outputs>,
+    is_syncing: bool,
 }
 
 struct Timeout {
@@ -74,9 +79,17 @@ impl Live {
             sockets.insert(id, socket);
         }
         let room = Room::restore(clock::now(), clock::seed(), setup, loaded, attachments);
-        let held = Held { room, storage, sockets, answers: HashMap::new(), requests: 0 };
-        Ok(Rc::new_cyclic(|live: &Weak<Live>| {
-            let live = Weak::clone(live);
+        let held = Held {
+            room,
+            storage,
+            sockets,
+            answers: HashMap::new(),
+            requests: 0,
+            held_back: VecDeque::new(),
+            is_syncing: false,
+        };
+        Ok(Rc::new_cyclic(|this: &Weak<Live>| {
+            let live = Weak::clone(this);
             let on_timeout = Closure::new(move || {
                 if let Some(live) = live.upgrade() {
                     live.timeout.replace(None);
@@ -89,6 +102,7 @@ impl Live {
                 alarm_at: Cell::new(None),
                 timeout: RefCell::new(None),
                 on_timeout,
+                this: Weak::clone(this),
             }
         }))
     }
@@ -156,9 +170,47 @@ impl Live {
         let Held { room, storage, .. } = &mut *held;
         let outputs = room.handle(clock::now(), input, storage);
         let deadlines = room.poll_timeout();
-        held.carry_out(outputs);
+        let must_sync = storage.take_has_written();
+        if must_sync || held.is_syncing {
+            held.held_back.push_back(outputs);
+            if !std::mem::replace(&mut held.is_syncing, true) {
+                self.send_once_durable();
+            }
+        } else {
+            held.carry_out(outputs);
+        }
         drop(held);
         self.arm(&deadlines);
+    }
+
+    /// Carries out what is held back, in order, each once all that was written before it is on disk. The platform
+    /// would hold each message back by itself; one wait for all of them is cheaper than one a message and socket.
+    fn send_once_durable(&self) {
+        let this = Weak::clone(&self.this);
+        wasm_bindgen_futures::spawn_local(async move {
+            loop {
+                let Some(live) = this.upgrade() else { return };
+                let count = live.held.borrow().held_back.len();
+                let synced = live.state.storage().as_raw().sync();
+                let durable = match synced {
+                    Ok(promise) => JsFuture::from(promise).await.map(drop),
+                    Err(error) => Err(error),
+                };
+                if let Err(error) = durable {
+                    // The platform drops the object and its sockets: nothing was answered or delivered.
+                    return console_error!("what was written did not reach the disk: {error:?}");
+                }
+                let mut held = live.held.borrow_mut();
+                for _ in 0..count {
+                    let outputs = held.held_back.pop_front();
+                    held.carry_out(outputs.unwrap_or_default());
+                }
+                if held.held_back.is_empty() {
+                    held.is_syncing = false;
+                    return;
+                }
+            }
+        });
     }
 
     fn arm(&self, deadlines: &Deadlines) {

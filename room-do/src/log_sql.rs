@@ -35,6 +35,7 @@ pub(crate) struct LogSql {
     storage: ObjectStorage,
     sql: SqlStorage,
     has_tables: bool,
+    has_written: bool,
 }
 
 impl LogSql {
@@ -44,11 +45,16 @@ impl LogSql {
     /// When reading fails, or newer code wrote the tables.
     pub(crate) fn open(storage: ObjectStorage) -> Result<(LogSql, Loaded), StorageError> {
         let sql = storage.sql();
-        let mut log = LogSql { storage, sql, has_tables: false };
+        let mut log = LogSql { storage, sql, has_tables: false, has_written: false };
         let found = log.rows("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'room'", vec![])?;
         log.has_tables = !found.is_empty();
         let loaded = if log.has_tables { log.load()? } else { Loaded::default() };
         Ok((log, loaded))
+    }
+
+    /// Whether anything was committed since the last time this was asked.
+    pub(crate) fn take_has_written(&mut self) -> bool {
+        std::mem::take(&mut self.has_written)
     }
 
     fn load(&self) -> Result<Loaded, StorageError> {
@@ -126,6 +132,7 @@ impl Storage for LogSql {
         }
         transaction.run(self.storage.as_raw()).map_err(|error| StorageError(format!("{error:?}")))?;
         self.has_tables = true;
+        self.has_written = true;
         Ok(())
     }
 

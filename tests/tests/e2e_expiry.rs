@@ -72,22 +72,32 @@ async fn r_hello_1_a_connection_that_sends_nothing_at_all_is_closed_in_bounded_t
     Ok(())
 }
 
+/// Whether the room sleeps to the very millisecond of the warning is chance: ten rooms leave little of it.
 #[tokio::test]
-async fn r_auth_12_the_server_warns_before_a_token_expires_though_the_room_sleeps() -> Result<()> {
+async fn r_auth_12_the_server_warns_before_a_token_expires_though_the_rooms_sleep() -> Result<()> {
     let server = Server::start().await?;
-    let token = server.mint("ann", &json!({ "chat:warned": ["join"] }), 85).await?;
+    let token = server.mint("ann", &json!({ "chat:*": ["join"] }), 85).await?;
     let exp = tests::tokens::part(&token, 1).context("claims")?["exp"].as_i64().context("exp")?;
     let codec = tests::wire::Codec::Msgpack;
-    let upgrade = tests::client::Upgrade::new(server.connect_url("chat:warned"), codec, Some(&token));
-    let mut ann = upgrade.connect(codec).await?;
-    ann.hello(json!({})).await?;
-    let mut pace = tokio::time::interval(Duration::from_secs(5));
-    while !ann.seen.iter().any(|m| m["t"] == "expiring") {
-        ensure!(now_s() < exp, "no warning by the time of expiry");
-        pace.tick().await;
-        ann.ping().await?;
+    let mut clients = Vec::new();
+    for n in 0..10 {
+        let url = server.connect_url(&format!("chat:warned-{n}"));
+        let mut client = tests::client::Upgrade::new(url, codec, Some(&token)).connect(codec).await?;
+        client.hello(json!({})).await?;
+        clients.push(client);
     }
-    let warning = ann.expect("the warning", |m| m["t"] == "expiring").await?;
+    let mut warned = 0;
+    let mut pace = tokio::time::interval(Duration::from_secs(2));
+    while now_s() < exp && warned < clients.len() {
+        pace.tick().await;
+        warned = 0;
+        for client in &mut clients {
+            client.ping().await?;
+            warned += usize::from(client.seen.iter().any(|m| m["t"] == "expiring"));
+        }
+    }
+    assert_eq!(warned, clients.len(), "connections that were warned in time");
+    let warning = clients[0].expect("the warning", |m| m["t"] == "expiring").await?;
     assert_eq!(warning["expires_at"], exp * 1000);
     Ok(())
 }

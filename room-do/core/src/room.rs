@@ -44,6 +44,10 @@ pub struct Room {
 /// So many connections may be open above the kind's bound, until their hello shows whether they replace another.
 const GREETING_MAX: usize = 512;
 
+/// A room that flushed nothing for so long is quiet; for each so many connections a millisecond longer.
+const QUIET_MS: u64 = 10;
+const QUIET_CONNECTIONS_PER_MS: u64 = 10;
+
 impl Room {
     /// Rebuilds a room after hibernation, a restart or a trap; or builds one that was never used. Only reads.
     ///
@@ -80,12 +84,13 @@ impl Room {
     }
 
     fn restore_connection(&mut self, now: u64, id: ConnectionId, attachment: Attachment) {
-        let opened_at = attachment.written_at;
+        let written_at = attachment.written_at;
         let connection = Connection::restored(attachment, self.log.head());
         if connection.joined().is_none() {
-            self.timers.set(Timer::Hello(id), opened_at + limits::HELLO_WITHIN_MS);
+            self.timers.set(Timer::Hello(id), written_at + limits::HELLO_WITHIN_MS);
         }
-        self.watch_expiry(now, id, connection.claims.expires_at);
+        // A warning that fell due while the room slept is still owed.
+        self.watch_expiry(written_at, id, connection.claims.expires_at);
         self.connections.insert(id, connection);
         self.timers.set_if_unset(Timer::Sweep, self.next_sweep(now));
     }
@@ -121,7 +126,7 @@ impl Room {
             Input::TurnEnded => self.on_turn_ended(now, storage),
             Input::AlarmFired { heard } => self.on_alarm(now, heard, storage),
         }
-        if self.staging.is_full() {
+        if self.staging.is_full() || self.is_quiet(now) {
             self.flush(now, storage);
         }
         self.set_flush_timer(now);
@@ -132,6 +137,13 @@ impl Room {
     #[must_use]
     pub fn poll_timeout(&self) -> Deadlines {
         self.timers.deadlines()
+    }
+
+    /// Whether what is staged is the first after a quiet time, and need not wait for company. In a busy room flushes
+    /// follow one another closer than this; a large room takes longer for each.
+    fn is_quiet(&self, now: u64) -> bool {
+        let busy_ms = QUIET_MS + self.connections.len() as u64 / QUIET_CONNECTIONS_PER_MS;
+        !self.staging.is_empty() && now >= self.staging.next_flush_at(self.setup.config.flush_ms) + busy_ms
     }
 
     fn set_flush_timer(&mut self, now: u64) {
@@ -167,7 +179,7 @@ impl Room {
         match timer {
             Timer::Flush => self.flush(now, storage),
             Timer::Hello(id) => self.refuse_connection(now, id, CloseCode::BadRequest),
-            Timer::Expiring(id) => self.on_expiring(id),
+            Timer::Expiring(id) => self.on_expiring(now, id),
             Timer::Expired(id) => self.refuse_connection(now, id, CloseCode::TokenExpired),
             Timer::Grace(user, session) => self.end_membership(&(user, session), LeaveReason::Lost),
             Timer::Sweep => self.sweep(now),
@@ -197,12 +209,13 @@ impl Room {
         self.attach(now, id);
     }
 
-    /// Both deadlines are rounded up to slots, so that many tokens share an alarm.
-    fn watch_expiry(&mut self, now: u64, id: ConnectionId, expires_at: Option<u64>) {
+    /// Both deadlines are rounded up to slots, so that many tokens share an alarm. `since` is when the connection was
+    /// last known to need no warning.
+    fn watch_expiry(&mut self, since: u64, id: ConnectionId, expires_at: Option<u64>) {
         let Some(expires_at) = expires_at else { return };
         let slot = |at: u64| at.div_ceil(limits::EXPIRY_SLOT_MS) * limits::EXPIRY_SLOT_MS;
         let warn_at = slot(expires_at.saturating_sub(limits::EXPIRING_BEFORE_MS));
-        if warn_at > now && warn_at < expires_at {
+        if warn_at > since && warn_at < expires_at {
             self.timers.set(Timer::Expiring(id), warn_at);
         }
         self.timers.set(Timer::Expired(id), slot(expires_at));
@@ -276,10 +289,12 @@ impl Room {
         self.presence.remove(key, reason);
     }
 
-    fn on_expiring(&mut self, id: ConnectionId) {
+    fn on_expiring(&mut self, now: u64, id: ConnectionId) {
         let expires_at = self.connections.get(id).and_then(|connection| connection.claims.expires_at);
         if let Some(expires_at) = expires_at {
             self.send_now(id, &ServerMessage::Expiring { expires_at });
+            // Remembered by the time of writing: it is told once.
+            self.attach(now, id);
         }
     }
 

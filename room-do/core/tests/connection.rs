@@ -202,8 +202,13 @@ fn r_auth_12_an_expiring_token_is_announced_refused_and_closed() {
     table.hibernate();
     table.pass(239_999);
     assert!(table.take(ada).is_empty());
-    table.pass(30_001);
+    table.now += 1;
+    table.hibernate();
+    table.pass(30_000);
     assert_eq!(table.take(ada), [ServerMessage::Expiring { expires_at }]);
+    table.hibernate();
+    table.input(Input::AlarmFired { heard: vec![] });
+    assert!(table.take(ada).is_empty(), "it is told once");
     table.now = expires_at + 30_001;
     table.publish(ada, 1, "");
     table.flush();

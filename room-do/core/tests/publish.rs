@@ -103,11 +103,24 @@ fn r_pub_9_a_kind_with_flush_waits_between_flushes_and_not_after_a_quiet_time() 
     let ada = table.join(1, "ada");
     table.now += 1_000;
     table.publish(ada, 1, "");
-    assert_eq!(table.room.poll_timeout().turn.map(|d| d.at), Some(table.now));
-    table.flush();
+    assert_eq!(table.room.poll_timeout().turn, None, "it has left already");
     table.now += 10;
     table.publish(ada, 2, "");
     assert_eq!(table.room.poll_timeout().turn.map(|d| d.at), Some(table.now + 40));
+}
+
+#[test]
+fn r_pub_9_the_first_input_after_a_quiet_time_leaves_at_once_and_the_next_waits_for_company() {
+    let mut table = table();
+    let (ada, bob) = (table.join(1, "ada"), table.join(2, "bob"));
+    table.now += 11;
+    table.publish(ada, 1, "");
+    assert_eq!(table.offsets(bob), [1]);
+    table.publish(ada, 2, "");
+    assert!(table.offsets(bob).is_empty());
+    assert_eq!(table.room.poll_timeout().turn.map(|deadline| deadline.at), Some(table.now));
+    table.flush();
+    assert_eq!(table.offsets(bob), [2]);
 }
 
 #[test]

@@ -80,8 +80,8 @@ impl Load {
             });
         }
         let mut sender = self.join(self.receivers).await?;
-        let idle = self.idle(&mut sender, began, &window).await?;
         let busy = self.busy(&mut sender, began, &window).await?;
+        let idle = self.idle(&mut sender, began, &window).await?;
         let deliveries_per_second = busy.deliveries as f64 / self.seconds as f64;
         Ok(Measurement {
             deliveries_per_second,
@@ -135,7 +135,11 @@ impl Load {
             sender.flush().await?;
             room = acknowledged(&self.dialect, sender).await?;
         }
-        Ok(std::mem::take(&mut *window.borrow_mut()))
+        let busy = std::mem::take(&mut *window.borrow_mut());
+        while room < self.in_flight {
+            room += acknowledged(&self.dialect, sender).await?;
+        }
+        Ok(busy)
     }
 
     fn message(&self, sequence: usize, began: Instant) -> Message {
