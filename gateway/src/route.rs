@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn r_http_3_each_address_has_its_methods() {
+    fn r_http_7_each_address_has_its_methods() {
         let room = || "chat:a".to_owned();
         let rows = [
             ("/v1/rooms/chat:a/connect", "GET", Route::Connect { room: room() }),
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn r_http_3_what_is_not_an_address_is_not_found() {
+    fn r_http_7_what_is_not_an_address_is_not_found() {
         let unknown = [
             "/v1",
             "/v1/",

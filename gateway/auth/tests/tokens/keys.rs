@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 #[test]
-fn r_conf_1_a_mistake_in_the_keys_names_its_path_and_never_the_secret() {
+fn r_conf_2_a_mistake_in_the_keys_names_its_path_and_never_the_secret() {
     let hs = |changes: Value| json!([ed_config(), with(hs_config(), &changes)]);
     let ed = |changes: Value| json!([with(ed_config(), &changes)]);
     let identity = base64url([
@@ -133,7 +133,7 @@ fn r_http_6_what_cannot_be_minted_names_its_path() {
 }
 
 #[test]
-fn r_conf_1_a_signing_key_is_32_bytes_and_no_configured_key_takes_its_name() {
+fn r_conf_2_a_signing_key_is_32_bytes_and_no_configured_key_takes_its_name() {
     for seed in ["", "short", "not base64url!", &base64url([1; 31]), &base64url([1; 33])] {
         let error = SigningKey::parse(seed).expect_err("no seed");
         assert!(seed.is_empty() || !error.message.contains(seed));
@@ -180,7 +180,7 @@ fn r_auth_7_an_api_key_is_known_by_its_digest() {
 }
 
 #[test]
-fn r_conf_1_a_mistake_in_the_api_keys_names_its_path() {
+fn r_conf_2_a_mistake_in_the_api_keys_names_its_path() {
     let good = || json!({ "id": "ci", "sha256": sha256_hex("rk_ci_x") });
     let rows = [
         (json!([with(good(), &json!({ "id": "" }))]), "[0].id"),
