@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use schemas::{
-    CloseCode, ConnectionId, Payload, ServerMessage,
+    CloseCode, ConnectionId, ErrorCode, Payload, ServerMessage,
     client_message::{History, Members, To},
     config::PresenceMode,
     limits,
@@ -14,7 +14,6 @@ use crate::{
     delivery::{Audience, Delivery},
     input::RequestId,
     output::Output,
-    requests::unavailable,
     room::Room,
     storage::{Record, Storage, Writes},
     timer::Timer,
@@ -387,4 +386,8 @@ impl Room {
             self.timers.set(Timer::Trim, at.max(now + RETRY_AFTER_MS));
         }
     }
+}
+
+pub(crate) fn unavailable(id: Option<u32>) -> RequestError {
+    RequestError::new(id, ErrorCode::Unavailable, "the room's storage does not answer")
 }

@@ -12,7 +12,7 @@ use schemas::{
 };
 
 use crate::{
-    flush::{Draft, Origin, Read},
+    flush::{Draft, Origin, Read, unavailable},
     hello::{check_presence, check_tags},
     input::RequestId,
     output::Output,
@@ -307,8 +307,4 @@ fn check_to(id: Option<u32>, to: &To, ephemeral: bool) -> Result<(), RequestErro
         return Err(RequestError::invalid(id, "to.connections", "requires ephemeral"));
     }
     Ok(())
-}
-
-pub(crate) fn unavailable(id: Option<u32>) -> RequestError {
-    RequestError::new(id, ErrorCode::Unavailable, "the room's storage does not answer")
 }
