@@ -43,11 +43,8 @@ async fn fetch(request: Request, env: Env, _context: Context) -> worker::Result<
     let request_id = response::request_id(request.headers());
     let presented = presented(&request);
     let configured = settings.as_ref().as_ref().ok();
-    let origin = response::allowed_origin(
-        configured.map(|settings| &settings.config),
-        configured.is_some_and(|settings| settings.dev),
-        presented.origin.as_deref(),
-    );
+    let origin =
+        response::allowed_origin(configured.map(|settings| &settings.config), presented.origin.as_deref());
     let routed = route::route(request.method().as_ref(), &request.path());
     let name = match &routed {
         Routed::To(route) | Routed::Preflight(route) | Routed::MethodNotAllowed(route) => route.name(),

@@ -28,11 +28,11 @@ pub(crate) fn request_id(headers: &Headers) -> String {
 }
 
 /// The value of `Access-Control-Allow-Origin`, where the browser's page may read the answer.
-pub(crate) fn allowed_origin(config: Option<&Config>, dev: bool, origin: Option<&str>) -> Option<String> {
+pub(crate) fn allowed_origin(config: Option<&Config>, origin: Option<&str>) -> Option<String> {
     let any = || Some("*".to_owned());
     match config {
         None => any(),
-        Some(config) if dev || config.allowed_origins.is_empty() => any(),
+        Some(config) if config.allowed_origins.is_empty() => any(),
         Some(config) => origin.filter(|origin| origin_allowed(config, origin)).map(ToOwned::to_owned),
     }
 }

@@ -109,13 +109,15 @@ async fn r_pres_3_a_connection_lost_while_the_room_slept_leaves_after_its_grace(
 async fn r_pres_3_a_grace_that_began_with_a_restart_ends_though_the_room_sleeps_meanwhile() -> Result<()> {
     let mut server = Server::with("kinds.chat.presence.grace = '12s'").await?;
     let room = "chat:restart-grace";
-    let watcher = server.visit(room, "watcher").join().await?;
+    let mut watcher = server.visit(room, "watcher").join().await?;
     let lost = server.visit(room, "lost").join().await?;
+    watcher.until_members(&["lost", "watcher"]).await?;
     let session = watcher.session.clone();
     server.kill().await?;
     drop(lost);
     server.start_again(0).await?;
     let mut watcher = server.visit(room, "watcher").session(&session).join().await?;
+    assert_eq!(watcher.welcome["occupancy"], json!({ "members": 2, "users": 2 }), "the grace has begun");
     watcher.until_members(&["watcher"]).await?;
     Ok(())
 }

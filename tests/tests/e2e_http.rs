@@ -1,9 +1,13 @@
 //! The HTTP API: publish, messages, members, health, and how it says no.
 
 use anyhow::{Context as _, Result, ensure};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ed25519_dalek::{Signature, VerifyingKey};
 use hyper::Method;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use tests::http::Response;
 use tests::roster::list;
 use tests::server::Server;
 
@@ -167,7 +171,7 @@ async fn r_http_5_a_body_far_beyond_the_bound_is_refused_unread_or_read() -> Res
 }
 
 #[tokio::test]
-async fn r_http_3_unknown_paths_and_methods_are_problems_too() -> Result<()> {
+async fn r_http_7_unknown_paths_and_methods_are_problems_too() -> Result<()> {
     let server = Server::start().await?;
     let key = server.api_key();
     for path in ["/v1", "/v1/nothing", "/v1/rooms/chat:x/nothing"] {
@@ -282,5 +286,60 @@ async fn r_addr_2_an_unknown_kind_is_404_on_every_route_and_touches_no_room() ->
         call.send().await?.problem(404, "unknown_kind").context("ahead of the credentials")?;
     }
     ensure!(server.databases()?.is_empty(), "a room was touched: {:?}", server.databases()?);
+    Ok(())
+}
+
+/// The development server lets every page read an answer; it serves none to a foreign origin all the same.
+#[tokio::test]
+async fn r_http_8_browsers_of_allowed_origins_may_call_and_others_may_not() -> Result<()> {
+    let server = Server::with("allowed_origins = ['https://app.example']").await?;
+    let path = "/v1/rooms/chat:cors/publish";
+    let origin = "https://app.example";
+    let preflight = server
+        .call(Method::OPTIONS, path)
+        .header("origin", origin)
+        .header("access-control-request-method", "POST")
+        .header("access-control-request-headers", "authorization,content-type")
+        .send()
+        .await?;
+    assert_eq!(preflight.status, 204, "{}", preflight.text());
+    let readable = |answer: &Response| {
+        answer.header("access-control-allow-origin").is_some_and(|allowed| allowed == origin)
+    };
+    ensure!(readable(&preflight), "{preflight:?}");
+    let methods = preflight.header("access-control-allow-methods").unwrap_or_default();
+    ensure!(methods.contains("POST"), "{preflight:?}");
+    let headers = preflight.header("access-control-allow-headers").unwrap_or_default().to_ascii_lowercase();
+    ensure!(headers.contains("authorization") && headers.contains("content-type"), "{preflight:?}");
+
+    let token = server.mint("ann", &json!({ "chat:cors": ["publish"] }), 60).await?;
+    let publish = |origin: &str| {
+        let call = server.post(path).bearer(&token).header("origin", origin);
+        call.json(&json!({ "data": 1 })).send()
+    };
+    publish("https://evil.example").await?.problem(403, "forbidden")?;
+    let answer = publish(origin).await?;
+    ensure!(readable(&answer), "{answer:?}");
+    let vary = answer.header("vary").unwrap_or_default().to_ascii_lowercase();
+    ensure!(vary.contains("origin"), "a cache must not serve one origin's answer to another: {answer:?}");
+    assert_eq!(answer.ok()?["offset"], 1, "the foreign one left nothing");
+    Ok(())
+}
+
+#[tokio::test]
+async fn r_http_8_the_published_key_is_the_public_half_that_verifies_the_gateways_tokens() -> Result<()> {
+    let server = Server::start().await?;
+    let set = server.get("/.well-known/jwks.json").send().await?.ok()?;
+    let token = server.mint("ann", &json!({}), 60).await?;
+    let header = tests::tokens::part(&token, 0).context("a header")?;
+    let key =
+        list(&set, "keys").iter().find(|key| key["kid"] == header["kid"]).context("the kid is listed")?;
+    assert_eq!((&key["kty"], &key["crv"], &key["alg"]), (&json!("OKP"), &json!("Ed25519"), &json!("EdDSA")));
+    ensure!(key.get("d").is_none(), "the private half is out");
+    let x = URL_SAFE_NO_PAD.decode(key["x"].as_str().context("x")?)?;
+    let public = VerifyingKey::from_bytes(&x.as_slice().try_into()?)?;
+    let (signed, signature) = token.rsplit_once('.').context("three parts")?;
+    let signature = Signature::from_slice(&URL_SAFE_NO_PAD.decode(signature)?)?;
+    public.verify_strict(signed.as_bytes(), &signature)?;
     Ok(())
 }

@@ -175,14 +175,18 @@ async fn r_pres_5_the_members_request_pages_through_the_list() -> Result<()> {
 
 #[tokio::test]
 async fn r_pres_3_members_outlive_a_kill_for_their_grace_and_no_longer() -> Result<()> {
-    let mut server = Server::with("kinds.chat.presence.grace = '2s'").await?;
-    let stays = server.visit("chat:killed", "stays").join().await?;
+    let mut server = Server::with("kinds.chat.presence.grace = '10s'").await?;
+    let mut stays = server.visit("chat:killed", "stays").join().await?;
     let goes = server.visit("chat:killed", "goes").join().await?;
+    let since = stays.until_members(&["goes", "stays"]).await?[&stays.public_session()]["since"].clone();
     let session = stays.session.clone();
     server.kill().await?;
     server.start_again(0).await?;
     let mut stays = server.visit("chat:killed", "stays").session(&session).join().await?;
     drop(goes);
+    assert_eq!(stays.welcome["occupancy"], json!({ "members": 2, "users": 2 }), "both are members still");
+    let members = tests::roster::roster(&stays.seen)?;
+    assert_eq!(members[&stays.public_session()]["since"], since, "the membership is the same");
     stays.until_members(&["stays"]).await?;
     Ok(())
 }

@@ -109,6 +109,6 @@ async fn the_readmes_curl_commands_publish_and_read() -> Result<()> {
     let commands = commands.replace(ADDRESS, &format!("http://{}", server.authority()));
     let printed = run(Command::new("sh").args(["-ec", &commands])).await?;
     ensure!(printed.contains(r#""duplicate":false"#), "the publish was not answered: {printed}");
-    ensure!(printed.contains(r#""text":"deployed""#), "the message is not in the history: {printed}");
+    ensure!(printed.contains(r#"{"text": "deployed"}"#), "the message is not in the history: {printed}");
     Ok(())
 }
