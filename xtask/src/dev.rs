@@ -172,6 +172,13 @@ fn what_is_served(options: &Options) -> Option<Vec<Vec<u8>>> {
     Some(served)
 }
 
+/// Linux marks a binary that was rebuilt while it runs; the new one stands at the old place.
+fn own_program() -> Result<PathBuf> {
+    let program = std::env::current_exe().context("cannot find xtask itself")?;
+    let rebuilt = program.to_str().and_then(|path| path.strip_suffix(" (deleted)")).map(PathBuf::from);
+    Ok(rebuilt.unwrap_or(program))
+}
+
 /// A build under way; dropping it ends it with all that it started.
 struct Build {
     child: Child,
@@ -186,8 +193,7 @@ enum Finished {
 
 impl Build {
     fn begin() -> Result<Build> {
-        let program = std::env::current_exe().context("cannot find xtask itself")?;
-        let child = Command::new(program)
+        let child = Command::new(own_program()?)
             .args(["build", "--dev"])
             .stdin(Stdio::null())
             .stdout(std::io::stderr())
