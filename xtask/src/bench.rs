@@ -107,9 +107,15 @@ const worker :Workerd.Worker = (
   modules = [(name = "peer.js", esModule = embed "peer.js")],
   compatibilityDate = "2026-11-01",
   compatibilityFlags = ["no_web_socket_compression"],
-  durableObjectNamespaces = [(className = "Room", uniqueKey = "room", enableSql = true)],
+  durableObjectNamespaces = [
+    (className = "Room", uniqueKey = "room", enableSql = true),
+    (className = "StoringRoom", uniqueKey = "storing-room", enableSql = true),
+  ],
   durableObjectStorage = (localDisk = "disk"),
-  bindings = [(name = "ROOMS", durableObjectNamespace = "Room")],
+  bindings = [
+    (name = "ROOMS", durableObjectNamespace = "Room"),
+    (name = "STORING_ROOMS", durableObjectNamespace = "StoringRoom"),
+  ],
 );
 "#
     )

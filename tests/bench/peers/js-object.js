@@ -1,5 +1,5 @@
 // The least that a room can be in JavaScript on this platform: the hibernation API, a cached list of sockets, no
-// storage, no protocol. Each message goes to everyone at once.
+// protocol. Each message goes to everyone at once. `Room` stores nothing; `StoringRoom` inserts each message first.
 import { DurableObject } from "cloudflare:workers";
 
 export class Room extends DurableObject {
@@ -25,9 +25,22 @@ export class Room extends DurableObject {
   }
 }
 
+export class StoringRoom extends Room {
+  constructor(ctx, env) {
+    super(ctx, env);
+    ctx.storage.sql.exec("CREATE TABLE IF NOT EXISTS log (offset_ INTEGER PRIMARY KEY, time INTEGER, body TEXT)");
+  }
+
+  webSocketMessage(socket, message) {
+    this.ctx.storage.sql.exec("INSERT INTO log (time, body) VALUES (?, ?)", Date.now(), message);
+    super.webSocketMessage(socket, message);
+  }
+}
+
 export default {
   fetch(request, env) {
     if (request.headers.get("upgrade") !== "websocket") return new Response("ready");
-    return env.ROOMS.get(env.ROOMS.idFromName("room")).fetch(request);
+    const rooms = new URL(request.url).pathname === "/stored" ? env.STORING_ROOMS : env.ROOMS;
+    return rooms.get(rooms.idFromName("room")).fetch(request);
   },
 };

@@ -5,7 +5,7 @@
 //! message of its own with a 100-byte payload, and so many receivers. A *delivery* is one payload at one receiver.
 //! Latency is from the sender's write to a receiver's
 //! read, at every tenth receiver. The room's log is on: what it delivers is
-//! committed. The peer stores nothing.
+//! committed. The peer stores nothing; a second one inserts each message before it sends it.
 
 mod load;
 mod report;
@@ -47,13 +47,15 @@ struct Arguments {
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (mut room, mut peer) = (Vec::new(), Vec::new());
+    let (mut room, mut peer, mut storing) = (Vec::new(), Vec::new(), Vec::new());
     for round in 1..=arguments.rounds {
         eprintln!("bench: round {round} of {}", arguments.rounds);
         room.push(runtime.block_on(measure_room(&arguments, round)).context("failed to measure the room")?);
-        peer.push(runtime.block_on(measure_peer(&arguments)).context("failed to measure the peer")?);
+        peer.push(runtime.block_on(measure_peer(&arguments, "")).context("failed to measure the peer")?);
+        let stored = runtime.block_on(measure_peer(&arguments, "stored"));
+        storing.push(stored.context("failed to measure the storing peer")?);
     }
-    let report = report::Report::new(&room, &peer);
+    let report = report::Report::new(&room, &peer, &storing);
     println!("{}", if arguments.json { report.json() } else { report.table() });
     Ok(())
 }
@@ -65,8 +67,8 @@ async fn measure_room(arguments: &Arguments, round: usize) -> Result<Measurement
     load_of(arguments, url, Dialect::Roomcast { token }).run().await
 }
 
-async fn measure_peer(arguments: &Arguments) -> Result<Measurement> {
-    load_of(arguments, format!("ws://{}/", arguments.peer), Dialect::Raw).run().await
+async fn measure_peer(arguments: &Arguments, path: &str) -> Result<Measurement> {
+    load_of(arguments, format!("ws://{}/{path}", arguments.peer), Dialect::Raw).run().await
 }
 
 fn mint(gateway: &str) -> Result<String> {

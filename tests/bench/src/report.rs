@@ -16,27 +16,51 @@ const FIGURES: [Figure; 5] = [
 ];
 
 pub(crate) struct Report {
-    rows: Vec<(Figure, f64, f64)>,
+    rows: Vec<Row>,
+}
+
+struct Row {
+    figure: Figure,
+    room: f64,
+    peer: f64,
+    storing: f64,
 }
 
 impl Report {
-    pub(crate) fn new(room: &[Measurement], peer: &[Measurement]) -> Report {
-        let rows = FIGURES.iter().map(|figure| (*figure, median(room, figure.2), median(peer, figure.2)));
+    pub(crate) fn new(room: &[Measurement], peer: &[Measurement], storing: &[Measurement]) -> Report {
+        let rows = FIGURES.iter().map(|figure| Row {
+            figure: *figure,
+            room: median(room, figure.2),
+            peer: median(peer, figure.2),
+            storing: median(storing, figure.2),
+        });
         Report { rows: rows.collect() }
     }
 
     pub(crate) fn table(&self) -> String {
-        let mut text = format!("{:<20}{:>12}{:>12}{:>10}\n", "", "roomcast", "js object", "ratio");
-        for ((_, label, _), room, peer) in &self.rows {
-            writeln!(text, "{label:<20}{room:>12.0}{peer:>12.0}{:>10.2}", room / peer)
-                .expect("writing to memory does not fail");
+        let mut text = format!(
+            "{:<20}{:>11}{:>11}{:>8}{:>13}{:>8}\n",
+            "", "roomcast", "js object", "ratio", "js, storing", "ratio"
+        );
+        for Row { figure: (_, label, _), room, peer, storing } in &self.rows {
+            writeln!(
+                text,
+                "{label:<20}{room:>11.0}{peer:>11.0}{:>8.2}{storing:>13.0}{:>8.2}",
+                room / peer,
+                room / storing
+            )
+            .expect("writing to memory does not fail");
         }
         text
     }
 
     pub(crate) fn json(&self) -> String {
-        let rows = self.rows.iter().map(|((name, ..), room, peer)| {
-            let value = serde_json::json!({ "roomcast": room, "js_object": peer, "ratio": room / peer });
+        let rows = self.rows.iter().map(|Row { figure: (name, ..), room, peer, storing }| {
+            let value = serde_json::json!({
+                "roomcast": room,
+                "js_object": { "value": peer, "ratio": room / peer },
+                "js_storing_object": { "value": storing, "ratio": room / storing },
+            });
             ((*name).to_owned(), value)
         });
         serde_json::Value::Object(rows.collect()).to_string()
