@@ -6,10 +6,10 @@
 //!
 //! # Life of a publish
 //! A frame is [`Input::Received`]; its messages are decoded, checked and *staged*. Staging sets the `turn` deadline;
-//! when the event-loop turn is over the shell says [`Input::TurnEnded`] and the room *flushes*: offsets are
-//! assigned, everything staged is committed in one transaction ([`Storage::commit`]), and only then are
-//! replies and publications encoded (once a codec), joined to one frame a connection, and sent. What fails to
-//! commit is refused, delivered to nobody, and burns no offset.
+//! when the event-loop turn is over the shell says [`Input::TurnEnded`] and the room *flushes* (a quiet room does so
+//! at once): offsets are assigned, everything staged is committed in one transaction ([`Storage::commit`]), and only
+//! then are replies and publications encoded (once a codec), joined to one frame a connection, and sent. What fails
+//! to commit is refused, delivered to nobody, and burns no offset.
 //!
 //! # Life of a member
 //! A session's first welcome makes it a member, a row in storage. A lost connection starts its *grace*; a return
