@@ -42,11 +42,25 @@ addEventListener("error", () => void instance());
 addEventListener("unhandledrejection", () => void instance());
 
 export default {
-  fetch(request, env, ctx) {
-    instance();
-    return orLost(wasm.fetch(request, env, ctx));
+  async fetch(request, env, ctx) {
+    const { number } = instance();
+    try {
+      return await orLost(wasm.fetch(request, env, ctx));
+    } catch (error) {
+      if (instance().number === number) throw error;
+      return unavailable(request);
+    }
   },
 };
+
+// What a caller hears whose request was under way when the instance was lost.
+function unavailable(request) {
+  const id = request.headers.get("x-request-id") ?? crypto.randomUUID();
+  const title = "the server lost its memory while it was asked: the outcome is unknown";
+  const problem = { type: "about:blank", title, status: 503, code: "unavailable" };
+  const headers = { "content-type": "application/problem+json", "x-request-id": id };
+  return new Response(JSON.stringify(problem), { status: 503, headers });
+}
 
 export class Room extends DurableObject {
   #room;
@@ -56,8 +70,9 @@ export class Room extends DurableObject {
     const { number } = instance();
     try {
       if (this.#builtIn !== number) {
-        // After a trap, and at the first event: from storage and attachments alone.
-        this.#room = new wasm.Room(this.ctx, this.env);
+        // After a trap, and at the first event: from storage and attachments alone. Who was here before the trap may
+        // have lost what was asked of it.
+        this.#room = new wasm.Room(this.ctx, this.env, this.#builtIn !== 0);
         this.#builtIn = number;
       }
       return this.#room[method](...parameters);

@@ -34,6 +34,12 @@ impl Writer {
         self.text.push_str("\":");
     }
 
+    /// A key that is not ours, and so may hold anything.
+    pub(crate) fn name(&mut self, name: &str) {
+        self.string(name);
+        self.text.push(':');
+    }
+
     pub(crate) fn list<T>(
         &mut self,
         key: &str,
@@ -147,6 +153,9 @@ mod tests {
         json.text("text", "a\"b\\c\n\u{1}é");
         json.list("list", ["x", "y"], |json, item| json.string(item));
         json.truth("yes", true);
+        json.name("a\"b");
+        json.open('{');
+        json.close('}');
         let spliced = JsonText::check("{\"a\":[1, 2]}".into()).expect("is JSON");
         json.payload("data", Payload::Json(spliced));
         json.payload("info", Payload::Bytes(vec![1, 2]));
@@ -156,7 +165,7 @@ mod tests {
             text,
             concat!(
                 r#"{"zero":0,"large":9007199254740991,"text":"a\"b\\c\u000a\u0001é","list":["x","y"],"#,
-                r#""yes":true,"data":{"a":[1, 2]},"info$":0}"#
+                r#""yes":true,"a\"b":{},"data":{"a":[1, 2]},"info$":0}"#
             )
         );
         assert_eq!(blobs, [vec![1, 2]]);

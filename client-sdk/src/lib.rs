@@ -15,15 +15,27 @@ mod pack;
 use client_core::{Attempt, Call, Client, Input, Options, Request, TokenSource};
 use schemas::{
     ConnectionId, Frame, Offset, Payload, PublicSession, RoomName, Session, UserId,
-    client_message::{History, Publish, To},
+    client_message::{History, Publish, StateOp, To},
     payload::JsonText,
 };
 use wasm_bindgen::prelude::*;
+
+/// What to do about an earlier publication.
+#[wasm_bindgen]
+#[derive(Debug, Clone, Copy)]
+pub enum Amendment {
+    Edit,
+    Remove,
+    React,
+    TakeBack,
+}
 
 #[wasm_bindgen]
 #[derive(Debug)]
 pub struct ClientCore {
     client: Client,
+    /// What the next [`ClientCore::write_state`] writes.
+    ops: Vec<StateOp>,
 }
 
 #[wasm_bindgen]
@@ -57,7 +69,7 @@ impl ClientCore {
             presence,
             members,
         };
-        Ok(ClientCore { client: Client::new(milliseconds(now), seed.to_bits(), options) })
+        Ok(ClientCore { client: Client::new(milliseconds(now), seed.to_bits(), options), ops: Vec::new() })
     }
 
     pub fn join(&mut self, now: f64) -> Vec<u8> {
@@ -88,6 +100,8 @@ impl ClientCore {
         connections: Vec<String>,
         ephemeral: bool,
         echo: bool,
+        key: Option<String>,
+        conflate: Option<String>,
     ) -> Result<Vec<u8>, JsValue> {
         let to = To {
             users: all(&users, UserId::parse).ok_or(UserId::SHAPE)?,
@@ -102,8 +116,66 @@ impl ClientCore {
             ephemeral,
             echo,
             kind: Some(kind),
+            key,
+            conflate,
         });
-        Ok(self.handle(now, Input::Requested { call: Call(call), request }))
+        Ok(self.request(now, call, request))
+    }
+
+    /// An edit to the payload, a removal, or a reaction whose name is `text`: each method costs the module a
+    /// kilobyte.
+    ///
+    /// # Errors
+    /// Where the offset is none, or the payload nests too deep.
+    pub fn amend(
+        &mut self,
+        now: f64,
+        call: u32,
+        offset: f64,
+        what: Amendment,
+        text: String,
+        bytes: Option<Vec<u8>>,
+    ) -> Result<Vec<u8>, JsValue> {
+        let offset = Offset::new(milliseconds(offset)).filter(|exact| exact.value() as f64 == offset);
+        let offset = offset.ok_or("an offset is a whole number below 2^53")?;
+        let request = match what {
+            Amendment::Edit => Request::Edit { offset, data: payload(text, bytes)? },
+            Amendment::Remove => Request::Remove { offset },
+            Amendment::React => Request::React { offset, name: text, on: true },
+            Amendment::TakeBack => Request::React { offset, name: text, on: false },
+        };
+        Ok(self.request(now, call, request))
+    }
+
+    /// Notes an operation for `write_state`: a deletion, where neither `text` nor `bytes` is given. `expected` is
+    /// the version that the key must have.
+    ///
+    /// # Errors
+    /// Where the payload nests too deep; then nothing is noted any more.
+    pub fn note_operation(
+        &mut self,
+        key: String,
+        text: Option<String>,
+        bytes: Option<Vec<u8>>,
+        expected: Option<f64>,
+        owned: bool,
+    ) -> Result<(), JsValue> {
+        let mut noted = std::mem::take(&mut self.ops);
+        let expected = expected.map(milliseconds);
+        noted.push(match (text, bytes) {
+            (None, None) => StateOp::Delete { key, expected },
+            (text, bytes) => {
+                StateOp::Set { key, value: payload(text.unwrap_or_default(), bytes)?, expected, owned }
+            }
+        });
+        self.ops = noted;
+        Ok(())
+    }
+
+    /// Asks for what was noted, as one request.
+    pub fn write_state(&mut self, now: f64, call: u32) -> Vec<u8> {
+        let request = Request::State { ops: std::mem::take(&mut self.ops) };
+        self.request(now, call, request)
     }
 
     /// # Errors
@@ -116,7 +188,7 @@ impl ClientCore {
         bytes: Option<Vec<u8>>,
     ) -> Result<Vec<u8>, JsValue> {
         let request = Request::Presence { data: payload(text, bytes)? };
-        Ok(self.handle(now, Input::Requested { call: Call(call), request }))
+        Ok(self.request(now, call, request))
     }
 
     /// Offsets beyond what a number holds exactly stand for no bound.
@@ -132,7 +204,7 @@ impl ClientCore {
         let offset = |value: Option<f64>| value.and_then(|value| Offset::new(milliseconds(value)));
         let request =
             Request::History(History { id: 0, before: offset(before), after: offset(after), limit, tags });
-        self.handle(now, Input::Requested { call: Call(call), request })
+        self.request(now, call, request)
     }
 
     pub fn cancel(&mut self, now: f64, call: u32) -> Vec<u8> {
@@ -185,6 +257,10 @@ impl ClientCore {
         self.handle(now, Input::TimedOut)
     }
 
+    fn request(&mut self, now: f64, call: u32, request: Request) -> Vec<u8> {
+        self.handle(now, Input::Requested { call: Call(call), request })
+    }
+
     fn handle(&mut self, now: f64, input: Input) -> Vec<u8> {
         let outputs = self.client.handle(milliseconds(now), input);
         pack::pack(outputs, self.client.poll_timeout())
@@ -210,6 +286,10 @@ fn payload(text: String, bytes: Option<Vec<u8>>) -> Result<Payload, JsValue> {
     }
 }
 
-fn all<T>(texts: &[String], parse: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
-    texts.iter().map(|text| parse(text)).collect()
+fn all<T>(texts: &[String], parse: fn(&str) -> Option<T>) -> Option<Vec<T>> {
+    let mut all = Vec::new();
+    for text in texts {
+        all.push(parse(text)?);
+    }
+    Some(all)
 }

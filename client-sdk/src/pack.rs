@@ -9,10 +9,10 @@
 
 use client_core::{Deadline, Due, Event, Me, Outcome, Output, Outputs, Status};
 use schemas::{
-    Frame,
+    Frame, Payload,
     server_message::{
-        Author, HistoryPage, Member, NoticeCode, Occupancy, Publication, Published, RecoveryFailure,
-        RequestError, RequestResult,
+        Amended, Author, Edited, HistoryPage, Left, Member, NoticeCode, Occupancy, Publication, Published,
+        Reaction, RecoveryFailure, RequestError, RequestResult, StateChange, StateVersion, StateWrite,
     },
 };
 
@@ -97,25 +97,25 @@ fn event(json: &mut Writer, event: Event) {
             json.text("t", "publication");
             json.key("message");
             json.open('{');
-            message(json, ephemeral.time, ephemeral.from, &ephemeral.kind, ephemeral.data, &ephemeral.tags);
+            let data = Some(ephemeral.data);
+            message(json, ephemeral.time, ephemeral.from, &ephemeral.kind, data, &ephemeral.tags);
             json.close('}');
         }
         Event::PresenceChanged(diff) => {
             json.text("t", "presence");
             json.list("joined", diff.joined, member);
-            json.list("left", diff.left, |json, left| {
-                json.open('{');
-                json.text("session", left.session.as_str());
-                json.text("user", left.user.as_str());
-                json.text("reason", leave_reason(left.reason));
-                json.close('}');
-            });
+            json.list("left", diff.left, left);
             json.list("updated", diff.updated, member);
         }
         Event::OccupancyChanged(Occupancy { members, users }) => {
             json.text("t", "occupancy");
             json.number("members", members.into());
             json.number("users", users.into());
+        }
+        Event::StateChanged(StateChange { version, ops }) => {
+            json.text("t", "state");
+            json.number("version", version);
+            json.list("ops", ops, state_write);
         }
         Event::Settled { call, outcome } => {
             json.text("t", "settled");
@@ -183,8 +183,13 @@ fn result(json: &mut Writer, result: RequestResult) {
                 json.number("next", next.value());
             }
         }
+        RequestResult::Amended(Amended { offset }) => json.number("offset", offset.value()),
+        RequestResult::State(StateVersion { version }) => json.number("version", version),
         // Not the results of anything that can be asked for through this face.
-        RequestResult::Members(_) | RequestResult::Tags(_) | RequestResult::Done {} => {}
+        RequestResult::Members(_)
+        | RequestResult::Tags(_)
+        | RequestResult::Room(_)
+        | RequestResult::Done {} => {}
     }
 }
 
@@ -207,6 +212,47 @@ fn publication(json: &mut Writer, publication: Publication) {
     json.open('{');
     json.number("offset", publication.offset.value());
     message(json, publication.time, publication.from, &publication.kind, publication.data, &publication.tags);
+    if let Some(refers) = publication.refers {
+        json.number("ref", refers.value());
+    }
+    if publication.removed {
+        json.truth("removed", true);
+    }
+    if let Some(Edited { offset, time }) = publication.edited {
+        json.key("edited");
+        json.open('{');
+        json.number("offset", offset.value());
+        json.number("time", time);
+        json.close('}');
+    }
+    if !publication.reactions.is_empty() {
+        json.key("reactions");
+        json.open('{');
+        for (name, Reaction { count, users }) in &publication.reactions {
+            json.name(name);
+            json.open('{');
+            json.number("count", (*count).into());
+            json.list("users", users, |json, user| json.string(user.as_str()));
+            json.close('}');
+        }
+        json.close('}');
+    }
+    json.close('}');
+}
+
+fn state_write(json: &mut Writer, write: StateWrite) {
+    json.open('{');
+    match write {
+        StateWrite::Set { key, value, version, owner } => {
+            json.text("set", &key);
+            json.payload("value", value);
+            json.number("version", version);
+            if let Some(owner) = owner {
+                json.text("owner", owner.as_str());
+            }
+        }
+        StateWrite::Delete { key } => json.text("delete", &key),
+    }
     json.close('}');
 }
 
@@ -215,7 +261,7 @@ fn message(
     time: u64,
     from: Option<Author>,
     kind: &str,
-    data: schemas::Payload,
+    data: Option<Payload>,
     tags: &[String],
 ) {
     json.number("time", time);
@@ -232,7 +278,9 @@ fn message(
         json.close('}');
     }
     json.text("type", kind);
-    json.payload("data", data);
+    if let Some(data) = data {
+        json.payload("data", data);
+    }
     json.list("tags", tags, |json, tag| json.string(tag));
 }
 
@@ -247,6 +295,14 @@ fn member(json: &mut Writer, member: Member) {
         json.payload("data", data);
     }
     json.number("since", member.since);
+    json.close('}');
+}
+
+fn left(json: &mut Writer, left: Left) {
+    json.open('{');
+    json.text("session", left.session.as_str());
+    json.text("user", left.user.as_str());
+    json.text("reason", leave_reason(left.reason));
     json.close('}');
 }
 

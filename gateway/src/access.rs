@@ -8,7 +8,7 @@ use schemas::{
     Capability, Claims, Codec, RoomName, Tenant, UserId,
     codec::TOKEN_SUBPROTOCOL_PREFIX,
     config::{Access, Config, KindConfig},
-    http::Reader,
+    http::{KeyScope, Reader},
     ids::KindName,
     server_message::Author,
 };
@@ -51,8 +51,10 @@ pub(crate) struct Call<'a> {
 
 #[derive(Debug)]
 pub(crate) enum Caller {
-    /// A backend with an API key.
-    Service,
+    /// A backend with an API key, and which.
+    Service {
+        key_id: String,
+    },
     User {
         user: UserId,
         claims: Claims,
@@ -62,15 +64,23 @@ pub(crate) enum Caller {
 impl Caller {
     pub(crate) fn reader(&self) -> Reader {
         match self {
-            Caller::Service => Reader::Service,
+            Caller::Service { .. } => Reader::Service,
             Caller::User { user, claims } => Reader::User { user: user.clone(), tags: claims.tags.clone() },
+        }
+    }
+
+    /// Whose idempotency keys it uses.
+    pub(crate) fn key_scope(&self) -> KeyScope {
+        match self {
+            Caller::Service { key_id } => KeyScope::ApiKey(key_id.clone()),
+            Caller::User { user, .. } => KeyScope::User(user.clone()),
         }
     }
 
     /// In whose name a user publishes; a backend says so itself.
     pub(crate) fn author(&self) -> Option<Author> {
         match self {
-            Caller::Service => None,
+            Caller::Service { .. } => None,
             Caller::User { user, claims } => {
                 Some(Author { user: user.clone(), session: None, info: claims.info.clone() })
             }
@@ -149,8 +159,9 @@ pub(crate) fn call<'a>(
     check_origin(&settings.config, presented)?;
     let credentials = presented.bearer().ok_or(Flaw::Missing)?;
     if credentials.starts_with(API_KEY_PREFIX) {
-        let tenant = settings.api_keys.authorize(credentials)?.tenant.clone();
-        return Ok(Call { room, tenant, kind, caller: Caller::Service });
+        let key = settings.api_keys.authorize(credentials)?;
+        let caller = Caller::Service { key_id: key.id.clone() };
+        return Ok(Call { room, tenant: key.tenant.clone(), kind, caller });
     }
     let token = verify(credentials, &settings.keys, now_ms)?;
     if kind.access == Access::Service {
@@ -162,6 +173,20 @@ pub(crate) fn call<'a>(
     }
     let Token { user, tenant, .. } = token;
     Ok(Call { room, tenant, kind, caller: Caller::User { user, claims } })
+}
+
+/// As [`call`], for what only backends may.
+pub(crate) fn service_call<'a>(
+    settings: &'a Settings,
+    room: &str,
+    presented: &Presented,
+    now_ms: u64,
+) -> Result<Call<'a>, Refusal> {
+    let call = call(settings, room, presented, Capability::Join, now_ms)?;
+    match call.caller {
+        Caller::Service { .. } => Ok(call),
+        Caller::User { .. } => Err(Refusal::Forbidden("this is for API keys")),
+    }
 }
 
 fn place<'a>(config: &'a Config, room: &str) -> Result<(RoomName, &'a KindConfig), Refusal> {

@@ -53,6 +53,14 @@ pub(crate) async fn call(
     fetch(&stub(env, room, tenant)?, request).await
 }
 
+/// Passes on what is to go wrong.
+#[cfg(feature = "faults")]
+pub(crate) async fn fault(env: &Env, room: &RoomName, body: &[u8]) -> Result<Response, Failure> {
+    let request = request("https://room/fault", Method::Post, &[], Some(body))
+        .map_err(Failure::platform("write the request to the room"))?;
+    fetch(&stub(env, room, &Tenant::default_tenant())?, request).await
+}
+
 fn stub(env: &Env, room: &RoomName, tenant: &Tenant) -> Result<Stub, Failure> {
     env.durable_object(NAMESPACE)
         .and_then(|rooms| rooms.get_by_name(&room.object_name(tenant)))

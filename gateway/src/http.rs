@@ -5,3 +5,4 @@ pub(crate) mod health;
 pub(crate) mod members;
 pub(crate) mod messages;
 pub(crate) mod query;
+pub(crate) mod room;

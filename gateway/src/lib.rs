@@ -24,7 +24,7 @@ mod response;
 mod route;
 
 pub use room_do::RoomObject;
-use worker::{Context, Env, Headers, Request, Response, event};
+use worker::{Context, Env, Headers, Method, Request, Response, event};
 
 use crate::{
     access::Presented,
@@ -101,6 +101,12 @@ async fn answer(
         Route::Members { room } => {
             http::members::list(env, ready()?, &request, presented, room, request_id).await
         }
+        Route::Room { room } if request.method() == Method::Delete => {
+            http::room::delete(env, ready()?, presented, room, request_id).await
+        }
+        Route::Room { room } => http::room::info(env, ready()?, presented, room, request_id).await,
+        #[cfg(feature = "faults")]
+        Route::DevFault { room } => http::dev::fault(env, ready()?, &mut request, room).await,
         Route::Health => http::health::health(settings),
         Route::Jwks => http::health::jwks(ready()?),
         Route::DevToken => http::dev::token(ready()?, &mut request).await,

@@ -15,10 +15,19 @@ pub(crate) enum Route {
     Members {
         room: String,
     },
+    /// The room itself.
+    Room {
+        room: String,
+    },
     Health,
     Jwks,
     /// `cargo xtask dev` alone has it.
     DevToken,
+    /// The tests' module alone has it.
+    #[cfg(feature = "faults")]
+    DevFault {
+        room: String,
+    },
     /// Outside the API: the demo's, where one is bound.
     Elsewhere,
 }
@@ -42,7 +51,10 @@ impl Route {
             | Route::Members { .. }
             | Route::Health
             | Route::Jwks => "GET, OPTIONS",
+            Route::Room { .. } => "GET, DELETE, OPTIONS",
             Route::Publish { .. } | Route::DevToken => "POST, OPTIONS",
+            #[cfg(feature = "faults")]
+            Route::DevFault { .. } => "POST, OPTIONS",
             Route::Elsewhere => "*",
         }
     }
@@ -54,9 +66,12 @@ impl Route {
             Route::Publish { .. } => "publish",
             Route::Messages { .. } => "messages",
             Route::Members { .. } => "members",
+            Route::Room { .. } => "room",
             Route::Health => "healthz",
             Route::Jwks => "jwks",
             Route::DevToken => "dev_token",
+            #[cfg(feature = "faults")]
+            Route::DevFault { .. } => "dev_fault",
             Route::Elsewhere => "elsewhere",
         }
     }
@@ -75,6 +90,7 @@ pub(crate) fn route(method: &str, path: &str) -> Routed {
 fn resource(path: &str) -> Option<Route> {
     let segments: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
     match segments.as_slice() {
+        ["v1", "rooms", room] if !room.is_empty() => Some(Route::Room { room: percent_decoded(room) }),
         ["v1", "rooms", room, resource] => {
             let room = percent_decoded(room);
             match *resource {
@@ -88,6 +104,8 @@ fn resource(path: &str) -> Option<Route> {
         ["v1", ..] => None,
         ["healthz"] => Some(Route::Health),
         [".well-known", "jwks.json"] => Some(Route::Jwks),
+        #[cfg(feature = "faults")]
+        ["dev", "fault", room] => Some(Route::DevFault { room: percent_decoded(room) }),
         ["dev", "token"] => Some(Route::DevToken),
         _ => Some(Route::Elsewhere),
     }
@@ -167,6 +185,8 @@ mod tests {
             ("/v1/rooms/chat:a/publish", "POST", Route::Publish { room: room() }),
             ("/v1/rooms/chat:a/messages", "GET", Route::Messages { room: room() }),
             ("/v1/rooms/chat:a/members", "GET", Route::Members { room: room() }),
+            ("/v1/rooms/chat:a", "GET", Route::Room { room: room() }),
+            ("/v1/rooms/chat:a", "DELETE", Route::Room { room: room() }),
             ("/healthz", "GET", Route::Health),
             ("/.well-known/jwks.json", "GET", Route::Jwks),
             ("/dev/token", "POST", Route::DevToken),
@@ -175,7 +195,7 @@ mod tests {
             assert_eq!(route(method, path), Routed::To(expected.clone()), "{method} {path}");
             assert_eq!(route("OPTIONS", path), Routed::Preflight(expected.clone()), "OPTIONS {path}");
             for other in ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"] {
-                if other != method {
+                if !expected.allow().split(", ").any(|allowed| allowed == other) {
                     assert_eq!(
                         route(other, path),
                         Routed::MethodNotAllowed(expected.clone()),
@@ -192,7 +212,7 @@ mod tests {
             "/v1",
             "/v1/",
             "/v1/rooms",
-            "/v1/rooms/chat:a",
+            "/v1/rooms/",
             "/v1/rooms/chat:a/",
             "/v1/rooms/chat:a/nothing",
             "/v1/rooms/chat:a/connect/",

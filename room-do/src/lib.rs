@@ -4,8 +4,9 @@
 //! out. Nothing else happens here: what a room *does* is in `room-core`, natively testable.
 //!
 //! * [`object`]: the class `Room` that the platform constructs, and its callbacks.
-//! * [`live`]: the room in memory, its sockets and its deadlines; the only place that sends.
-//! * [`log_sql`]: [`room_core::Storage`] on the object's SQLite.
+//! * [`live`]: the room in memory, and its deadlines.
+//! * [`peers`]: its sockets; the only place that sends.
+//! * [`sql`]: [`room_core::Storage`] on the object's SQLite.
 //! * [`clock`]: time, randomness, `setTimeout`.
 //! * `platform`: bindings that workers-rs lacks.
 //!
@@ -13,9 +14,12 @@
 
 mod answer;
 mod clock;
+#[cfg(feature = "faults")]
+mod faults;
 mod live;
-mod log_sql;
 mod object;
+mod peers;
 mod platform;
+mod sql;
 
 pub use object::RoomObject;

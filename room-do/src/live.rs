@@ -2,13 +2,12 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{HashMap, VecDeque},
     rc::{Rc, Weak},
 };
 
 use futures_channel::oneshot;
-use js_sys::Uint8Array;
-use room_core::{Attachment, Deadlines, Input, Output, Outputs, RequestId, Room, Setup};
+use room_core::{Attachment, Deadlines, Input, Output, Outputs, RequestId, Room, Setup, Waking};
 use schemas::{
     CloseCode, ConnectionId, Frame,
     server_message::{RequestError, RequestResult},
@@ -19,12 +18,13 @@ use worker::{State, console_error};
 
 use crate::{
     clock,
-    log_sql::LogSql,
+    peers::Peers,
     platform::{
         auto_response,
         socket::Socket,
         timeout::{clear_timeout, set_timeout},
     },
+    sql::RoomSql,
 };
 
 type Answer = Result<RequestResult, RequestError>;
@@ -42,8 +42,8 @@ pub(crate) struct Live {
 /// Borrowed for the length of one step, never across an await.
 struct Held {
     room: Room,
-    storage: LogSql,
-    sockets: BTreeMap<ConnectionId, Socket>,
+    storage: RoomSql,
+    peers: Peers,
     answers: HashMap<RequestId, oneshot::Sender<Answer>>,
     requests: u64,
     /// Outputs of steps that wrote, and of those behind them, until what was written is on disk.
@@ -62,9 +62,15 @@ impl Live {
     ///
     /// # Errors
     /// A sentence, when storage cannot be read.
-    pub(crate) fn restore(state: State, setup: Setup, closing: Option<&Socket>) -> Result<Rc<Live>, String> {
-        let (storage, loaded) = LogSql::open(state.storage()).map_err(|error| error.to_string())?;
-        let (mut sockets, mut attachments) = (BTreeMap::new(), Vec::new());
+    pub(crate) fn restore(
+        state: State,
+        setup: Setup,
+        closing: Option<&Socket>,
+        waking: Waking,
+    ) -> Result<Rc<Live>, String> {
+        let now = clock::now();
+        let (storage, loaded) = RoomSql::open(state.storage(), now).map_err(|error| error.to_string())?;
+        let (mut peers, mut attachments) = (Peers::default(), Vec::new());
         let listed = state.get_websockets().into_iter().map(|socket| -> Socket {
             let socket: JsValue = socket.as_ref().into();
             socket.unchecked_into()
@@ -76,13 +82,13 @@ impl Live {
                 .map_or_else(|| ConnectionId::new(clock::random()), |found| found.connection);
             socket.set_connection(id.value() as f64);
             attachments.push((id, attachment));
-            sockets.insert(id, socket);
+            peers.insert(id, socket);
         }
-        let room = Room::restore(clock::now(), clock::seed(), setup, loaded, attachments);
+        let room = Room::restore(now, clock::seed(), setup, loaded, attachments, waking);
         let held = Held {
             room,
             storage,
-            sockets,
+            peers,
             answers: HashMap::new(),
             requests: 0,
             held_back: VecDeque::new(),
@@ -112,11 +118,11 @@ impl Live {
         let connection = {
             let mut held = self.held.borrow_mut();
             let fresh = std::iter::repeat_with(|| ConnectionId::new(clock::random()));
-            let mut unused = fresh.filter(|id| !held.sockets.contains_key(id));
+            let mut unused = fresh.filter(|id| held.peers.get(*id).is_none());
             let connection = unused.next().expect("randomness does not end");
             drop(unused);
             socket.set_connection(connection.value() as f64);
-            held.sockets.insert(connection, socket);
+            held.peers.insert(connection, socket);
             connection
         };
         self.step(Input::Opened { connection, codec, claims });
@@ -136,7 +142,7 @@ impl Live {
             drop(socket.close(CloseCode::Normal.code(), ""));
         }
         let Some(connection) = connection_of(socket) else { return };
-        self.held.borrow_mut().sockets.remove(&connection);
+        self.held.borrow_mut().peers.remove(connection);
         self.step(Input::Closed { connection, code });
     }
 
@@ -159,7 +165,7 @@ impl Live {
         let heard = {
             let held = self.held.borrow();
             let answered_at = |socket| auto_response::answered_at(self.state.as_raw(), socket);
-            held.sockets.iter().filter_map(|(id, socket)| Some((*id, answered_at(socket)?))).collect()
+            held.peers.iter().filter_map(|(id, socket)| Some((id, answered_at(socket)?))).collect()
         };
         self.step(Input::AlarmFired { heard });
     }
@@ -167,20 +173,19 @@ impl Live {
     /// One input: the room decides, then its outputs are carried out and its deadlines armed.
     fn step(&self, input: Input) {
         let mut held = self.held.borrow_mut();
-        let Held { room, storage, .. } = &mut *held;
-        let outputs = room.handle(clock::now(), input, storage);
-        let deadlines = room.poll_timeout();
-        let must_sync = storage.take_has_written();
-        if must_sync || held.is_syncing {
-            held.held_back.push_back(outputs);
-            if !std::mem::replace(&mut held.is_syncing, true) {
-                self.send_once_durable();
-            }
-        } else {
-            held.carry_out(outputs);
+        let unsent = held.peers.measure();
+        if !unsent.is_empty() {
+            held.handle(Input::Measured { unsent });
         }
+        held.handle(input);
+        let must_wait = !held.held_back.is_empty() && !std::mem::replace(&mut held.is_syncing, true);
+        let has_wiped = held.storage.take_has_wiped();
+        let deadlines = held.room.poll_timeout();
         drop(held);
-        self.arm(&deadlines);
+        if must_wait {
+            self.send_once_durable();
+        }
+        self.arm(&deadlines, has_wiped);
     }
 
     /// Carries out what is held back, in order, each once all that was written before it is on disk. The platform
@@ -205,18 +210,21 @@ impl Live {
                     let outputs = held.held_back.pop_front();
                     held.carry_out(outputs.unwrap_or_default());
                 }
-                if held.held_back.is_empty() {
-                    held.is_syncing = false;
+                held.is_syncing = !held.held_back.is_empty();
+                if !held.is_syncing {
                     return;
                 }
             }
         });
     }
 
-    fn arm(&self, deadlines: &Deadlines) {
+    /// A room that was wiped leaves no alarm behind, unless it has a use for one again.
+    fn arm(&self, deadlines: &Deadlines, has_wiped: bool) {
         self.arm_timeout(deadlines.turn.as_ref().map(|deadline| deadline.at));
-        if let Some(durable) = &deadlines.durable {
-            self.arm_alarm(durable.at);
+        match &deadlines.durable {
+            Some(durable) => self.arm_alarm(durable.at),
+            None if has_wiped => self.disarm_alarm(),
+            None => {}
         }
     }
 
@@ -242,24 +250,50 @@ impl Live {
             return;
         }
         self.alarm_at.set(Some(at));
-        let storage = self.state.storage();
+        let (this, storage) = (Weak::clone(&self.this), self.state.storage());
         wasm_bindgen_futures::spawn_local(async move {
             let time = js_sys::Date::new(&JsValue::from_f64(at as f64));
             if let Err(error) = storage.set_alarm(worker::ScheduledTime::new(time)).await {
                 console_error!("the alarm could not be set: {error}");
+                // The next step tries again.
+                if let Some(live) = this.upgrade() {
+                    live.alarm_at.set(None);
+                }
+            }
+        });
+    }
+
+    fn disarm_alarm(&self) {
+        self.alarm_at.set(None);
+        let storage = self.state.storage();
+        wasm_bindgen_futures::spawn_local(async move {
+            if let Err(error) = storage.delete_alarm().await {
+                // It fires, finds nothing due, and is gone.
+                console_error!("the alarm could not be deleted: {error}");
             }
         });
     }
 }
 
 impl Held {
+    fn handle(&mut self, input: Input) {
+        #[cfg(feature = "faults")]
+        crate::faults::strike(&input);
+        let outputs = self.room.handle(clock::now(), input, &mut self.storage);
+        if self.storage.take_has_written() || self.is_syncing {
+            self.held_back.push_back(outputs);
+        } else {
+            self.carry_out(outputs);
+        }
+    }
+
     fn carry_out(&mut self, outputs: Outputs) {
         for output in outputs {
             match output {
-                Output::Attach { connection, attachment } => self.attach(connection, &attachment),
-                Output::Broadcast { connections, frame } => self.send(&connections, &frame),
+                Output::Attach { connection, attachment } => self.peers.attach(connection, &attachment),
+                Output::Broadcast { connections, frame } => self.peers.send(&connections, &frame),
                 Output::Close { connection, code } => {
-                    if let Some(socket) = self.sockets.remove(&connection) {
+                    if let Some(socket) = self.peers.remove(connection) {
                         // The peer may have closed in the meantime.
                         drop(socket.close(code.code(), code.reason()));
                     }
@@ -271,25 +305,6 @@ impl Held {
                     }
                 }
             }
-        }
-    }
-
-    fn attach(&self, connection: ConnectionId, attachment: &[u8]) {
-        let Some(socket) = self.sockets.get(&connection) else { return };
-        if let Err(error) = socket.serialize_attachment(&Uint8Array::from(attachment)) {
-            console_error!("an attachment could not be kept: {error:?}");
-        }
-    }
-
-    /// One JS value for all recipients.
-    fn send(&self, connections: &[ConnectionId], frame: &Frame) {
-        let message: JsValue = match frame {
-            Frame::Text(text) => JsValue::from_str(text),
-            Frame::Binary(bytes) => Uint8Array::from(bytes.as_slice()).into(),
-        };
-        for socket in connections.iter().filter_map(|connection| self.sockets.get(connection)) {
-            // A socket that is closing throws; its close event is on its way.
-            drop(socket.send(&message));
         }
     }
 }

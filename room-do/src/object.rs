@@ -1,14 +1,18 @@
 //! The class that the platform constructs, and its callbacks: each is one call on [`Live`].
 
-use std::{cell::RefCell, fmt, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    fmt,
+    rc::Rc,
+};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use js_sys::{Promise, Uint8Array};
-use room_core::Setup;
+use room_core::{Setup, Waking};
 use schemas::{
     Claims, Codec, Frame, RoomName,
     codes::ErrorCode,
-    config::Config,
+    config::{Acks, Config},
     http::{CLAIMS_HEADER, CODEC_HEADER, RoomCall},
 };
 use wasm_bindgen::prelude::*;
@@ -18,7 +22,11 @@ use worker::{
     worker_sys::{self, WebSocketRequestResponsePair, web_sys},
 };
 
-use crate::{answer, live::Live, platform::socket::Socket};
+use crate::{
+    answer,
+    live::Live,
+    platform::socket::{Socket, measures_unsent},
+};
 
 /// Constructed when an event wakes it; the room itself is rebuilt by the first event that needs it.
 #[wasm_bindgen(js_name = Room)]
@@ -30,6 +38,8 @@ struct Shared {
     state: Rc<worker_sys::DurableObjectState>,
     env: Env,
     live: RefCell<Option<Rc<Live>>>,
+    /// Until the room is rebuilt.
+    waking: Cell<Waking>,
 }
 
 impl fmt::Debug for RoomObject {
@@ -40,10 +50,14 @@ impl fmt::Debug for RoomObject {
 
 #[wasm_bindgen(js_class = Room)]
 impl RoomObject {
+    /// `after_fault`: the object was there before, and lost its memory to a trap.
     #[wasm_bindgen(constructor)]
     #[must_use]
-    pub fn new(state: worker_sys::DurableObjectState, env: Env) -> RoomObject {
-        RoomObject { shared: Rc::new(Shared { state: Rc::new(state), env, live: RefCell::new(None) }) }
+    pub fn new(state: worker_sys::DurableObjectState, env: Env, after_fault: bool) -> RoomObject {
+        let waking = Cell::new(if after_fault { Waking::FromFault } else { Waking::FromSleep });
+        RoomObject {
+            shared: Rc::new(Shared { state: Rc::new(state), env, live: RefCell::new(None), waking }),
+        }
     }
 
     /// `/connect` upgrades, `/call` asks.
@@ -56,6 +70,10 @@ impl RoomObject {
     }
 
     pub fn alarm(&self) -> std::result::Result<(), JsValue> {
+        #[cfg(feature = "faults")]
+        if crate::faults::throws_on_alarm() {
+            return Err(JsValue::from_str("a fault was asked for"));
+        }
         self.shared.live(None).map(|live| live.alarm()).map_err(|reason| JsValue::from_str(&reason))
     }
 
@@ -90,7 +108,8 @@ impl Shared {
         if let Some(live) = &*self.live.borrow() {
             return Ok(Rc::clone(live));
         }
-        let live = Live::restore(self.state(), self.setup()?, closing)?;
+        let live = Live::restore(self.state(), self.setup()?, closing, self.waking.get())?;
+        self.waking.set(Waking::FromSleep);
         self.live.replace(Some(Rc::clone(&live)));
         Ok(live)
     }
@@ -120,9 +139,10 @@ impl Shared {
         let name = room.ok_or_else(|| format!("the object's name {object:?} is not tenant/kind:id"))?;
         let json = self.env.var_json().map_err(|error| error.to_string())?;
         let config = Config::parse(&json).map_err(|error| error.to_string())?;
+        let acks = config.acks;
         let kind = config.kinds.into_iter().find(|(kind, _)| kind.as_str() == name.kind());
         let (_, config) = kind.ok_or_else(|| format!("no kind is called {:?}", name.kind()))?;
-        Ok(Setup { name, config })
+        Ok(Setup { name, config, asks_acks: acks == Acks::Always || !measures_unsent() })
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
@@ -144,6 +164,15 @@ impl Shared {
                     Ok(result) => answer::response(result),
                     Err(_) => answer::refusal(ErrorCode::Unavailable, "the room went away"),
                 }
+            }
+            #[cfg(feature = "faults")]
+            "/fault" => {
+                let body = request.text().await?;
+                let (name, count) = body.split_once(' ').unwrap_or((&body, "1"));
+                if crate::faults::arm(name, count.parse().unwrap_or(1)) {
+                    return Response::empty();
+                }
+                answer::refusal(ErrorCode::InvalidArgument, "there is no such fault")
             }
             _ => answer::refusal(ErrorCode::NotFound, "a room has no such path"),
         }

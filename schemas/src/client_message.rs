@@ -16,12 +16,71 @@ use crate::{
 pub enum ClientMessage {
     Hello(Hello),
     Publish(Publish),
-    Presence { id: u32, data: Payload },
-    Subscribe { id: u32, tags: Vec<String> },
-    Unsubscribe { id: u32, tags: Vec<String> },
+    Presence {
+        id: u32,
+        data: Payload,
+    },
+    Subscribe {
+        id: u32,
+        tags: Vec<String>,
+    },
+    Unsubscribe {
+        id: u32,
+        tags: Vec<String>,
+    },
     History(History),
     Members(Members),
-    Leave { id: u32 },
+    /// Replaces what the publication at `offset` says.
+    Edit {
+        id: u32,
+        offset: Offset,
+        data: Payload,
+    },
+    /// Takes back the publication at `offset`; what it said is erased.
+    Remove {
+        id: u32,
+        offset: Offset,
+    },
+    /// Adds (`on`) or takes back a reaction of this user to the publication at `offset`.
+    React {
+        id: u32,
+        offset: Offset,
+        name: String,
+        on: bool,
+    },
+    /// Writes shared state: all of the operations, in order, or none.
+    State {
+        id: u32,
+        ops: Vec<StateOp>,
+    },
+    /// So many WebSocket messages with protocol messages were handled since the upgrade; `pong` is none.
+    Ack {
+        frames: u64,
+    },
+    Leave {
+        id: u32,
+    },
+}
+
+impl ClientMessage {
+    /// The id that its reply or error carries.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        match self {
+            ClientMessage::Hello(_) | ClientMessage::Ack { .. } => None,
+            ClientMessage::Publish(publish) => publish.id,
+            ClientMessage::History(history) => Some(history.id),
+            ClientMessage::Members(members) => Some(members.id),
+            ClientMessage::Presence { id, .. }
+            | ClientMessage::Subscribe { id, .. }
+            | ClientMessage::Unsubscribe { id, .. }
+            | ClientMessage::Edit { id, .. }
+            | ClientMessage::Remove { id, .. }
+            | ClientMessage::React { id, .. }
+            | ClientMessage::State { id, .. }
+            | ClientMessage::Leave { id } => Some(*id),
+        }
+    }
 }
 
 /// First, within 10 s of the upgrade; a second one closes 3500.
@@ -60,10 +119,54 @@ pub struct Publish {
     /// `message` unless the application says otherwise.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
+    /// The same again under the same key, within the room's window, is the same publication; 1 to 128 bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// Ephemerals only: within a flush the latest of a connection under one name stands for all; 1 to 64 bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conflate: Option<String>,
+}
+
+/// One operation on shared state. `expected` (`if` on the wire) is the version that the key must have, 0 for absent.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum StateOp {
+    Set {
+        #[serde(rename = "set")]
+        key: String,
+        value: Payload,
+        #[serde(rename = "if", skip_serializing_if = "Option::is_none")]
+        expected: Option<u64>,
+        /// The key goes with the writing session's membership, and nobody else writes it meanwhile.
+        #[serde(skip_serializing_if = "is_false")]
+        owned: bool,
+    },
+    Delete {
+        #[serde(rename = "delete")]
+        key: String,
+        #[serde(rename = "if", skip_serializing_if = "Option::is_none")]
+        expected: Option<u64>,
+    },
+}
+
+impl StateOp {
+    #[must_use]
+    pub fn key(&self) -> &str {
+        match self {
+            StateOp::Set { key, .. } | StateOp::Delete { key, .. } => key,
+        }
+    }
+
+    #[must_use]
+    pub fn expected(&self) -> Option<u64> {
+        match self {
+            StateOp::Set { expected, .. } | StateOp::Delete { expected, .. } => *expected,
+        }
+    }
 }
 
 /// Names those who may see a publication: the union, ≤ 100 together, unknown ones ignored.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct To {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

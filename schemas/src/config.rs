@@ -27,6 +27,9 @@ pub struct Config {
     /// Whether `?token=` is read. Off by default: addresses end up in logs.
     #[serde(default)]
     pub query_token: bool,
+    /// How a room knows what a connection has not received.
+    #[serde(default)]
+    pub acks: Acks,
     pub kinds: BTreeMap<KindName, KindConfig>,
 }
 
@@ -45,6 +48,17 @@ pub struct KindConfig {
     pub flush_ms: u64,
     #[serde(default)]
     pub limits: KindLimits,
+    #[serde(default)]
+    pub rates: Rates,
+    /// How long a publish may be repeated under its `key`.
+    #[serde(default = "key_window", rename = "key_window", deserialize_with = "duration")]
+    pub key_window_ms: u64,
+    /// A vacant room that nothing touched for so long is idle.
+    #[serde(default = "idle_after", rename = "idle_after", deserialize_with = "duration")]
+    pub idle_after_ms: u64,
+    /// A vacant room that nothing touched for so long is deleted, with all it stored.
+    #[serde(default = "expire_after", rename = "expire_after", deserialize_with = "duration")]
+    pub expire_after_ms: u64,
     /// What those without a token may do where `access` is `public`.
     #[serde(default = "default_capabilities")]
     pub default_capabilities: Capabilities,
@@ -58,9 +72,88 @@ impl Default for KindConfig {
             presence: PresenceConfig::default(),
             flush_ms: 0,
             limits: KindLimits::default(),
+            rates: Rates::default(),
+            key_window_ms: key_window(),
+            idle_after_ms: idle_after(),
+            expire_after_ms: expire_after(),
             default_capabilities: default_capabilities(),
         }
     }
+}
+
+/// Whether clients are asked to say how much they have handled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Acks {
+    /// Only where the platform does not tell what is unsent (`bufferedAmount`).
+    #[default]
+    Auto,
+    Always,
+}
+
+/// What one connection may ask for. Over it a request is `rate_limited`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rates {
+    /// Publishes, edits, removals and reactions; `None` for no bound.
+    #[serde(deserialize_with = "rate")]
+    pub publish: Option<Rate>,
+    /// All else, but for `ack`, `auth`, `hello` and `leave`.
+    #[serde(deserialize_with = "rate")]
+    pub request: Option<Rate>,
+}
+
+impl Default for Rates {
+    fn default() -> Self {
+        let rate = |(per_second, burst)| Some(Rate { per_second, burst });
+        Rates { publish: rate(limits::PUBLISH_RATE_DEFAULT), request: rate(limits::REQUEST_RATE_DEFAULT) }
+    }
+}
+
+impl Rates {
+    pub const OFF: Rates = Rates { publish: None, request: None };
+}
+
+/// So many a second, and so many at once after a pause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    pub per_second: u32,
+    pub burst: u32,
+}
+
+/// `[50, 100]` or `"off"`.
+fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Rate>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Numbers(u32, u32),
+        Word(String),
+    }
+    match Written::deserialize(deserializer) {
+        Ok(Written::Numbers(per_second, burst))
+            if (1..=RATE_MAX).contains(&per_second) && (1..=RATE_MAX).contains(&burst) =>
+        {
+            Ok(Some(Rate { per_second, burst }))
+        }
+        Ok(Written::Word(word)) if word == "off" => Ok(None),
+        _ => Err(de::Error::custom(format!(
+            "is not [a second, burst], both 1 to {RATE_MAX}, such as [50, 100], nor \"off\""
+        ))),
+    }
+}
+
+const RATE_MAX: u32 = 100_000;
+
+fn key_window() -> u64 {
+    limits::KEY_WINDOW_DEFAULT_MS
+}
+
+fn idle_after() -> u64 {
+    limits::IDLE_AFTER_DEFAULT_MS
+}
+
+fn expire_after() -> u64 {
+    limits::EXPIRE_AFTER_DEFAULT_MS
 }
 
 /// Who may come in.
@@ -168,6 +261,7 @@ impl Config {
         let config: Config = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
             ConfigError { path: error.path().to_string(), message: error.inner().to_string() }
         })?;
+        deserializer.end().map_err(|error| mistake("", error.to_string()))?;
         config.check()?;
         Ok(config)
     }
@@ -186,6 +280,8 @@ impl Config {
         self.kinds.iter().try_for_each(|(name, kind)| kind.check(name))
     }
 }
+
+const TEN_YEARS_MS: u64 = 3_650 * 24 * 60 * 60 * 1000;
 
 impl KindConfig {
     fn check(&self, name: &KindName) -> Result<(), ConfigError> {
@@ -210,6 +306,9 @@ impl KindConfig {
         )?;
         within("flush", self.flush_ms, 0, 60_000)?;
         within("presence.grace", self.presence.grace_ms, 0, 24 * 60 * 60 * 1000)?;
+        within("key_window", self.key_window_ms, 1_000, limits::KEY_WINDOW_HARD_MS)?;
+        within("idle_after", self.idle_after_ms, 1_000, TEN_YEARS_MS)?;
+        within("expire_after", self.expire_after_ms, self.idle_after_ms, TEN_YEARS_MS)?;
         within("log.count", self.log.count, 0, 100_000_000)
     }
 }

@@ -35,6 +35,9 @@ pub struct PublishBody {
     pub to: Option<To>,
     #[serde(default)]
     pub ephemeral: bool,
+    /// As the header `Idempotency-Key`.
+    #[serde(default)]
+    pub key: Option<String>,
     /// In whose name a backend publishes; absent: no `from`.
     #[serde(default)]
     pub from: Option<FromBody>,
@@ -75,6 +78,8 @@ pub enum RoomCall {
     Publish(PublishCall),
     Messages { before: Option<Offset>, after: Option<Offset>, limit: u32, tags: Vec<String>, reader: Reader },
     Members { cursor: Option<String>, limit: u32 },
+    Info,
+    Delete,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -85,6 +90,21 @@ pub struct PublishCall {
     pub to: Option<To>,
     pub ephemeral: bool,
     pub author: Option<Author>,
+    pub key: Option<ScopedKey>,
+}
+
+/// An idempotency key and whose it is: keys of different users and API keys do not meet.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ScopedKey {
+    pub scope: KeyScope,
+    pub key: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum KeyScope {
+    User(UserId),
+    /// The id of an API key, which is no secret.
+    ApiKey(String),
 }
 
 /// On whose behalf history is read: publications with `to` are for their audience.

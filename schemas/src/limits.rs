@@ -72,3 +72,50 @@ pub const EXPIRY_SLOT_MS: u64 = 30_000;
 pub const POSITION_WITH_BATCH: u64 = 256;
 /// A connection that so many publications were withheld from gets `position` alone.
 pub const POSITION_ALONE: u64 = 1_000;
+
+/// A publish's `key`, in bytes.
+pub const KEY_BYTES_MAX: usize = 128;
+/// How long a key is remembered, by default.
+pub const KEY_WINDOW_DEFAULT_MS: u64 = 5 * 60 * 1000;
+pub const KEY_WINDOW_HARD_MS: u64 = 24 * 60 * 60 * 1000;
+/// Keys that a room remembers; beyond it the oldest are forgotten.
+pub const KEYS_MAX: u64 = 100_000;
+/// An ephemeral's `conflate`, in bytes.
+pub const CONFLATE_BYTES_MAX: usize = 64;
+/// A reaction's name, in bytes.
+pub const REACTION_BYTES_MAX: usize = 32;
+/// Different reactions to one publication.
+pub const REACTIONS_MAX: usize = 64;
+/// Users listed with a reaction.
+pub const REACTION_USERS_MAX: u32 = 20;
+
+pub const STATE_KEY_BYTES_MAX: usize = 128;
+pub const STATE_VALUE_BYTES_MAX: usize = 16 * 1024;
+/// Keys of a room's shared state.
+pub const STATE_KEYS_MAX: usize = 1_000;
+/// Keys and values of a room's shared state, together.
+pub const STATE_BYTES_MAX: usize = 1024 * 1024;
+/// Operations in one request.
+pub const STATE_OPS_MAX: usize = 100;
+
+/// Publishes (edits, removals and reactions among them) a second and connection, and the burst.
+pub const PUBLISH_RATE_DEFAULT: (u32, u32) = (50, 100);
+/// Other requests a second and connection, and the burst.
+pub const REQUEST_RATE_DEFAULT: (u32, u32) = (20, 40);
+/// A room is put to sleep after so long without an event.
+pub const SLEEPS_AFTER_MS: u64 = 10_000;
+/// Refusals for their rate within [`RATE_REFUSALS_WINDOW_MS`], the last of which closes 3509.
+pub const RATE_REFUSALS_MAX: u32 = 100;
+pub const RATE_REFUSALS_WINDOW_MS: u64 = 10_000;
+
+/// A connection with so many unsent bytes gets no ephemerals.
+pub const UNSENT_DROP_BYTES: u64 = 1024 * 1024;
+/// One with so many is closed 3003.
+pub const UNSENT_CLOSE_BYTES: u64 = 4 * 1024 * 1024;
+/// Where acks are asked for, one is sent after so many frames, or so many bytes.
+pub const ACK_FRAMES: u64 = 64;
+pub const ACK_BYTES: u64 = 256 * 1024;
+
+/// A vacant room that nothing touched for so long is idle, by default; and goes after so long.
+pub const IDLE_AFTER_DEFAULT_MS: u64 = 60 * 60 * 1000;
+pub const EXPIRE_AFTER_DEFAULT_MS: u64 = 90 * 24 * 60 * 60 * 1000;

@@ -44,6 +44,12 @@ impl Offset {
         Offset(self.0.saturating_sub(count))
     }
 
+    /// The offset `count` places after this one, or the last there is.
+    #[must_use]
+    pub fn ahead(self, count: u64) -> Offset {
+        Offset(self.0.saturating_add(count).min(INTEGER_MAX))
+    }
+
     /// How many publications lie in `(earlier, self]`.
     #[must_use]
     pub fn since(self, earlier: Offset) -> u64 {

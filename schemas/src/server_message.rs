@@ -1,6 +1,6 @@
 //! Server → client.
 
-use alloc::{boxed::Box, string::String, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeMap, string::String, vec::Vec};
 
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +21,7 @@ pub enum ServerMessage {
     Position { offset: Offset },
     Presence(PresenceDiff),
     Occupancy(Occupancy),
+    State(StateChange),
     Reply(Reply),
     Error(RequestError),
     Expiring { expires_at: u64 },
@@ -54,6 +55,8 @@ pub struct Welcome {
     #[cfg_attr(feature = "ts", ts(optional))]
     pub members_next: Option<String>,
     pub occupancy: Occupancy,
+    #[serde(default)]
+    pub state: StateSnapshot,
     /// The whole subscription: the token's tags and those asked for.
     #[serde(default)]
     pub tags: Vec<String>,
@@ -73,6 +76,13 @@ pub struct WelcomeLimits {
     pub presence_bytes: u32,
     pub tags: u32,
     pub frame_bytes: u32,
+    /// How long a publish may be repeated under its `key`, in milliseconds.
+    #[serde(default)]
+    #[cfg_attr(feature = "ts", ts(type = "number"))]
+    pub key_window_ms: u64,
+    /// The server cannot see what is unsent: it wants `ack` every 64 frames or 256 KiB.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub ack: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,7 +97,7 @@ pub enum RecoveryFailure {
     NoLog,
 }
 
-/// One entry of the log.
+/// One entry of the log. In history it is folded: publications that refer to it are applied to it, and not listed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Publication {
@@ -99,13 +109,131 @@ pub struct Publication {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "ts", ts(optional))]
     pub from: Option<Author>,
+    /// `message`, `edit`, `remove`, `react`, or the application's own.
     #[serde(rename = "type")]
     pub kind: String,
-    #[cfg_attr(feature = "ts", ts(type = "unknown"))]
-    pub data: Payload,
+    /// Absent where it was erased. Of a `remove` it is `null`, of a `react` `{name, on}`.
+    #[serde(default, deserialize_with = "crate::payload::present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ts", ts(optional, type = "unknown"))]
+    pub data: Option<Payload>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "ts", ts(optional, as = "Option<Vec<String>>"))]
     pub tags: Vec<String>,
+    /// The publication that an `edit`, `remove` or `react` is about.
+    #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub refers: Option<Offset>,
+    /// What it said was taken back and erased.
+    #[serde(default, skip_serializing_if = "is_false")]
+    #[cfg_attr(feature = "ts", ts(optional, as = "Option<bool>"))]
+    pub removed: bool,
+    /// In history: `data` is what this edit made of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub edited: Option<Edited>,
+    /// In history: who reacted, by the reaction's name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(feature = "ts", ts(optional, as = "Option<BTreeMap<String, Reaction>>"))]
+    pub reactions: BTreeMap<String, Reaction>,
+}
+
+/// The last edit of a publication.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Edited {
+    pub offset: Offset,
+    /// Milliseconds since 1970.
+    #[cfg_attr(feature = "ts", ts(type = "number"))]
+    pub time: u64,
+}
+
+/// One reaction to a publication.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Reaction {
+    /// How many users.
+    pub count: u32,
+    /// The first of them, ≤ 20.
+    pub users: Vec<UserId>,
+}
+
+/// Shared state as it stands: one counter a room, which every write moves; a key's version is the counter after its
+/// last write.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct StateSnapshot {
+    #[cfg_attr(feature = "ts", ts(type = "number"))]
+    pub version: u64,
+    #[serde(default)]
+    pub entries: BTreeMap<String, StateEntry>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct StateEntry {
+    #[cfg_attr(feature = "ts", ts(type = "unknown"))]
+    pub value: Payload,
+    #[cfg_attr(feature = "ts", ts(type = "number"))]
+    pub version: u64,
+    /// The session whose membership the key goes with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub owner: Option<PublicSession>,
+}
+
+/// What became of shared state: the last write of each key since the snapshot or change before, by version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct StateChange {
+    #[cfg_attr(feature = "ts", ts(type = "number"))]
+    pub version: u64,
+    pub ops: Vec<StateWrite>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(untagged))]
+#[serde(untagged, try_from = "WriteFields")]
+pub enum StateWrite {
+    Set {
+        #[serde(rename = "set")]
+        key: String,
+        #[cfg_attr(feature = "ts", ts(type = "unknown"))]
+        value: Payload,
+        #[cfg_attr(feature = "ts", ts(type = "number"))]
+        version: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "ts", ts(optional))]
+        owner: Option<PublicSession>,
+    },
+    Delete {
+        #[serde(rename = "delete")]
+        key: String,
+    },
+}
+
+/// Serde reads untagged enums by way of a buffer that holds no raw JSON.
+#[derive(Deserialize)]
+struct WriteFields {
+    set: Option<String>,
+    delete: Option<String>,
+    #[serde(default, deserialize_with = "crate::payload::present")]
+    value: Option<Payload>,
+    version: Option<u64>,
+    owner: Option<PublicSession>,
+}
+
+impl TryFrom<WriteFields> for StateWrite {
+    type Error = &'static str;
+
+    fn try_from(fields: WriteFields) -> Result<StateWrite, Self::Error> {
+        match fields {
+            WriteFields { set: Some(key), value: Some(value), version: Some(version), owner, .. } => {
+                Ok(StateWrite::Set { key, value, version, owner })
+            }
+            WriteFields { delete: Some(key), .. } => Ok(StateWrite::Delete { key }),
+            _ => Err("a write of state has set, value and version, or delete"),
+        }
+    }
 }
 
 /// Fanned out, never logged.
@@ -211,6 +339,9 @@ pub struct Reply {
 #[serde(untagged)]
 pub enum RequestResult {
     Published(Published),
+    Amended(Amended),
+    State(StateVersion),
+    Room(Box<RoomInfo>),
     History(HistoryPage),
     Members(MembersPage),
     Tags(Tags),
@@ -224,6 +355,83 @@ pub struct Published {
     pub epoch: Epoch,
     pub offset: Offset,
     pub duplicate: bool,
+}
+
+/// What `edit`, `remove` and `react` return: the offset of the publication that says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Amended {
+    pub offset: Offset,
+}
+
+/// What `state` returns: the room's counter after the request's last operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct StateVersion {
+    #[cfg_attr(feature = "ts", ts(type = "number"))]
+    pub version: u64,
+}
+
+/// Where a room stands in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LifecycleState {
+    /// Nothing is stored.
+    Fresh,
+    /// It has members.
+    Occupied,
+    /// The last member left.
+    Vacant,
+    /// Vacant, and untouched for the kind's `idle_after`.
+    Idle,
+}
+
+/// A room as a backend sees it. Times in milliseconds since 1970.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomInfo {
+    pub room: RoomName,
+    pub kind: String,
+    pub lifecycle: LifecycleState,
+    /// When that state began; absent while fresh, as are the two below.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<u64>,
+    /// When it was last written to while vacant, or last vacated: to the minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active_at: Option<u64>,
+    pub occupancy: Occupancy,
+    pub connections: u32,
+    /// Absent where no log is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<LogInfo>,
+    pub state: StateInfo,
+    /// What the room waits for, and when.
+    pub timers: Vec<TimerInfo>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogInfo {
+    /// Absent until the room is first used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<Epoch>,
+    /// Recovery and history reach back to what is above it.
+    pub floor: Offset,
+    pub head: Offset,
+    pub bytes: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateInfo {
+    pub version: u64,
+    pub keys: u32,
+    pub bytes: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimerInfo {
+    pub name: String,
+    pub at: u64,
 }
 
 /// Ascending, whichever way it was asked for.
@@ -316,4 +524,9 @@ pub enum NoticeCode {
     /// The room was rebuilt after a fault: what was not answered has an unknown outcome.
     Restarted,
     EphemeralsDropped,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's `skip_serializing_if` passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !*value
 }

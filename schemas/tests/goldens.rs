@@ -1,18 +1,19 @@
 //! The wire in bytes. A golden that changes is a break for clients in the field: add fields, never change these.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use schemas::{
     Capabilities, ClientMessage, Codec, ConnectionId, Epoch, Frame, Offset, Payload, PublicSession, RoomName,
     ServerMessage, Session, UserId,
-    client_message::{Hello, History, Members, Publish, To},
+    client_message::{Hello, History, Members, Publish, StateOp, To},
     codec::{decode_client, decode_server, encode, join},
     codes::{AfterClose, CloseCode, ErrorCode},
     position::Position,
     server_message::{
-        Author, Ephemeral, HistoryPage, LeaveReason, Left, Member, MembersPage, NoticeCode, Occupancy,
-        PresenceDiff, Publication, Published, RecoveryFailure, Reply, RequestError, RequestResult, Tags,
-        Welcome, WelcomeLimits,
+        Amended, Author, Edited, Ephemeral, HistoryPage, LeaveReason, Left, Member, MembersPage, NoticeCode,
+        Occupancy, PresenceDiff, Publication, Published, Reaction, RecoveryFailure, Reply, RequestError,
+        RequestResult, StateChange, StateEntry, StateSnapshot, StateVersion, StateWrite, Tags, Welcome,
+        WelcomeLimits,
     },
 };
 
@@ -48,40 +49,76 @@ fn publication() -> Publication {
         time: 1_800_000_000_001,
         from: Some(Author { user: user(), session: Some(session()), info: None }),
         kind: "message".into(),
-        data: json(r#"{"text":"hé"}"#),
+        data: Some(json(r#"{"text":"hé"}"#)),
         tags: vec!["red".into()],
+        refers: None,
+        removed: false,
+        edited: None,
+        reactions: BTreeMap::new(),
     }
+}
+
+fn epoch() -> Epoch {
+    Epoch::new(0x0123_4567_89ab_cdef)
+}
+
+fn entry() -> StateEntry {
+    StateEntry { value: json("[1]"), version: 4, owner: Some(session()) }
+}
+
+fn welcome() -> ServerMessage {
+    ServerMessage::Welcome(Box::new(Welcome {
+        connection: ConnectionId::new(255),
+        session: session(),
+        user: user(),
+        room: RoomName::parse("chat:lobby").expect("a room"),
+        kind: "chat".into(),
+        epoch: epoch(),
+        offset: offset(7),
+        recovered: false,
+        reason: Some(RecoveryFailure::TooFarBehind),
+        publications: vec![publication()],
+        members: Some(vec![member()]),
+        members_next: Some("next".into()),
+        occupancy: Occupancy { members: 1, users: 1 },
+        state: StateSnapshot { version: 5, entries: [("cursor".to_owned(), entry())].into() },
+        tags: vec!["red".into()],
+        limits: WelcomeLimits {
+            payload_bytes: 65_536,
+            presence_bytes: 2_048,
+            tags: 32,
+            frame_bytes: 1_114_112,
+            key_window_ms: 300_000,
+            ack: true,
+        },
+        server_time: 1_800_000_000_002,
+        expires_at: Some(1_800_000_100_000),
+    }))
 }
 
 fn server_messages() -> Vec<ServerMessage> {
     let reply = |result| ServerMessage::Reply(Reply { id: 3, result });
-    let epoch = Epoch::new(0x0123_4567_89ab_cdef);
+    let epoch = epoch();
     vec![
-        ServerMessage::Welcome(Box::new(Welcome {
-            connection: ConnectionId::new(255),
-            session: session(),
-            user: user(),
-            room: RoomName::parse("chat:lobby").expect("a room"),
-            kind: "chat".into(),
-            epoch,
-            offset: offset(7),
-            recovered: false,
-            reason: Some(RecoveryFailure::TooFarBehind),
-            publications: vec![publication()],
-            members: Some(vec![member()]),
-            members_next: Some("next".into()),
-            occupancy: Occupancy { members: 1, users: 1 },
-            tags: vec!["red".into()],
-            limits: WelcomeLimits {
-                payload_bytes: 65_536,
-                presence_bytes: 2_048,
-                tags: 32,
-                frame_bytes: 1_114_112,
-            },
-            server_time: 1_800_000_000_002,
-            expires_at: Some(1_800_000_100_000),
-        })),
-        ServerMessage::Publication(Publication { data: Payload::Bytes(vec![1, 2, 255]), ..publication() }),
+        welcome(),
+        ServerMessage::Publication(Publication {
+            data: Some(Payload::Bytes(vec![1, 2, 255])),
+            ..publication()
+        }),
+        ServerMessage::Publication(Publication {
+            kind: "edit".into(),
+            refers: Some(offset(3)),
+            ..publication()
+        }),
+        ServerMessage::Publication(Publication { data: None, removed: true, ..publication() }),
+        ServerMessage::State(StateChange {
+            version: 6,
+            ops: vec![
+                StateWrite::Set { key: "a".into(), value: json("null"), version: 5, owner: None },
+                StateWrite::Set { key: "b".into(), value: json("2"), version: 4, owner: Some(session()) },
+                StateWrite::Delete { key: "c".into() },
+            ],
+        }),
         ServerMessage::Ephemeral(Ephemeral {
             time: 5,
             from: None,
@@ -99,7 +136,11 @@ fn server_messages() -> Vec<ServerMessage> {
         reply(RequestResult::Published(Published { epoch, offset: offset(8), duplicate: false })),
         reply(RequestResult::History(HistoryPage {
             epoch,
-            messages: vec![publication()],
+            messages: vec![Publication {
+                edited: Some(Edited { offset: offset(9), time: 1_800_000_000_003 }),
+                reactions: [("👍".to_owned(), Reaction { count: 21, users: vec![user()] })].into(),
+                ..publication()
+            }],
             next: Some(offset(7)),
         })),
         reply(RequestResult::Members(MembersPage {
@@ -109,6 +150,8 @@ fn server_messages() -> Vec<ServerMessage> {
             connections: 2,
         })),
         reply(RequestResult::Tags(Tags { tags: vec!["red".into()], offset: offset(7) })),
+        reply(RequestResult::Amended(Amended { offset: offset(9) })),
+        reply(RequestResult::State(StateVersion { version: 6 })),
         reply(RequestResult::Done {}),
         ServerMessage::Error(RequestError::invalid(Some(3), "tags[1]", "is 1 to 64 bytes")),
         ServerMessage::Error(RequestError::new(None, ErrorCode::Unavailable, "later")),
@@ -139,6 +182,8 @@ fn client_messages() -> Vec<ClientMessage> {
             ephemeral: true,
             echo: false,
             kind: Some("note".into()),
+            key: None,
+            conflate: Some("cursor".into()),
         }),
         ClientMessage::Publish(Publish {
             id: Some(1),
@@ -148,6 +193,8 @@ fn client_messages() -> Vec<ClientMessage> {
             ephemeral: false,
             echo: true,
             kind: None,
+            key: Some("k-1".into()),
+            conflate: None,
         }),
         ClientMessage::Presence { id: 2, data: json("{}") },
         ClientMessage::Subscribe { id: 3, tags: vec!["red".into()] },
@@ -160,6 +207,18 @@ fn client_messages() -> Vec<ClientMessage> {
             tags: vec![],
         }),
         ClientMessage::Members(Members { id: 6, cursor: Some("next".into()), limit: 100 }),
+        ClientMessage::Edit { id: 8, offset: offset(3), data: json("2") },
+        ClientMessage::Remove { id: 9, offset: offset(3) },
+        ClientMessage::React { id: 10, offset: offset(3), name: "👍".into(), on: true },
+        ClientMessage::State {
+            id: 11,
+            ops: vec![
+                StateOp::Set { key: "a".into(), value: json("null"), expected: Some(0), owned: true },
+                StateOp::Set { key: "b".into(), value: json("1"), expected: None, owned: false },
+                StateOp::Delete { key: "c".into(), expected: Some(3) },
+            ],
+        },
+        ClientMessage::Ack { frames: 64 },
         ClientMessage::Leave { id: 7 },
     ]
 }
@@ -307,6 +366,13 @@ fn r_frame_7_a_missing_or_excessive_field_is_named() {
         (r#"{"t":"hello"}"#, "session"),
         (r#"{"t":"hello","session":"session-1","rewind":201}"#, "rewind"),
         (r#"{"t":"subscribe","id":1}"#, "tags"),
+        (r#"{"t":"edit","id":1,"offset":1}"#, "data"),
+        (r#"{"t":"remove","id":1}"#, "offset"),
+        (r#"{"t":"react","id":1,"offset":1,"name":"x"}"#, "on"),
+        (r#"{"t":"state","id":1}"#, "ops"),
+        (r#"{"t":"state","id":1,"ops":[{"set":"a"}]}"#, "ops[0].value"),
+        (r#"{"t":"state","id":1,"ops":[{"delete":"a"},{"set":"a","delete":"b","value":1}]}"#, "ops[1]"),
+        (r#"{"t":"ack"}"#, "frames"),
     ] {
         let refusal = decode_client(Codec::Json, &Frame::Text(line.into())).remove(0).expect_err(line);
         assert_eq!(refusal.error.code, ErrorCode::InvalidArgument, "{line}");

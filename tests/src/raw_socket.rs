@@ -5,7 +5,7 @@ use crate::DEADLINE;
 use anyhow::{Context as _, Result, bail, ensure};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 /// A frame as it came: its opcode and unmasked content.
@@ -30,7 +30,24 @@ pub struct RawSocket {
 impl RawSocket {
     /// Upgrades at `authority` with `headers` added to what RFC 6455 asks for.
     pub async fn upgrade(authority: &str, path: &str, headers: &[(&str, &str)]) -> Result<RawSocket> {
-        let mut stream = TcpStream::connect(authority).await.context("connect")?;
+        let stream = TcpStream::connect(authority).await.context("connect")?;
+        RawSocket::upgrade_on(stream, authority, path, headers).await
+    }
+
+    /// As [`RawSocket::upgrade`], on a connection that takes in little until it is read.
+    pub async fn upgrade_narrow(authority: &str, path: &str, headers: &[(&str, &str)]) -> Result<RawSocket> {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_recv_buffer_size(16_384)?;
+        let stream = socket.connect(authority.parse().context("an address")?).await.context("connect")?;
+        RawSocket::upgrade_on(stream, authority, path, headers).await
+    }
+
+    async fn upgrade_on(
+        mut stream: TcpStream,
+        authority: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<RawSocket> {
         stream.set_nodelay(true)?;
         let mut head = format!(
             "GET {path} HTTP/1.1\r\nHost: {authority}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\

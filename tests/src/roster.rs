@@ -13,6 +13,7 @@ pub fn roster(seen: &[Value]) -> Result<Roster> {
     for message in seen {
         match message["t"].as_str() {
             Some("welcome") => {
+                roster.clear();
                 for member in list(message, "members") {
                     roster.insert(session_of(member)?, member.clone());
                 }

@@ -1,7 +1,7 @@
 //! A real workerd on a data directory of its own, and what a test asks of it.
 
 use crate::client::{Client, Upgrade};
-use crate::config::overlay;
+use crate::config::{Rates, overlay};
 use crate::http::Call;
 use crate::keys;
 use crate::observer::History;
@@ -22,33 +22,61 @@ const ROOM_CLASS: &str = "Room";
 #[derive(Debug)]
 pub struct Server {
     workerd: Option<Workerd>,
+    build: PathBuf,
     directory: TempDir,
     authority: String,
 }
 
 impl Server {
-    /// With the configuration as it is shipped.
+    /// With the configuration as it is shipped, but without bounds on rates.
     pub async fn start() -> Result<Server> {
         Server::with("").await
     }
 
-    /// With `changes` (TOML relative to `[vars.roomcast]`) laid over the shipped configuration.
+    /// With `changes` (TOML relative to `[vars.roomcast]`) laid over the shipped configuration, and without bounds
+    /// on rates where they set none.
     pub async fn with(changes: &str) -> Result<Server> {
-        let directory = tempfile::Builder::new().prefix("roomcast-test-").tempdir()?;
+        let mut server = Server::prepared(changes)?;
+        server.start_again(0).await?;
+        Ok(server)
+    }
+
+    /// With `changes` laid over the shipped configuration, whose rates bind.
+    pub async fn with_rates(changes: &str) -> Result<Server> {
+        let mut server = Server::not_started(build_directory()?, changes, Rates::AsShipped)?;
+        server.start_again(0).await?;
+        Ok(server)
+    }
+
+    /// As [`Server::with`], on the module that has faults on command.
+    pub async fn with_faults(changes: &str) -> Result<Server> {
+        let mut server = Server::not_started(faults_directory()?, changes, Rates::Off)?;
+        server.start_again(0).await?;
+        Ok(server)
+    }
+
+    /// As [`Server::with`], not started yet: its data directory may be filled first.
+    pub fn prepared(changes: &str) -> Result<Server> {
+        Server::not_started(build_directory()?, changes, Rates::Off)
+    }
+
+    fn not_started(build: PathBuf, changes: &str, rates: Rates) -> Result<Server> {
+        let mut directory = tempfile::Builder::new();
+        // For a look at workerd.log and the databases afterwards.
+        directory.prefix("roomcast-test-").disable_cleanup(std::env::var_os("ROOMCAST_TEST_KEEP").is_some());
+        let directory = directory.tempdir()?;
         let shipped = repository().join("wrangler.toml");
         let shipped =
             std::fs::read_to_string(&shipped).with_context(|| format!("read {}", shipped.display()))?;
-        std::fs::write(directory.path().join("wrangler.toml"), overlay(&shipped, changes)?)?;
-        let mut server = Server { workerd: None, directory, authority: String::new() };
-        server.start_again(0).await?;
-        Ok(server)
+        std::fs::write(directory.path().join("wrangler.toml"), overlay(&shipped, changes, rates)?)?;
+        Ok(Server { workerd: None, build, directory, authority: String::new() })
     }
 
     /// Starts on the data that is there; port 0 is any.
     pub async fn start_again(&mut self, port: u16) -> Result<()> {
         ensure!(self.workerd.is_none(), "the server runs");
         let options = Options {
-            build: build_directory()?,
+            build: self.build.clone(),
             config: self.directory.path().join("wrangler.toml"),
             data: self.data(),
             port,
@@ -173,6 +201,15 @@ impl Server {
         Ok(())
     }
 
+    /// Arms a fault (`trap_on_message 1`) in the process of `room`; for [`Server::with_faults`].
+    pub async fn arm(&self, room: &str, fault: &str) -> Result<()> {
+        let answer = self.post(&format!("/dev/fault/{room}")).body(fault.to_owned()).send().await?;
+        // Under load it may strike before its order is confirmed.
+        let is_armed = answer.status == 200 || answer.status >= 500;
+        ensure!(is_armed, "no faults in {}: {}", self.build.display(), answer.text());
+        Ok(())
+    }
+
     /// The databases of all objects that were ever touched.
     pub fn databases(&self) -> Result<BTreeSet<PathBuf>> {
         let mut found = BTreeSet::new();
@@ -215,6 +252,15 @@ impl Server {
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.workerd.as_ref().map(Workerd::pid)
+    }
+
+    /// The memory of the process that is in use, in bytes.
+    pub fn resident_bytes(&self) -> Result<u64> {
+        let pid = self.pid().context("the server runs")?;
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
+        let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().context("VmRSS in kB")?;
+        Ok(kib * 1024)
     }
 
     /// Someone about to connect to `room`; all rights there unless told otherwise.
@@ -329,4 +375,11 @@ pub fn build_directory() -> Result<PathBuf> {
     let module = build.join("worker/index.js");
     ensure!(module.is_file(), "no built gateway at {}: run `cargo xtask build`", build.display());
     Ok(build)
+}
+
+/// The module with faults on command: `faults/` in the build directory, or that directory itself.
+fn faults_directory() -> Result<PathBuf> {
+    let build = build_directory()?;
+    let faults = build.join("faults");
+    Ok(if faults.join("worker/index.js").is_file() { faults } else { build })
 }

@@ -1,5 +1,5 @@
-//! A session that outlives its connections: publishes numbered payloads, reconnects and recovers by itself, never
-//! repeats a publish whose outcome is unknown, and keeps account of everything for the observer.
+//! A session that outlives its connections: publishes numbered payloads, reconnects and recovers by itself, and keeps
+//! account of everything for the observer. A publish whose outcome is unknown is repeated under its key, or never.
 
 use crate::DEADLINE;
 use crate::client::{Client, Upgrade, fresh_session};
@@ -7,7 +7,7 @@ use crate::observer::{Answered, Witness};
 use crate::wire::Codec;
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use tokio::sync::watch;
 use tokio::time::{Duration, Instant};
 
@@ -29,6 +29,8 @@ pub struct Talker {
     pub codec: Codec,
     /// Publishes that wait for their reply at any time; 0 only listens.
     pub in_flight_max: usize,
+    /// Whether its publishes carry a key, under which they are repeated until they are answered.
+    pub keyed: bool,
 }
 
 /// What a talker did and saw.
@@ -36,6 +38,10 @@ pub struct Talker {
 pub struct Account {
     pub witness: Witness,
     pub answered: Vec<Answered>,
+    /// Publishes that were refused `unavailable`, and not repeated.
+    pub rejected: Vec<Value>,
+    /// Notices that the room was rebuilt after a fault.
+    pub notices: usize,
     /// Connections that got a welcome.
     pub connections: usize,
     /// Welcomes with `recovered: true`.
@@ -49,7 +55,20 @@ struct Run {
     session: String,
     account: Account,
     next: u64,
+    /// To be sent again, under their keys.
+    unsettled: VecDeque<Value>,
 }
+
+/// Requests of one connection.
+#[derive(Default)]
+struct Open {
+    waiting: BTreeMap<u32, Value>,
+    /// Nobody waits for these any longer, but an answer that comes counts.
+    given_up: BTreeMap<u32, Value>,
+}
+
+/// Nothing at all was heard for so long: what was asked may never be answered.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Why a connection's loop ended.
 enum End {
@@ -61,10 +80,17 @@ impl Talker {
     /// Runs until told to wind up and everything is settled.
     pub async fn run(self, mut orders: watch::Receiver<Orders>) -> Result<Account> {
         let witness = Witness::new(&self.name);
-        let account =
-            Account { witness, answered: Vec::new(), connections: 0, recoveries: 0, refusals: Vec::new() };
+        let account = Account {
+            witness,
+            answered: Vec::new(),
+            rejected: Vec::new(),
+            notices: 0,
+            connections: 0,
+            recoveries: 0,
+            refusals: Vec::new(),
+        };
         let session = fresh_session();
-        let mut run = Run { talker: self, session, account, next: 0 };
+        let mut run = Run { talker: self, session, account, next: 0, unsettled: VecDeque::new() };
         loop {
             let client = run.connect(&mut orders).await?;
             match run.converse(client, &mut orders).await? {
@@ -118,46 +144,82 @@ impl Run {
     }
 
     async fn converse(&mut self, mut client: Client, orders: &mut watch::Receiver<Orders>) -> Result<End> {
-        let mut open = BTreeMap::new();
+        let mut open = Open::default();
         loop {
             let wind_up = orders.borrow().wind_up;
-            if wind_up && open.is_empty() {
+            if wind_up && open.waiting.is_empty() && self.unsettled.is_empty() {
                 return Ok(End::Settled);
             }
-            while !wind_up && open.len() < self.talker.in_flight_max {
-                let data = json!(format!("{}-{}", self.talker.name, self.next));
-                self.next += 1;
+            while open.waiting.len() < self.talker.in_flight_max {
+                let Some(data) = self.next_payload(wind_up) else { break };
                 let id = client.next_id();
-                open.insert(id, data.clone());
-                if client.send(&json!({ "t": "publish", "id": id, "data": data })).await.is_err() {
+                open.waiting.insert(id, data.clone());
+                let mut publish = json!({ "t": "publish", "id": id, "data": data });
+                if self.talker.keyed {
+                    publish["key"] = data;
+                }
+                if client.send(&publish).await.is_err() {
+                    self.give_up(&mut open);
                     return Ok(End::Lost);
                 }
             }
             let message = tokio::select! {
-                message = client.next_message() => message,
+                message = client.next_message() => message?,
                 changed = orders.changed() => {
                     changed.context("whoever gives the orders is gone")?;
                     continue;
                 }
+                () = tokio::time::sleep(PATIENCE), if !open.waiting.is_empty() => {
+                    self.give_up(&mut open);
+                    continue;
+                }
             };
-            match message? {
-                Some(message) => self.take(&mut open, &message)?,
-                None => return Ok(End::Lost),
+            let Some(message) = message else {
+                self.give_up(&mut open);
+                return Ok(End::Lost);
+            };
+            self.take(&mut open, &message)?;
+            if message["t"] == "notice" && message["code"] == "restarted" {
+                self.account.notices += 1;
+                self.give_up(&mut open);
             }
         }
     }
 
-    /// Notes any message; `open` are the requests of this connection that wait for an answer.
-    fn take(&mut self, open: &mut BTreeMap<u32, Value>, message: &Value) -> Result<()> {
+    fn next_payload(&mut self, wind_up: bool) -> Option<Value> {
+        if let Some(again) = self.unsettled.pop_front() {
+            return Some(again);
+        }
+        let number = (!wind_up).then_some(self.next)?;
+        self.next += 1;
+        Some(json!(format!("{}-{number}", self.talker.name)))
+    }
+
+    /// What waits for an answer has an unknown outcome.
+    fn give_up(&mut self, open: &mut Open) {
+        let waiting = std::mem::take(&mut open.waiting);
+        if self.talker.keyed {
+            self.unsettled.extend(waiting.values().cloned());
+        }
+        open.given_up.extend(waiting);
+    }
+
+    fn take(&mut self, open: &mut Open, message: &Value) -> Result<()> {
         self.account.witness.saw(message);
         let answer_to = message["id"].as_u64().and_then(|id| u32::try_from(id).ok());
-        let Some(data) = answer_to.and_then(|id| open.remove(&id)) else {
-            return Ok(());
-        };
-        if message["t"] != "reply" {
+        let Some(id) = answer_to else { return Ok(()) };
+        let waited = open.waiting.remove(&id);
+        let is_repeated = waited.is_none();
+        let Some(data) = waited.or_else(|| open.given_up.remove(&id)) else { return Ok(()) };
+        if message["t"] == "reply" {
+            self.account.answered.push(Answered::new(data, &message["result"])?);
+        } else if message["code"] != "unavailable" {
             bail!("{}: the publish of {data} was refused: {message}", self.talker.name);
+        } else if !self.talker.keyed {
+            self.account.rejected.push(data);
+        } else if !is_repeated {
+            self.unsettled.push_back(data);
         }
-        self.account.answered.push(Answered::new(data, &message["result"])?);
         Ok(())
     }
 }

@@ -58,7 +58,7 @@ async fn r_hello_1_a_connection_that_only_pings_is_closed_for_want_of_a_hello() 
     let server = Server::start().await?;
     let mut mute = server.visit("chat:mute", "ann").connect().await?;
     mute.ping().await?;
-    assert_eq!(mute.closed().await?.code, 3500);
+    assert_eq!(mute.closed().await?.code, 3002);
     Ok(())
 }
 
@@ -68,7 +68,7 @@ async fn r_hello_1_a_connection_that_only_pings_is_closed_for_want_of_a_hello() 
 async fn r_hello_1_a_connection_that_sends_nothing_at_all_is_closed_in_bounded_time() -> Result<()> {
     let server = Server::start().await?;
     let mut silent = server.visit("chat:silent", "ann").connect().await?;
-    assert_eq!(silent.closed_within(LIMIT).await?.code, 3500);
+    assert_eq!(silent.closed_within(LIMIT).await?.code, 3002);
     Ok(())
 }
 

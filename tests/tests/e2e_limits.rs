@@ -127,6 +127,7 @@ async fn r_limit_2_a_flood_arrives_whole_in_frames_within_their_bound() -> Resul
         for part in (1..=119).collect::<Vec<u32>>().chunks(17) {
             ann.send_all(&part.iter().map(|n| large(*n)).collect::<Vec<_>>()).await?;
         }
+        ann.answer(119).await?.result()?;
         bob.publication("the last one", |m| m["offset"] == 119).await?;
         let payloads = bob.payloads();
         let numbers: Vec<&str> = payloads.iter().filter_map(|data| data.as_str()?.get(..3)).collect();

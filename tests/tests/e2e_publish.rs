@@ -266,14 +266,7 @@ async fn r_pub_11_what_is_not_served_yet_says_so() -> Result<()> {
     for codec in Codec::BOTH {
         let room = format!("chat:later-{codec:?}");
         let mut ann = server.visit(&room, "ann").codec(codec).rights(json!(["*"])).join().await?;
-        ann.publish(json!("target")).await?;
         for request in [
-            json!({ "t": "publish", "data": 1, "key": "k" }),
-            json!({ "t": "publish", "data": 1, "conflate": "c", "ephemeral": true }),
-            json!({ "t": "edit", "offset": 1, "data": 2 }),
-            json!({ "t": "remove", "offset": 1 }),
-            json!({ "t": "react", "offset": 1, "name": "+1", "on": true }),
-            json!({ "t": "state", "ops": [{ "set": "k", "value": 1 }] }),
             json!({ "t": "call", "method": "m", "args": [] }),
             json!({ "t": "cancel" }),
             json!({ "t": "auth", "token": "x.y.z" }),
@@ -285,7 +278,65 @@ async fn r_pub_11_what_is_not_served_yet_says_so() -> Result<()> {
         }
         ann.publish(json!("fine")).await?;
         ann.published(&json!("fine")).await?;
-        assert_eq!(ann.payloads(), [json!("target"), json!("fine")]);
+        assert_eq!(ann.payloads(), [json!("fine")]);
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn r_pub_12_of_the_ephemerals_of_one_name_that_wait_for_a_flush_the_latest_stands_for_all() -> Result<()>
+{
+    let server = Server::with("kinds.chat.flush = '100ms'").await?;
+    for codec in Codec::BOTH {
+        let room = format!("chat:conflate-{codec:?}");
+        let mut ann = server.visit(&room, "ann").codec(codec).join().await?;
+        let mut bob = server.visit(&room, "bob").codec(codec).join().await?;
+        ann.until_members(&["ann", "bob"]).await?;
+        let cursor = |id: u32, name: &str| json!({ "t": "publish", "id": id, "data": [name, id], "ephemeral": true, "conflate": name });
+        let mut batch: Vec<Value> = (101..=110).map(|id| cursor(id, "mouse")).collect();
+        batch.push(cursor(111, "scroll"));
+        ann.send_all(&batch).await?;
+        for id in 101..=111 {
+            assert_eq!(ann.answer(id).await?.result()?, json!({}), "each is answered");
+        }
+        ann.publish(json!("end")).await?;
+        bob.published(&json!("end")).await?;
+        let ephemerals: Vec<&Value> =
+            bob.seen.iter().filter(|m| m["t"] == "ephemeral").map(|m| &m["data"]).collect();
+        assert_eq!(ephemerals, [&json!(["mouse", 110]), &json!(["scroll", 111])]);
+        let logged = json!({ "t": "publish", "data": 1, "conflate": "mouse" });
+        ann.request(logged).await?.refused("invalid_argument")?;
+        let long = json!({ "t": "publish", "data": 1, "ephemeral": true, "conflate": "x".repeat(65) });
+        ann.request(long).await?.refused("invalid_argument")?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn r_pub_13_a_publication_is_the_same_in_both_codecs_and_in_history() -> Result<()> {
+    let server = Server::start().await?;
+    let mut text = server.visit("chat:same-for-all", "ann").join().await?;
+    let mut pack = server.visit("chat:same-for-all", "bob").codec(Codec::Msgpack).join().await?;
+    let payloads = [
+        json!({ "$bin": "AP8=" }),
+        json!({ "$bin": "AP8=", "more": 1 }),
+        json!({ "deep": [[[null, 1.5e300, -0.0, "\u{2028}"]]], "$bin": 7 }),
+        json!("line\nbreak"),
+        Value::Null,
+    ];
+    for data in &payloads {
+        text.publish(data.clone()).await?;
+        pack.publish(data.clone()).await?;
+    }
+    text.publication("the last", |m| m["offset"] == 10).await?;
+    pack.publication("the last", |m| m["offset"] == 10).await?;
+    let publications =
+        |seen: &[Value]| -> Vec<Value> { seen.iter().filter(|m| m["t"] == "publication").cloned().collect() };
+    assert_eq!(publications(&text.seen), publications(&pack.seen));
+    let expected: Vec<Value> = payloads.iter().flat_map(|data| [data.clone(), data.clone()]).collect();
+    assert_eq!(text.payloads(), expected);
+    let history = server.history("chat:same-for-all").await?;
+    let logged: Vec<Value> = history.publications.into_values().map(|p| p["data"].clone()).collect();
+    assert_eq!(logged, expected);
     Ok(())
 }

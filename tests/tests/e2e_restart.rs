@@ -13,27 +13,29 @@ use tokio::task::JoinSet;
 
 const ROOM: &str = "chat:killed";
 
-/// Rounds of kill -9, each at a step that the load itself decides; `ROOMCAST_KILL_ROUNDS` asks for more.
-const ROUNDS: usize = 6;
+/// Times that the process is killed, each at a step that the load itself decides; `ROOMCAST_KILLS` asks for more.
+const KILLS: usize = 20;
 
-fn rounds() -> usize {
-    std::env::var("ROOMCAST_KILL_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(ROUNDS)
+fn kills() -> usize {
+    std::env::var("ROOMCAST_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(KILLS)
 }
 
 /// Nothing is trimmed while a run is judged.
 const LONG_LOG: &str = "kinds.chat.log.count = 1000000";
 
-async fn talkers(server: &Server, orders: &watch::Receiver<Orders>) -> Result<JoinSet<Result<Account>>> {
+/// So many publishers, every other one with keys, and two who listen; both codecs.
+async fn talkers(
+    server: &Server,
+    orders: &watch::Receiver<Orders>,
+    publishers: usize,
+) -> Result<JoinSet<Result<Account>>> {
     let mut set = JoinSet::new();
-    let kinds = [
-        ("json", Codec::Json, 8),
-        ("pack", Codec::Msgpack, 8),
-        ("listener", Codec::Json, 0),
-        ("listener-pack", Codec::Msgpack, 0),
-    ];
-    for (name, codec, in_flight_max) in kinds {
-        let token = server.mint(name, &json!({ ROOM: ["*"] }), 3600).await?;
-        let talker = Talker { name: name.to_owned(), room: ROOM.to_owned(), token, codec, in_flight_max };
+    for number in 0..publishers + 2 {
+        let name = format!("talker-{number}");
+        let token = server.mint(&name, &json!({ ROOM: ["*"] }), 3600).await?;
+        let in_flight_max = if number < publishers { 4 } else { 0 };
+        let (codec, keyed) = (Codec::BOTH[number % 2], number / 2 % 2 == 0);
+        let talker = Talker { name, room: ROOM.to_owned(), token, codec, in_flight_max, keyed };
         set.spawn(talker.run(orders.clone()));
     }
     Ok(set)
@@ -75,13 +77,13 @@ async fn judge(server: &Server, accounts: Vec<Account>, restarts: usize) -> Resu
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn r_pub_3_kill_9_under_load_loses_no_answered_publish_and_doubles_none() -> Result<()> {
+async fn r_key_3_kill_9_under_32_publishers_loses_no_answered_publish_and_doubles_none() -> Result<()> {
     let mut server = Server::with(LONG_LOG).await?;
     let (send, orders) = watch::channel(Orders { base: server.ws(), wind_up: false });
-    let set = talkers(&server, &orders).await?;
-    let rounds = rounds();
-    for round in 0..rounds {
-        grown(&server, 20 + 13 * (u64::try_from(round)? % 7))
+    let set = talkers(&server, &orders, 32).await?;
+    let kills = kills();
+    for round in 0..kills {
+        grown(&server, 40 + 13 * (u64::try_from(round)? % 7))
             .await
             .with_context(|| format!("round {round}"))?;
         server.kill().await?;
@@ -90,14 +92,14 @@ async fn r_pub_3_kill_9_under_load_loses_no_answered_publish_and_doubles_none() 
     }
     grown(&server, 20).await?;
     send.send_modify(|orders| orders.wind_up = true);
-    judge(&server, finish(set).await?, rounds).await
+    judge(&server, finish(set).await?, kills).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r_life_1_a_graceful_stop_loses_nothing_either() -> Result<()> {
     let mut server = Server::with(LONG_LOG).await?;
     let (send, orders) = watch::channel(Orders { base: server.ws(), wind_up: false });
-    let set = talkers(&server, &orders).await?;
+    let set = talkers(&server, &orders, 4).await?;
     grown(&server, 50).await?;
     server.stop().await?;
     server.start_again(0).await?;

@@ -8,7 +8,7 @@ use crate::wrangler::Wrangler;
 use crate::{bundle, client, fingerprint};
 use anyhow::{Context as _, Result};
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What is built for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub enum Mode {
     Dev,
     /// As it is deployed.
     Release,
+    /// With faults on command, for tests.
+    Faults,
 }
 
 impl Mode {
@@ -25,6 +27,21 @@ impl Mode {
         match self {
             Mode::Dev => "dev",
             Mode::Release => "release",
+            Mode::Faults => "faults",
+        }
+    }
+
+    fn profile(self) -> &'static str {
+        match self {
+            Mode::Dev | Mode::Faults => "dev-wasm",
+            Mode::Release => "release",
+        }
+    }
+
+    fn features(self) -> &'static [&'static str] {
+        match self {
+            Mode::Dev | Mode::Release => &[],
+            Mode::Faults => &["faults"],
         }
     }
 }
@@ -32,9 +49,15 @@ impl Mode {
 /// Everything. Steps whose inputs did not change are skipped.
 pub fn run(mode: Mode) -> Result<()> {
     let _lock = lock()?;
-    gateway(mode)?;
+    gateway(mode, &build_directory())?;
     client::build()?;
     client::demo(mode)
+}
+
+/// The gateway with faults on command, to `build/faults/worker`.
+pub fn faults() -> Result<()> {
+    let _lock = lock()?;
+    gateway(Mode::Faults, &build_directory().join("faults"))
 }
 
 /// One build at a time: they share their folders.
@@ -49,16 +72,16 @@ fn lock() -> Result<File> {
     Ok(lock)
 }
 
-fn gateway(mode: Mode) -> Result<()> {
+fn gateway(mode: Mode, build: &Path) -> Result<()> {
     let krate = Crate {
         package: "gateway",
         host: Host::Worker,
-        profile: if mode == Mode::Dev { "dev-wasm" } else { "release" },
+        profile: mode.profile(),
+        features: mode.features(),
         optimise: (mode == Mode::Release).then_some("-O3"),
     };
     let shim = root().join("gateway/shim.js");
     let config = root().join("wrangler.toml");
-    let build = build_directory();
     let worker = build.join("worker");
     let inputs = fingerprint::of(
         &[gateway_sources(), vec![shim.clone()]].concat(),

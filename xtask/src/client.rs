@@ -38,8 +38,13 @@ pub fn build() -> Result<()> {
 }
 
 fn module() -> Result<()> {
-    let krate =
-        Crate { package: "client-sdk", host: Host::Web, profile: "release-client", optimise: Some("-Oz") };
+    let krate = Crate {
+        package: "client-sdk",
+        host: Host::Web,
+        profile: "release-client",
+        features: &[],
+        optimise: Some("-Oz"),
+    };
     let root = root();
     let mut inputs: Vec<PathBuf> = ["Cargo.toml", "Cargo.lock", ".cargo"].map(|name| root.join(name)).into();
     for package in ["schemas", "client-sdk/core", "client-sdk"] {

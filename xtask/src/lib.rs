@@ -18,6 +18,7 @@ pub mod process;
 pub mod repository;
 pub mod secrets;
 pub mod setup;
+pub mod sim;
 pub mod size;
 pub mod suite;
 pub mod tidy;

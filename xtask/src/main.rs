@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use xtask::build::Mode;
-use xtask::{bench, build, codegen, dev, process, setup, size, suite, tidy};
+use xtask::{bench, build, codegen, dev, process, setup, sim, size, suite, tidy};
 
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", about = "Builds, runs and checks Roomcast")]
@@ -42,6 +42,9 @@ enum Task {
         /// Quickly, for development
         #[arg(long)]
         dev: bool,
+        /// Only the gateway with faults on command, for tests, into build/faults/
+        #[arg(long, conflicts_with = "dev")]
+        faults: bool,
     },
     /// Everything that CI checks
     Test {
@@ -61,6 +64,24 @@ enum Task {
     },
     /// The sizes of what is shipped
     Size,
+    /// Simulated worlds from fresh seeds, until the time is over or one breaks a promise
+    Sim {
+        /// How long; without it and --worlds a minute
+        #[arg(long)]
+        hours: Option<f64>,
+        /// How many worlds at most
+        #[arg(long)]
+        worlds: Option<u64>,
+        /// The first seed; the next ones follow it
+        #[arg(long)]
+        seed: Option<u64>,
+        /// Steps a world
+        #[arg(long)]
+        steps: Option<u32>,
+        /// The result as one line of JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Deliveries a second and latency beside a minimal JavaScript object
     Bench {
         /// For the load generator: `-- --help` tells
@@ -87,7 +108,11 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Dev { port, data, config, no_watch } => {
             dev::run(&dev::Dev { port, data, config, watch: !no_watch })?
         }
-        Task::Build { dev } => {
+        Task::Build { faults: true, .. } => {
+            setup::run()?;
+            build::faults()?;
+        }
+        Task::Build { dev, .. } => {
             setup::run()?;
             build::run(if dev { Mode::Dev } else { Mode::Release })?;
         }
@@ -97,6 +122,9 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Codegen { check: true } => codegen::check()?,
         Task::Codegen { check: false } => codegen::write()?,
         Task::Size => size::run()?,
+        Task::Sim { hours, worlds, seed, steps, json } => {
+            return sim::run(&sim::Sim { hours, worlds, seed, steps, json });
+        }
         Task::Bench { arguments } => bench::run_bench(&arguments)?,
     }
     Ok(ExitCode::SUCCESS)

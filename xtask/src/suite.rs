@@ -25,7 +25,11 @@ const PARTS: [Part; 8] = [
         run: || one(codegen::check()),
     },
     Part { name: "native", about: "scenarios on the cores, the simulation, wire goldens", run: native },
-    Part { name: "build", about: "the release build", run: || one(build_release()) },
+    Part {
+        name: "build",
+        about: "the release build, and one with faults on command",
+        run: || one(build_release()),
+    },
     Part { name: "end-to-end", about: "clients, faults and Chromium on a real workerd", run: end_to_end },
     Part { name: "client", about: "the TypeScript client's own tests", run: client_tests },
     Part {
@@ -135,6 +139,7 @@ fn native() -> Result<Count> {
 
 fn build_release() -> Result<()> {
     build::run(Mode::Release)?;
+    build::faults()?;
     for made in ["worker/index.js", "worker/index_bg.wasm", "demo/index.html", "demo/main.js"] {
         ensure!(build_directory().join(made).exists(), "build/{made} was not built");
     }

@@ -25,6 +25,7 @@ const FEATURES: [&str; 8] = [
 pub struct Crate {
     pub package: &'static str,
     pub profile: &'static str,
+    pub features: &'static [&'static str],
     /// What the glue is written for.
     pub host: Host,
     /// wasm-opt's level, where it runs.
@@ -44,6 +45,9 @@ impl Crate {
     pub fn compile(&self) -> Result<PathBuf> {
         let mut cargo = target::cargo()?;
         cargo.args(["build", "--package", self.package, "--profile", self.profile, "--target", TARGET]);
+        if !self.features.is_empty() {
+            cargo.args(["--features", &self.features.join(",")]);
+        }
         run(&mut cargo)?;
         let file = format!("{}.wasm", self.package.replace('-', "_"));
         Ok(target_directory().join(TARGET).join(self.profile).join(file))

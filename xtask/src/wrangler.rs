@@ -97,8 +97,8 @@ impl Wrangler {
         Ok(())
     }
 
-    /// Adds the kind `load`: `chat` without a cap of connections a user, for measuring. One that the file
-    /// declares itself stands.
+    /// Adds the kind `load`: `chat` without rates and without a cap of connections a user, for measuring. One that
+    /// the file declares itself stands.
     pub fn add_load_kind(&mut self) -> Result<()> {
         let Some(kinds) = self.vars.get_mut("roomcast").and_then(|roomcast| roomcast.get_mut("kinds")) else {
             return Ok(());
@@ -110,6 +110,7 @@ impl Wrangler {
         let limits = limits.as_object_mut().context("kinds.chat.limits is not a table")?;
         let everyone = limits.get("connections").cloned();
         limits.insert("connections_user".into(), everyone.unwrap_or(json!(32_000)));
+        chat.insert("rates".into(), json!({ "publish": "off", "request": "off" }));
         kinds.entry("load").or_insert(load);
         self.check_roomcast()
     }
@@ -143,6 +144,7 @@ mod tests {
         let kinds = &wrangler.vars["roomcast"]["kinds"];
         assert_eq!(kinds["load"]["access"], "token");
         assert_eq!(kinds["load"]["limits"]["connections_user"], 32_000);
+        assert_eq!(kinds["load"]["rates"]["publish"], "off");
         assert!(kinds["chat"].get("limits").is_none());
     }
 

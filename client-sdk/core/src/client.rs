@@ -6,11 +6,13 @@ use schemas::{
 };
 
 use crate::{
+    acks::Acks,
     backoff::Backoff,
     input::{Attempt, Call, Input, Request},
     output::{Deadline, Due, Event, Outcome, Output, Outputs},
     presence::Roster,
     requests::{Requests, unavailable},
+    shared_state::SharedState,
     state::{State, Status},
 };
 
@@ -68,6 +70,8 @@ pub struct Client {
     pub(crate) position: Option<Position>,
     pub(crate) me: Option<Me>,
     pub(crate) roster: Roster,
+    pub(crate) shared: SharedState,
+    pub(crate) acks: Acks,
     pub(crate) presence: Option<Payload>,
     pub(crate) requests: Requests,
     pub(crate) now: u64,
@@ -87,6 +91,8 @@ impl Client {
             position: None,
             me: None,
             roster: Roster::default(),
+            shared: SharedState::default(),
+            acks: Acks::default(),
             presence,
             requests: Requests::default(),
             now: now_ms,
@@ -134,7 +140,7 @@ impl Client {
             State::Greeting { until, .. } => (*until, Due::Welcome),
             State::Leaving { until, .. } => (*until, Due::Leave),
             State::Waiting { until, .. } => (*until, Due::Reconnect),
-            State::Online(online) => return Some(online.deadline(self.now, &self.requests)),
+            State::Online(online) => return Some(online.deadline(self.now, &self.requests, &self.acks)),
         };
         Some(Deadline { at_ms, due })
     }
@@ -178,6 +184,12 @@ impl Client {
         self.roster.members()
     }
 
+    /// The room's shared state, up to the last change heard of.
+    #[must_use]
+    pub fn state(&self) -> &SharedState {
+        &self.shared
+    }
+
     #[must_use]
     pub fn options(&self) -> &Options {
         &self.options
@@ -187,7 +199,7 @@ impl Client {
         match &self.state {
             State::Idle | State::Left | State::Leaving { .. } | State::Failed(_) => {
                 let error = unavailable("the room is not joined");
-                return out.settle([call], Outcome::Rejected(error));
+                return out.settle(call, Outcome::Rejected(error));
             }
             State::Online(_) => {}
             State::FetchingToken { .. }
@@ -196,7 +208,7 @@ impl Client {
             | State::Waiting { .. } => {
                 if request.is_ephemeral() {
                     let error = unavailable("not connected: ephemerals do not wait");
-                    return out.settle([call], Outcome::Rejected(error));
+                    return out.settle(call, Outcome::Rejected(error));
                 }
             }
         }
@@ -205,7 +217,7 @@ impl Client {
         }
         if self.requests.is_full_for(&request) {
             let error = RequestError::new(None, ErrorCode::Overloaded, "too many requests wait to be sent");
-            return out.settle([call], Outcome::Rejected(error));
+            return out.settle(call, Outcome::Rejected(error));
         }
         if let Request::Presence { data } = &request {
             self.presence = Some(data.clone());

@@ -8,12 +8,14 @@ use schemas::{
 };
 
 use crate::{
+    acks::Acks,
     backoff::{CAP_MS, SPACING_MS, STABLE_AFTER_MS},
     client::{Client, Network, TokenSource},
     input::Attempt,
     output::{Output, Outputs},
     presence::Roster,
     requests::unavailable,
+    shared_state::SharedState,
     state::{Failure, State},
     wire,
 };
@@ -88,6 +90,7 @@ impl Client {
         if !matches!(&self.state, State::Opening { attempt: present, .. } if *present == attempt) {
             return;
         }
+        self.acks = Acks::default();
         let recover = self.position;
         let hello = ClientMessage::Hello(Hello {
             session: self.options.session.clone(),
@@ -135,7 +138,7 @@ impl Client {
     }
 
     fn lost(&mut self, now: u64, after: AfterClose, out: &mut Outputs) {
-        self.requests.forget_answers("the connection was lost before the answer", out);
+        self.requests.lose_answers("the connection was lost before the answer", out);
         self.requests.drop_ephemerals(out);
         self.wait(now, after);
     }
@@ -216,7 +219,7 @@ impl Client {
         error.retryable = false;
         self.requests.reject_queue(&error, out);
         self.requests.forget_answers("the connection was closed for good before the answer", out);
-        self.empty_roster(out);
+        self.empty(out);
         self.state = State::Failed(Failure { code, reason });
     }
 
@@ -249,13 +252,14 @@ impl Client {
     fn forget_room(&mut self, out: &mut Outputs) {
         self.requests.reject_queue(&unavailable("the room was left"), out);
         self.requests.forget_answers("the room was left before the answer", out);
-        self.empty_roster(out);
+        self.empty(out);
         self.position = None;
         self.me = None;
         self.state = State::Left;
     }
 
-    fn empty_roster(&mut self, out: &mut Outputs) {
+    fn empty(&mut self, out: &mut Outputs) {
         self.show(Roster::default(), out);
+        self.show_state(SharedState::default(), out);
     }
 }

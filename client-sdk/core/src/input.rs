@@ -1,8 +1,8 @@
 //! What happened.
 
 use schemas::{
-    Frame, Payload,
-    client_message::{ClientMessage, History, Publish},
+    Frame, Offset, Payload,
+    client_message::{ClientMessage, History, Publish, StateOp},
 };
 
 /// One try to connect: its token, its socket. Numbers rise and are never used again.
@@ -70,22 +70,54 @@ pub enum Request {
         data: Payload,
     },
     History(History),
+    /// Replaces what the publication at `offset` says.
+    Edit {
+        offset: Offset,
+        data: Payload,
+    },
+    /// Takes back the publication at `offset`.
+    Remove {
+        offset: Offset,
+    },
+    /// Adds (`on`) or takes back a reaction to the publication at `offset`.
+    React {
+        offset: Offset,
+        name: String,
+        on: bool,
+    },
+    /// Writes shared state: all of it, in order, or nothing.
+    State {
+        ops: Vec<StateOp>,
+    },
 }
 
 impl Request {
-    pub(crate) fn is_ephemeral(&self) -> bool {
+    /// Whether it may be sent again: under its key the room takes it once.
+    pub(crate) fn is_keyed(&self) -> bool {
+        matches!(self, Request::Publish(Publish { key: Some(_), ephemeral: false, .. }))
+    }
+
+    /// Whether the server's rate for publishes counts it, which is above that for the rest.
+    pub(crate) fn is_publish(&self) -> bool {
         match self {
-            Request::Publish(publish) => publish.ephemeral,
-            Request::Presence { .. } | Request::History(_) => false,
+            Request::Publish(_) | Request::Edit { .. } | Request::Remove { .. } | Request::React { .. } => {
+                true
+            }
+            Request::Presence { .. } | Request::History(_) | Request::State { .. } => false,
         }
+    }
+
+    pub(crate) fn is_ephemeral(&self) -> bool {
+        matches!(self, Request::Publish(Publish { ephemeral: true, .. }))
     }
 
     /// What the request counts against the queue's bound: its payload and a little for the rest.
     pub(crate) fn bytes(&self) -> usize {
         let payload = match self {
             Request::Publish(publish) => publish.data.len(),
-            Request::Presence { data } => data.len(),
-            Request::History(_) => 0,
+            Request::Presence { data } | Request::Edit { data, .. } => data.len(),
+            Request::State { ops } => ops.iter().map(op_bytes).sum(),
+            Request::History(_) | Request::Remove { .. } | Request::React { .. } => 0,
         };
         payload + 64
     }
@@ -95,6 +127,18 @@ impl Request {
             Request::Publish(publish) => ClientMessage::Publish(Publish { id: Some(id), ..publish }),
             Request::Presence { data } => ClientMessage::Presence { id, data },
             Request::History(history) => ClientMessage::History(History { id, ..history }),
+            Request::Edit { offset, data } => ClientMessage::Edit { id, offset, data },
+            Request::Remove { offset } => ClientMessage::Remove { id, offset },
+            Request::React { offset, name, on } => ClientMessage::React { id, offset, name, on },
+            Request::State { ops } => ClientMessage::State { id, ops },
         }
     }
+}
+
+fn op_bytes(op: &StateOp) -> usize {
+    let value = match op {
+        StateOp::Set { value, .. } => value.len(),
+        StateOp::Delete { .. } => 0,
+    };
+    op.key().len() + value + 16
 }

@@ -37,13 +37,19 @@
 //! not recover is told as [`Event::Gap`], ahead of anything that follows the hole.
 //!
 //! *Requests* have one outcome each ([`Outcome`]): acknowledged, rejected, or unknown, which is what a request is
-//! whose answer was lost. They wait in one bounded queue ([`requests`]) until the turn ends that made them, or,
+//! whose answer was lost. A publish with a key is no such: it is sent again, for under its key the room takes it
+//! once. They wait in one bounded queue ([`requests`]) until the turn ends that made them, or,
 //! without a connection, until the next welcome; all that leave together leave as one frame. What waited longer
 //! is let out at a pace that the server's rates allow. Ephemerals do not wait for a connection: late ones are
 //! worth nothing.
 //!
 //! *Presence* is a roster kept by two pure functions ([`presence`]). A new snapshot is compared with what is
 //! known, so that a reconnect shows what changed and nothing else.
+//!
+//! *Shared state* ([`SharedState`]) is the same in small: each welcome brings all of it, and changes follow by
+//! version.
+//!
+//! *Acks* go out where a server asks for them: how many frames this side has read, which it cannot see itself.
 //!
 //! # Public status
 //!
@@ -59,6 +65,7 @@
 //! 4. Every queue and map has a bound, and what happens there is stated at the bound.
 //! 5. Nothing a server sends panics.
 
+mod acks;
 pub mod backoff;
 mod client;
 mod connecting;
@@ -69,10 +76,12 @@ mod online;
 mod output;
 pub mod presence;
 pub mod requests;
+mod shared_state;
 mod state;
 mod wire;
 
 pub use client::{Client, Me, Options, TokenSource};
 pub use input::{Attempt, Call, Input, Request};
 pub use output::{Deadline, Due, Event, Outcome, Output, Outputs};
+pub use shared_state::SharedState;
 pub use state::{Failure, Status};

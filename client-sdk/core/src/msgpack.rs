@@ -151,6 +151,11 @@ impl<'a> Map<'a> {
         }
     }
 
+    /// As they came; a key may come twice.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&'a str, &Value<'a>)> {
+        self.0.iter().map(|(key, value)| (*key, value))
+    }
+
     pub(crate) fn map(&self, key: &str) -> Option<&Map<'a>> {
         self.get(key)?.as_map()
     }
@@ -227,12 +232,24 @@ impl<'a> MapWriter<'a> {
         if values.is_empty() {
             return;
         }
-        self.key(key);
-        self.bytes.push(0xdc);
-        self.bytes.extend_from_slice(&u16::try_from(values.len()).unwrap_or(u16::MAX).to_be_bytes());
-        for value in values.iter().take(u16::MAX.into()) {
+        for value in self.list(key, values) {
             text(self.bytes, &as_text(value));
         }
+    }
+
+    pub(crate) fn maps<T>(&mut self, key: &str, values: &[T], write: impl Fn(&mut MapWriter<'_>, &T)) {
+        for value in self.list(key, values) {
+            write(&mut MapWriter::new(self.bytes), value);
+        }
+    }
+
+    /// Begins a list; gives those that go into it.
+    fn list<'v, T>(&mut self, key: &str, values: &'v [T]) -> &'v [T] {
+        self.key(key);
+        let count = u16::try_from(values.len()).unwrap_or(u16::MAX);
+        self.bytes.push(0xdc);
+        self.bytes.extend_from_slice(&count.to_be_bytes());
+        &values[..count.into()]
     }
 
     pub(crate) fn map(&mut self, key: &str) -> MapWriter<'_> {

@@ -1,24 +1,26 @@
 //! A connection from its welcome on: what the server says, and what leaves at the end of a turn.
 
 use schemas::{
-    CloseCode, ErrorCode, Frame, Offset, Position, ServerMessage,
+    CloseCode, ErrorCode, Frame, Offset, Position,
     client_message::ClientMessage,
     limits::FRAME_BYTES_MAX,
     server_message::{
         Member, MembersPage, NoticeCode, PresenceDiff, Publication, RecoveryFailure, RequestError,
-        RequestResult, Welcome,
+        RequestResult,
     },
 };
 
 use crate::{
-    client::{Client, Me},
+    acks::Acks,
+    client::Client,
     heartbeat::{Heartbeat, Verdict},
     input::Attempt,
-    output::{Deadline, Due, Event, Outcome, Output, Outputs},
+    output::{Deadline, Due, Event, Output, Outputs},
     presence::{Roster, apply, difference},
-    requests::{Answered, BACKLOG_FIRST, BACKLOG_STEP, BACKLOG_STEP_MS, Purpose, Requests},
+    requests::{Answered, BACKLOG_FIRST, BACKLOG_STEP, BACKLOG_STEP_MS, Lost, Requests, unavailable},
+    shared_state::{self, SharedState},
     state::State,
-    wire,
+    wire::{self, Message, Welcome},
 };
 
 /// A page of members that was not served is asked for again after so long.
@@ -34,7 +36,7 @@ pub(crate) struct Online {
     listing: Option<Listing>,
 }
 
-/// Of the queue's front, what waited for this connection.
+/// Of the queue's front, what waited for this connection, or is sent again on it.
 #[derive(Debug, Clone)]
 struct Backlog {
     left: usize,
@@ -56,7 +58,7 @@ enum Page {
 }
 
 impl Online {
-    pub(crate) fn deadline(&self, now: u64, requests: &Requests) -> Deadline {
+    pub(crate) fn deadline(&self, now: u64, requests: &Requests, acks: &Acks) -> Deadline {
         let (at, pong) = self.heartbeat.deadline();
         let mut soonest = Deadline { at_ms: at, due: if pong { Due::Pong } else { Due::Ping } };
         let mut offer = |at_ms: u64, due: Due| {
@@ -70,9 +72,13 @@ impl Online {
         if let Some(Listing { page: Page::AskAgain { at }, .. }) = self.listing {
             offer(at, Due::MembersPage);
         }
+        if acks.is_due() {
+            offer(now, Due::TurnEnd);
+        }
         if requests.may_send() {
             match self.backlog.left {
                 0 => offer(now, Due::TurnEnd),
+                _ if self.backlog.next_at <= now => offer(now, Due::TurnEnd),
                 _ => offer(self.backlog.next_at, Due::Backlog),
             }
         }
@@ -80,15 +86,19 @@ impl Online {
     }
 
     /// How many requests may leave now.
-    fn allowance(&mut self, now: u64, queued: usize) -> usize {
-        self.backlog.left = self.backlog.left.min(queued);
+    fn allowance(&mut self, now: u64, requests: &Requests) -> usize {
+        self.backlog.left = self.backlog.left.min(requests.queued());
         if self.backlog.left == 0 {
             return usize::MAX;
         }
         if now < self.backlog.next_at {
             return 0;
         }
-        let step = self.backlog.left.min(BACKLOG_STEP);
+        self.next_step(now, BACKLOG_STEP, requests)
+    }
+
+    fn next_step(&mut self, now: u64, budget: usize, requests: &Requests) -> usize {
+        let step = requests.affordable(budget).min(self.backlog.left);
         self.backlog.left -= step;
         self.backlog.next_at = now + BACKLOG_STEP_MS;
         step
@@ -103,47 +113,45 @@ impl Client {
         if let State::Online(online) = &mut self.state {
             online.heartbeat.received();
         }
-        match frame {
-            // The one text there is, `pong`, has no more to say than that it came.
-            Frame::Text(_) => {}
-            Frame::Binary(bytes) => match wire::decode(bytes) {
-                Ok(messages) => {
-                    for message in messages {
-                        self.on_message(now, message, out);
-                    }
+        // The one text there is, `pong`, has no more to say than that it came.
+        let Frame::Binary(bytes) = frame else { return };
+        self.acks.received(bytes.len());
+        match wire::decode(bytes) {
+            Ok(messages) => {
+                for message in messages {
+                    self.on_message(now, message, out);
                 }
-                // The same bytes would come again after a reconnect.
-                Err(_) => {
-                    let code = CloseCode::UnsupportedProtocol;
-                    out.push(Output::CloseSocket { attempt, code });
-                    self.fail(code.code(), "the server's message cannot be read".into(), out);
-                }
-            },
+            }
+            // The same bytes would come again after a reconnect.
+            Err(_) => {
+                let code = CloseCode::UnsupportedProtocol;
+                out.push(Output::CloseSocket { attempt, code });
+                self.fail(code.code(), "the server's message cannot be read".into(), out);
+            }
         }
     }
 
-    fn on_message(&mut self, now: u64, message: ServerMessage, out: &mut Outputs) {
+    fn on_message(&mut self, now: u64, message: Message, out: &mut Outputs) {
         match (&mut self.state, message) {
-            (State::Greeting { .. }, ServerMessage::Welcome(welcome)) => self.on_welcome(now, *welcome, out),
-            (State::Online(_), ServerMessage::Publication(publication)) => {
-                self.on_publication(publication, out)
-            }
-            (State::Online(_), ServerMessage::Ephemeral(ephemeral)) => out.emit(Event::Fanned(ephemeral)),
-            (State::Online(_), ServerMessage::Position { offset }) => self.advance(offset),
-            (State::Online(_), ServerMessage::Presence(diff)) => self.on_presence(diff, out),
-            (State::Online(_), ServerMessage::Occupancy(occupancy)) => {
+            (State::Greeting { .. }, Message::Welcome(welcome)) => self.on_welcome(now, *welcome, out),
+            (State::Online(_), Message::Publication(publication)) => self.on_publication(publication, out),
+            (State::Online(_), Message::Ephemeral(ephemeral)) => out.emit(Event::Fanned(ephemeral)),
+            (State::Online(_), Message::Position { offset }) => self.advance(offset),
+            (State::Online(_), Message::Presence(diff)) => self.on_presence(diff, out),
+            (State::Online(_), Message::Occupancy(occupancy)) => {
                 out.emit(Event::OccupancyChanged(occupancy));
             }
-            (State::Online(_), ServerMessage::Expiring { expires_at }) => {
-                out.emit(Event::Expiring { expires_at })
+            (State::Online(_), Message::State(change)) => {
+                if let Some(change) = self.shared.apply(change) {
+                    out.emit(Event::StateChanged(change));
+                }
             }
-            (State::Online(_), ServerMessage::Notice { code, message }) => {
-                self.on_notice(now, code, message, out)
-            }
-            (State::Online(_) | State::Leaving { .. }, ServerMessage::Reply(reply)) => {
+            (State::Online(_), Message::Expiring { expires_at }) => out.emit(Event::Expiring { expires_at }),
+            (State::Online(_), Message::Notice { code, message }) => self.on_notice(now, code, message, out),
+            (State::Online(_) | State::Leaving { .. }, Message::Reply(reply)) => {
                 self.on_answer(now, reply.id, Ok(reply.result), out);
             }
-            (State::Online(_) | State::Leaving { .. }, ServerMessage::Error(error)) => match error.id {
+            (State::Online(_) | State::Leaving { .. }, Message::Error(error)) => match error.id {
                 Some(id) => self.on_answer(now, id, Err(error), out),
                 None => out.emit(Event::Refused(error)),
             },
@@ -165,22 +173,21 @@ impl Client {
 
     fn on_welcome(&mut self, now: u64, welcome: Welcome, out: &mut Outputs) {
         let State::Greeting { attempt, recover, .. } = self.state else { return };
+        // A key is known in its epoch, and of its user.
+        let is_other_epoch = self.position.is_some_and(|position| position.epoch != welcome.epoch);
+        if is_other_epoch || self.me.as_ref().is_some_and(|me| me.user != welcome.me.user) {
+            self.requests.forget_keys("the room or the user is another since it was sent", out);
+        }
         self.state = State::Online(Box::new(Online {
             attempt,
             since: now,
             heartbeat: Heartbeat::started(now),
-            frame_bytes_max: (welcome.limits.frame_bytes as usize).min(FRAME_BYTES_MAX),
+            frame_bytes_max: (welcome.me.limits.frame_bytes as usize).min(FRAME_BYTES_MAX),
             backlog: Backlog { left: self.requests.queued(), next_at: now },
             listing: None,
         }));
-        let me = Me {
-            connection: welcome.connection,
-            session: welcome.session,
-            user: welcome.user,
-            tags: welcome.tags,
-            limits: welcome.limits,
-            expires_at: welcome.expires_at,
-        };
+        let me = welcome.me;
+        self.acks.wanted = me.limits.ack;
         self.me = Some(me.clone());
         out.emit(Event::Welcomed(me));
         if recover.is_some() && !welcome.recovered {
@@ -195,17 +202,16 @@ impl Client {
             self.on_publication(publication, out);
         }
         self.advance(welcome.offset);
-        self.on_snapshot(now, welcome.members.unwrap_or_default(), welcome.members_next, out);
+        self.on_snapshot(now, welcome.members, welcome.members_next, out);
         out.emit(Event::OccupancyChanged(welcome.occupancy));
+        self.show_state(welcome.state, out);
         self.flush_backlog(now, out);
     }
 
     /// The first of what waited goes out with the welcome.
     fn flush_backlog(&mut self, now: u64, out: &mut Outputs) {
         let State::Online(online) = &mut self.state else { return };
-        let first = online.backlog.left.min(BACKLOG_FIRST);
-        online.backlog.left -= first;
-        online.backlog.next_at = now + BACKLOG_STEP_MS;
+        let first = online.next_step(now, BACKLOG_FIRST, &self.requests);
         self.send_queued(now, first, None, out);
     }
 
@@ -238,6 +244,14 @@ impl Client {
         }
     }
 
+    pub(crate) fn show_state(&mut self, state: SharedState, out: &mut Outputs) {
+        let change = shared_state::difference(&self.shared, &state);
+        if !change.ops.is_empty() || self.shared.version() != state.version() {
+            out.emit(Event::StateChanged(change));
+        }
+        self.shared = state;
+    }
+
     fn ask_page(&mut self, now: u64, listed: Roster, cursor: String, out: &mut Outputs) {
         let State::Online(online) = &mut self.state else { return };
         let attempt = online.attempt;
@@ -261,7 +275,7 @@ impl Client {
                 }
             }
             Err(error) if error.retryable || error.retry_after_ms.is_some() => {
-                let at = now + error.retry_after_ms.unwrap_or(PAGE_RETRY_MS);
+                let at = now.saturating_add(error.retry_after_ms.unwrap_or(PAGE_RETRY_MS));
                 online.listing = Some(Listing { page: Page::AskAgain { at }, ..listing });
             }
             // There is no more to be had; what was listed is true as far as it goes.
@@ -269,8 +283,16 @@ impl Client {
         }
     }
 
-    fn lose_page(&mut self, now: u64) {
-        if let State::Online(online) = &mut self.state
+    /// What is to be sent again goes at the pace of what waited for a connection, and nothing overtakes it.
+    fn lost_answers(&mut self, now: u64, lost: Lost) {
+        let State::Online(online) = &mut self.state else { return };
+        if lost.sent_again > 0 {
+            if online.backlog.left == 0 {
+                online.backlog.next_at = now;
+            }
+            online.backlog.left += lost.sent_again;
+        }
+        if lost.page
             && let Some(listing) = &mut online.listing
         {
             listing.page = Page::AskAgain { at: now + PAGE_RETRY_MS };
@@ -291,9 +313,8 @@ impl Client {
     fn on_notice(&mut self, now: u64, code: NoticeCode, message: String, out: &mut Outputs) {
         match code {
             NoticeCode::Restarted => {
-                if self.requests.forget_answers("the room was rebuilt before the answer", out) {
-                    self.lose_page(now);
-                }
+                let lost = self.requests.lose_answers("the room was rebuilt before the answer", out);
+                self.lost_answers(now, lost);
             }
             NoticeCode::EphemeralsDropped => {}
         }
@@ -321,7 +342,7 @@ impl Client {
     /// Sends what the turn queued, and `last` behind it.
     pub(crate) fn flush(&mut self, now: u64, last: Option<&ClientMessage>, out: &mut Outputs) {
         if let State::Online(online) = &mut self.state {
-            let allowance = online.allowance(now, self.requests.queued());
+            let allowance = online.allowance(now, &self.requests);
             self.send_queued(now, allowance, last, out);
         }
     }
@@ -329,19 +350,29 @@ impl Client {
     fn send_queued(&mut self, now: u64, allowance: usize, last: Option<&ClientMessage>, out: &mut Outputs) {
         let State::Online(online) = &mut self.state else { return };
         let (attempt, bytes_max) = (online.attempt, online.frame_bytes_max);
+        let key_window = self.me.as_ref().map_or(0, |me| me.limits.key_window_ms);
         let mut frames = Frames { attempt, bytes_max, bytes: Vec::new() };
         for _ in 0..allowance {
-            let Some((calls, request)) = self.requests.next() else { break };
+            let Some(asked) = self.requests.next() else { break };
+            if asked.is_forgotten(now, key_window) {
+                asked.refuse(&unavailable("unanswered for so long that its key is forgotten"), out);
+                continue;
+            }
             let id = self.requests.next_id();
-            let fragment = wire::encode(&request.message(id));
+            let (message, purpose) = asked.begin(now, id);
+            let fragment = wire::encode(&message);
             if fragment.len() > bytes_max {
                 let error = RequestError::new(None, ErrorCode::TooLarge, "larger than the server takes");
-                out.settle(calls, Outcome::Rejected(error));
+                purpose.refuse(&error, out);
                 continue;
             }
             online.heartbeat.sent(now);
             frames.add(fragment, out);
-            self.requests.sent(now, id, Purpose::Calls(calls));
+            self.requests.sent(now, id, purpose);
+        }
+        if let Some(read) = self.acks.take() {
+            frames.add(wire::encode(&ClientMessage::Ack { frames: read }), out);
+            online.heartbeat.sent(now);
         }
         if let Some(message) = last {
             frames.add(wire::encode(message), out);
@@ -360,9 +391,8 @@ impl Client {
         if let Some(listing) = online.listing.take_if(|listing| listing.is_due(now)) {
             self.ask_page(now, listing.listed, listing.cursor, out);
         }
-        if self.requests.expire(now, out) {
-            self.lose_page(now);
-        }
+        let lost = self.requests.expire(now, out);
+        self.lost_answers(now, lost);
         self.flush(now, None, out);
     }
 

@@ -4,7 +4,7 @@ use schemas::{
     CloseCode, Frame,
     server_message::{
         Ephemeral, NoticeCode, Occupancy, PresenceDiff, Publication, RecoveryFailure, RequestError,
-        RequestResult,
+        RequestResult, StateChange,
     },
 };
 
@@ -20,6 +20,7 @@ use crate::{
 pub struct Outputs(Vec<Output>);
 
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "most outputs are events, and none lives long")]
 pub enum Output {
     /// Call the token function; answer with `TokenFetched`, `TokenFailed` or `TokenRefused`.
     FetchToken {
@@ -56,6 +57,9 @@ pub enum Event {
     /// Against the roster as emitted so far, whatever the server sent.
     PresenceChanged(PresenceDiff),
     OccupancyChanged(Occupancy),
+    /// Against the shared state as emitted so far, whatever the server sent. Without operations where only the
+    /// room's counter moved.
+    StateChanged(StateChange),
     Settled {
         call: Call,
         outcome: Outcome,
@@ -78,7 +82,7 @@ pub enum Outcome {
     Acknowledged(RequestResult),
     /// It had no effect.
     Rejected(RequestError),
-    /// It was sent, and nobody can say whether it had an effect.
+    /// It was sent, and nobody can say whether it had an effect; where the error is a refusal, it was of a later try.
     Unknown(RequestError),
 }
 
@@ -115,9 +119,19 @@ impl Outputs {
         self.0.push(Output::Emit(event));
     }
 
-    pub(crate) fn settle(&mut self, calls: impl IntoIterator<Item = Call>, outcome: Outcome) {
+    pub(crate) fn settle(&mut self, call: Call, outcome: Outcome) {
+        self.emit(Event::Settled { call, outcome });
+    }
+
+    /// `outcome` is [`Outcome::Rejected`] or [`Outcome::Unknown`].
+    pub(crate) fn refuse(
+        &mut self,
+        calls: Vec<Call>,
+        outcome: fn(RequestError) -> Outcome,
+        error: &RequestError,
+    ) {
         for call in calls {
-            self.emit(Event::Settled { call, outcome: outcome.clone() });
+            self.settle(call, outcome(error.clone()));
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! A request waits in the queue until its turn ends, or, without a connection, until the next welcome. Once sent
 //! it is outstanding until its one outcome. Losing the connection makes what is outstanding *unknown*: it is never
-//! sent again, since it may have been done.
+//! sent again, since it may have been done. The exception is a publish with a key: as long as the room remembers
+//! the key, it takes the publish once, however often it comes. So that goes back to the front of the queue.
 
 use schemas::{
     ErrorCode,
@@ -23,26 +24,34 @@ pub const QUEUE_MAX: usize = 256;
 pub const QUEUE_BYTES_MAX: usize = 1024 * 1024;
 /// So many may be unanswered; what is above stays in the queue.
 pub const OUTSTANDING_MAX: usize = 1024;
-/// Of what waited for the connection, so many leave with the welcome …
+/// So many bytes of publishes with a key may be unanswered (and one more publish); what is above stays in the queue.
+pub const KEPT_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Of what waited for the connection, so many publishes leave with the welcome …
 pub const BACKLOG_FIRST: usize = 64;
-/// … and so many each second after it, below the default rate of 50 publishes a second.
+/// … and so many each second after it, below the default rate of 50 a second. Other requests count twice: theirs
+/// is 20 a second.
 pub const BACKLOG_STEP: usize = 40;
 pub const BACKLOG_STEP_MS: u64 = 1_000;
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Requests {
     last_id: u32,
-    queue: Vec<Queued>,
+    /// In front, in the order in which they were first sent, those that are sent again.
+    queue: Vec<Asked>,
     queue_bytes: usize,
     /// In the order of their ids, and so of their deadlines.
     outstanding: Vec<Outstanding>,
+    kept_bytes: usize,
 }
 
 #[derive(Debug, Clone)]
-struct Queued {
+pub(crate) struct Asked {
     /// More than one where presence data was replaced before it was sent.
     calls: Vec<Call>,
     request: Request,
+    first_sent: Option<u64>,
+    /// The answer to an earlier time was lost.
+    is_again: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -63,8 +72,19 @@ enum Patience {
 #[derive(Debug, Clone)]
 pub(crate) enum Purpose {
     Calls(Vec<Call>),
+    /// A publish with a key, kept to be sent again.
+    Keyed(Box<Asked>),
     /// The client's own: the next page of the roster.
     MembersPage,
+}
+
+/// What else was lost with answers that will not come.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Lost {
+    /// So many are in the queue again.
+    pub(crate) sent_again: usize,
+    /// A page of members was among them.
+    pub(crate) page: bool,
 }
 
 /// What an answer, or its absence, means to the connection.
@@ -80,6 +100,58 @@ pub(crate) fn unavailable(message: &str) -> RequestError {
 
 fn cancelled() -> RequestError {
     RequestError::new(None, ErrorCode::Cancelled, "cancelled by the application")
+}
+
+/// A refusal to take a publish again says nothing of the time before; but a key with another publish under it does.
+fn refusal(is_again: bool, error: &RequestError) -> fn(RequestError) -> Outcome {
+    if is_again && error.code != ErrorCode::Conflict { Outcome::Unknown } else { Outcome::Rejected }
+}
+
+impl Asked {
+    /// Whether the room may not know its key any more.
+    pub(crate) fn is_forgotten(&self, now: u64, key_window: u64) -> bool {
+        self.is_again && self.first_sent.is_some_and(|first| now - first >= key_window)
+    }
+
+    /// The message to send, and what is to be known of it until its answer.
+    pub(crate) fn begin(self, now: u64, id: u32) -> (ClientMessage, Purpose) {
+        if self.request.is_keyed() {
+            let message = self.request.clone().message(id);
+            let first_sent = self.first_sent.or(Some(now));
+            (message, Purpose::Keyed(Box::new(Asked { first_sent, ..self })))
+        } else {
+            (self.request.message(id), Purpose::Calls(self.calls))
+        }
+    }
+
+    pub(crate) fn refuse(self, error: &RequestError, out: &mut Outputs) {
+        out.refuse(self.calls, refusal(self.is_again, error), error);
+    }
+}
+
+impl Purpose {
+    pub(crate) fn refuse(self, error: &RequestError, out: &mut Outputs) {
+        match self {
+            Purpose::Calls(calls) => out.refuse(calls, Outcome::Rejected, error),
+            Purpose::Keyed(asked) => asked.refuse(error, out),
+            Purpose::MembersPage => {}
+        }
+    }
+
+    fn calls(&mut self) -> Option<&mut Vec<Call>> {
+        match self {
+            Purpose::Calls(calls) => Some(calls),
+            Purpose::Keyed(asked) => Some(&mut asked.calls),
+            Purpose::MembersPage => None,
+        }
+    }
+
+    fn kept_bytes(&self) -> usize {
+        match self {
+            Purpose::Keyed(asked) => asked.request.bytes(),
+            Purpose::Calls(_) | Purpose::MembersPage => 0,
+        }
+    }
 }
 
 impl Requests {
@@ -103,7 +175,7 @@ impl Requests {
         }
         calls.push(call);
         self.queue_bytes += request.bytes();
-        self.queue.push(Queued { calls, request });
+        self.queue.push(Asked { calls, request, first_sent: None, is_again: false });
     }
 
     pub(crate) fn queued(&self) -> usize {
@@ -111,17 +183,30 @@ impl Requests {
     }
 
     pub(crate) fn may_send(&self) -> bool {
-        !self.queue.is_empty() && self.outstanding.len() < OUTSTANDING_MAX
+        !self.queue.is_empty() && self.outstanding.len() < OUTSTANDING_MAX && self.kept_bytes < KEPT_BYTES_MAX
+    }
+
+    /// How many of the queue's front cost no more than `budget` publishes.
+    pub(crate) fn affordable(&self, budget: usize) -> usize {
+        let (mut count, mut cost) = (0, 0);
+        for asked in &self.queue {
+            cost += if asked.request.is_publish() { 1 } else { 2 };
+            if cost > budget {
+                break;
+            }
+            count += 1;
+        }
+        count
     }
 
     /// The next to send, if more may be outstanding; the caller gives it to [`Requests::sent`] or settles it.
-    pub(crate) fn next(&mut self) -> Option<(Vec<Call>, Request)> {
+    pub(crate) fn next(&mut self) -> Option<Asked> {
         if !self.may_send() {
             return None;
         }
-        let Queued { calls, request } = self.queue.remove(0);
-        self.queue_bytes -= request.bytes();
-        Some((calls, request))
+        let asked = self.queue.remove(0);
+        self.queue_bytes -= asked.request.bytes();
+        Some(asked)
     }
 
     pub(crate) fn next_id(&mut self) -> u32 {
@@ -131,6 +216,7 @@ impl Requests {
 
     pub(crate) fn sent(&mut self, now: u64, id: u32, purpose: Purpose) {
         let until = now + REQUEST_TIMEOUT_MS;
+        self.kept_bytes += purpose.kept_bytes();
         self.outstanding.push(Outstanding { id, until, patience: Patience::Full, purpose });
     }
 
@@ -152,18 +238,22 @@ impl Requests {
         answer: Result<RequestResult, RequestError>,
         out: &mut Outputs,
     ) -> Answered {
-        match self.take(id) {
-            Some(Purpose::Calls(calls)) => {
-                let outcome = match answer {
-                    Ok(result) => Outcome::Acknowledged(result),
-                    Err(error) => Outcome::Rejected(error),
-                };
-                out.settle(calls, outcome);
-                Answered::Settled
+        let Some(mut purpose) = self.take(id) else { return Answered::Settled };
+        match (purpose.calls(), answer) {
+            (None, answer) => return Answered::MembersPage(answer),
+            (Some(calls), Ok(result)) => {
+                // Presence data alone has several who asked, and an answer that says nothing.
+                let last = calls.pop();
+                for call in calls.drain(..) {
+                    out.settle(call, Outcome::Acknowledged(RequestResult::Done {}));
+                }
+                if let Some(call) = last {
+                    out.settle(call, Outcome::Acknowledged(result));
+                }
             }
-            Some(Purpose::MembersPage) => Answered::MembersPage(answer),
-            None => Answered::Settled,
+            (Some(_), Err(error)) => purpose.refuse(&error, out),
         }
+        Answered::Settled
     }
 
     pub(crate) fn cancel(&mut self, call: Call, out: &mut Outputs) {
@@ -172,17 +262,19 @@ impl Requests {
                 continue;
             }
             self.queue[index].calls.retain(|other| *other != call);
+            let is_again = self.queue[index].is_again;
             if self.queue[index].calls.is_empty() {
                 self.queue_bytes -= self.queue.remove(index).request.bytes();
             }
-            return out.settle([call], Outcome::Rejected(cancelled()));
+            let error = cancelled();
+            return out.settle(call, refusal(is_again, &error)(error));
         }
         for outstanding in &mut self.outstanding {
-            if let Purpose::Calls(calls) = &mut outstanding.purpose
+            if let Some(calls) = outstanding.purpose.calls()
                 && calls.contains(&call)
             {
                 calls.retain(|other| *other != call);
-                return out.settle([call], Outcome::Unknown(cancelled()));
+                return out.settle(call, Outcome::Unknown(cancelled()));
             }
         }
     }
@@ -193,8 +285,8 @@ impl Requests {
     }
 
     /// Makes unknown what was unanswered for too long. A deadline slept through is moved, once: the answer may lie
-    /// in the socket unread. `true` where a page of members is among them.
-    pub(crate) fn expire(&mut self, now: u64, out: &mut Outputs) -> bool {
+    /// in the socket unread.
+    pub(crate) fn expire(&mut self, now: u64, out: &mut Outputs) -> Lost {
         let late =
             |request: &Outstanding| request.patience == Patience::Full && now >= request.until + LATE_MS;
         if self.outstanding.iter().any(late) {
@@ -202,32 +294,62 @@ impl Requests {
                 outstanding.until = outstanding.until.max(now + LATE_MS);
                 outstanding.patience = Patience::Last;
             }
-            return false;
+            return Lost::default();
         }
         let expired = self.outstanding.iter().take_while(|request| request.until <= now).count();
-        self.forget_first(expired, "unanswered for 10 s: whether it was done is unknown", out)
+        self.lose_first(expired, "unanswered for 10 s: whether it was done is unknown", out)
     }
 
-    fn forget_first(&mut self, count: usize, message: &str, out: &mut Outputs) -> bool {
-        let mut page_lost = false;
-        for outstanding in self.outstanding.drain(..count) {
+    fn lose_first(&mut self, count: usize, message: &str, out: &mut Outputs) -> Lost {
+        let mut lost = Lost::default();
+        let rest = self.outstanding.split_off(count);
+        for outstanding in std::mem::replace(&mut self.outstanding, rest) {
+            self.kept_bytes -= outstanding.purpose.kept_bytes();
             match outstanding.purpose {
-                Purpose::Calls(calls) => out.settle(calls, Outcome::Unknown(unavailable(message))),
-                Purpose::MembersPage => page_lost = true,
+                Purpose::Calls(calls) => out.refuse(calls, Outcome::Unknown, &unavailable(message)),
+                Purpose::Keyed(asked) if asked.calls.is_empty() => {}
+                Purpose::Keyed(asked) => {
+                    lost.sent_again += 1;
+                    self.queue_again(*asked);
+                }
+                Purpose::MembersPage => lost.page = true,
             }
         }
-        page_lost
+        lost
+    }
+
+    fn queue_again(&mut self, asked: Asked) {
+        let is_earlier = |other: &&Asked| other.is_again && other.first_sent <= asked.first_sent;
+        let index = self.queue.iter().take_while(is_earlier).count();
+        self.queue_bytes += asked.request.bytes();
+        self.queue.insert(index, Asked { is_again: true, ..asked });
     }
 
     fn take(&mut self, id: u32) -> Option<Purpose> {
         let index = self.outstanding.iter().position(|request| request.id == id)?;
-        Some(self.outstanding.remove(index).purpose)
+        let purpose = self.outstanding.remove(index).purpose;
+        self.kept_bytes -= purpose.kept_bytes();
+        Some(purpose)
     }
 
-    /// The answers will not come: the connection is lost, or the room was rebuilt. `true` where a page of members
-    /// is among them.
-    pub(crate) fn forget_answers(&mut self, message: &str, out: &mut Outputs) -> bool {
-        self.forget_first(self.outstanding.len(), message, out)
+    /// The answers will not come: the connection is lost, or the room was rebuilt.
+    pub(crate) fn lose_answers(&mut self, message: &str, out: &mut Outputs) -> Lost {
+        self.lose_first(self.outstanding.len(), message, out)
+    }
+
+    /// The answers will not come, and nothing will be sent again.
+    pub(crate) fn forget_answers(&mut self, message: &str, out: &mut Outputs) {
+        self.lose_answers(message, out);
+        self.forget_keys(message, out);
+    }
+
+    /// What waits to be sent again will not be: the room does not know its key.
+    pub(crate) fn forget_keys(&mut self, message: &str, out: &mut Outputs) {
+        while self.queue.first().is_some_and(|asked| asked.is_again) {
+            let asked = self.queue.remove(0);
+            self.queue_bytes -= asked.request.bytes();
+            asked.refuse(&unavailable(message), out);
+        }
     }
 
     /// Ephemerals are for now or never.
@@ -237,15 +359,15 @@ impl Requests {
         self.queue = kept;
         for queued in dropped {
             self.queue_bytes -= queued.request.bytes();
-            out.settle(queued.calls, Outcome::Rejected(unavailable("not connected: ephemerals do not wait")));
+            queued.refuse(&unavailable("not connected: ephemerals do not wait"), out);
         }
     }
 
     /// Nothing that waits will be sent.
     pub(crate) fn reject_queue(&mut self, error: &RequestError, out: &mut Outputs) {
         self.queue_bytes = 0;
-        for queued in self.queue.drain(..) {
-            out.settle(queued.calls, Outcome::Rejected(error.clone()));
+        for asked in self.queue.drain(..) {
+            asked.refuse(error, out);
         }
     }
 }

@@ -1,6 +1,6 @@
 /** What the core asks for, as it comes out of Wasm: see `client-sdk/src/pack.rs`. */
 
-import type { Detail, Left, Occupancy, RecoveryFailure } from "./generated/wire.js";
+import type { Detail, Left, Occupancy, RecoveryFailure, StateChange } from "./generated/wire.js";
 import type { Me, Member, RoomStatus } from "./events.js";
 
 export interface Block {
@@ -26,6 +26,7 @@ export type CoreEvent =
   | { t: "publication"; message: Message }
   | { t: "presence"; joined: Member[]; left: Left[]; updated: Member[] }
   | ({ t: "occupancy" } & Occupancy)
+  | ({ t: "state" } & StateChange)
   | { t: "notice"; code: string; message?: string; expires_at?: number }
   | ({ t: "settled"; call: number } & ({ result: Result } | Refusal));
 
@@ -36,6 +37,7 @@ export interface Message {
   offset?: number;
   from?: { user: string; session?: string; info?: unknown };
   tags: string[];
+  removed?: true;
   ephemeral: boolean;
 }
 
@@ -80,6 +82,9 @@ function complete(output: Output, blobs: Uint8Array<ArrayBuffer>[]): void {
       if ("result" in output) {
         for (const message of output.result.messages ?? []) completeMessage(message, blobs);
       }
+      break;
+    case "state":
+      for (const op of output.ops) restore(op, "value", blobs);
       break;
     case "presence":
       for (const member of [...output.joined, ...output.updated]) {

@@ -1,4 +1,13 @@
-import type { Author, Left, Member as WireMember, Occupancy, RecoveryFailure } from "./generated/wire.js";
+import type {
+  Author,
+  Edited,
+  Left,
+  Member as WireMember,
+  Occupancy,
+  Reaction,
+  RecoveryFailure,
+  StateChange,
+} from "./generated/wire.js";
 
 /**
  * An application's types of publications, each with the type of its data. Data is JSON, or a `Uint8Array`.
@@ -28,6 +37,14 @@ export interface LoggedPublication<Data = unknown, Type extends string = string>
   readonly ephemeral: false;
   /** Its place in the room's order. */
   readonly offset: number;
+  /** The offset of the publication that an `edit`, `remove` or `react` is about. */
+  readonly ref?: number;
+  /** It was taken back, and has no `data` any more. */
+  readonly removed?: true;
+  /** In history: `data` is what this edit made of it. */
+  readonly edited?: Edited;
+  /** In history: who reacted, by the reaction's name. */
+  readonly reactions?: Readonly<Record<string, Reaction>>;
 }
 
 /** Seen by who was there, and never logged. */
@@ -106,11 +123,19 @@ export type RoomStatus = "idle" | "connecting" | "connected" | "reconnecting" | 
 export interface RoomEvents<Events extends EventMap = EventMap, Presence = unknown> {
   /** Every publication, of whatever type. */
   publication: AnyPublication<Events>;
+  /** What the publication at `ref` says from now on. */
+  edit: LoggedPublication<Events[keyof Events & string], "edit">;
+  /** The publication at `ref` was taken back. */
+  remove: LoggedPublication<null, "remove">;
+  /** A reaction to the publication at `ref` was added, or taken back. */
+  react: LoggedPublication<{ name: string; on: boolean }, "react">;
   status: RoomStatus;
   members: readonly Member<Presence>[];
   presence: PresenceDiff<Presence>;
   /** How many are here, where a room counts and does not list. */
   occupancy: Occupancy;
+  /** What became of {@link Room.state}. */
+  state: StateChange;
   gap: Gap;
   notice: Notice;
 }

@@ -17,6 +17,8 @@
 export { Roomcast } from "./client.js";
 export type { RoomcastOptions, TokenFunction } from "./client.js";
 export { Room } from "./room.js";
+export { RoomState } from "./state.js";
+export type { StateCondition, StateOp, StateSetOptions } from "./state.js";
 export type { HistoryOptions, PublishOptions, RoomOptions, RoomPresence, Signalled } from "./room.js";
 export type {
   AnyPublication,
@@ -37,4 +39,19 @@ export { RoomcastError } from "./errors.js";
 export type { ErrorOutcome, RoomcastErrorCode } from "./errors.js";
 export type { WasmSource } from "./wasm.js";
 export type { WebSocketConstructor, WebSocketLike } from "./driver.js";
-export type { Author, Detail, Left, LeaveReason, Occupancy, Published, RecoveryFailure } from "./generated/wire.js";
+export type {
+  Amended,
+  Author,
+  Detail,
+  Edited,
+  Left,
+  LeaveReason,
+  Occupancy,
+  Published,
+  Reaction,
+  RecoveryFailure,
+  StateChange,
+  StateEntry,
+  StateVersion,
+  StateWrite,
+} from "./generated/wire.js";

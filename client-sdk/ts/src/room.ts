@@ -12,9 +12,11 @@ import type {
   RoomEvents,
   RoomStatus,
 } from "./events.js";
-import type { Occupancy, Published } from "./generated/wire.js";
+import type { Amended, Occupancy, Published, StateVersion } from "./generated/wire.js";
 import { Listeners } from "./listeners.js";
-import { loadCore, type ClientCore } from "./wasm.js";
+import { payload } from "./payload.js";
+import { RoomState } from "./state.js";
+import { Amendment, loadCore, type ClientCore } from "./wasm.js";
 
 /** How to join. */
 export interface RoomOptions<Presence = unknown> {
@@ -44,6 +46,13 @@ export interface PublishOptions extends Signalled {
   ephemeral?: boolean;
   /** `false`: not to this connection. */
   echo?: boolean;
+  /**
+   * Under the same key the room takes the same publish once, for minutes at least. So it is sent again after a lost
+   * connection, and ends as unknown only where that is over. Logged publishes only, at most 128 bytes.
+   */
+  key?: string;
+  /** Of ephemerals under one name only the latest need reach the others. At most 64 bytes. */
+  conflate?: string;
 }
 
 /** Which page of the log. */
@@ -95,6 +104,8 @@ export class Room<Events extends EventMap = EventMap, Presence = unknown> {
   readonly name: string;
   /** This session's own presence data. */
   readonly presence: RoomPresence<Presence>;
+  /** What all in the room share and write. */
+  readonly state: RoomState;
 
   readonly #options: RoomOptions<Presence>;
   readonly #route: Route;
@@ -125,6 +136,7 @@ export class Room<Events extends EventMap = EventMap, Presence = unknown> {
       },
       set: (data, more = {}) => this.#setPresence(data, more),
     };
+    this.state = new RoomState((signal, step) => this.#request<StateVersion>(signal, step));
   }
 
   /** Where the connection is. A value of its own for each change, as `on("status")` tells them. */
@@ -156,8 +168,9 @@ export class Room<Events extends EventMap = EventMap, Presence = unknown> {
 
   /**
    * Calls `listener` for each publication of that type (ephemerals are flagged), or for what the room itself tells:
-   * `publication` (of any type), `status`, `members`, `presence`, `occupancy`, `gap`, `notice`. Returns what ends
-   * it. A listener that throws is reported as an uncaught error, and disturbs no other.
+   * `publication` (of any type), `edit`, `remove` and `react`, `status`, `members`, `presence`, `occupancy`, `state`,
+   * `gap`, `notice`. A publication whose data was removed by the time it is heard comes as `publication` alone.
+   * Returns what ends it. A listener that throws is reported as an uncaught error, and disturbs no other.
    *
    * @example
    * ```ts
@@ -242,6 +255,7 @@ export class Room<Events extends EventMap = EventMap, Presence = unknown> {
    * const { offset } = await room.publish("message", { text: "hi" });
    * await room.publish("cursor", { x, y }, { ephemeral: true, echo: false });
    * await room.publish("whisper", { text: "psst" }, { to: { users: ["ada"] } });
+   * await room.publish("order", { tea: 1 }, { key: crypto.randomUUID() });
    * ```
    */
   publish<Type extends keyof Events & string>(
@@ -261,7 +275,7 @@ export class Room<Events extends EventMap = EventMap, Presence = unknown> {
   ): Promise<Published | void>;
   async publish(type: string, data: unknown, options: PublishOptions = {}): Promise<Published | void> {
     const { text, bytes } = payload(data);
-    const { tags = [], to, ephemeral = false, echo = true, signal } = options;
+    const { tags = [], to, ephemeral = false, echo = true, key, conflate, signal } = options;
     const { users = [], sessions = [], connections = [] } = to ?? {};
     const hasTo = to !== undefined;
     // Copied, so that a caller who changes a list while the request waits changes nothing.
@@ -269,9 +283,61 @@ export class Room<Events extends EventMap = EventMap, Presence = unknown> {
     return this.#request<Published | void>(signal, (core, now, call) =>
       // prettier-ignore
       core.publish(
-        now, call, type, text, bytes, forTags, hasTo, forUsers, forSessions, forConnections, ephemeral, echo,
+        now, call, type, text, bytes, forTags, hasTo, forUsers, forSessions, forConnections, ephemeral, echo, key,
+        conflate,
       ),
     );
+  }
+
+  /**
+   * Replaces what an earlier publication says. The others hear of it as `edit`, with that publication as `ref`; in
+   * history it is as edited. Resolves with the edit's own place in the log.
+   *
+   * @example
+   * ```ts
+   * const { offset } = await room.publish("message", { text: "helo" });
+   * await room.edit(offset, { text: "hello" });
+   * ```
+   */
+  async edit(offset: number, data: Events[keyof Events & string], { signal }: Signalled = {}): Promise<Amended> {
+    const { text, bytes } = payload(data);
+    return this.#amend(signal, offset, Amendment.Edit, text, bytes);
+  }
+
+  /**
+   * Takes back an earlier publication: what it said is erased. The others hear of it as `remove`.
+   *
+   * @example
+   * ```ts
+   * await room.remove(offset);
+   * ```
+   */
+  async remove(offset: number, { signal }: Signalled = {}): Promise<Amended> {
+    return this.#amend(signal, offset, Amendment.Remove, "");
+  }
+
+  /**
+   * Adds this user's reaction to an earlier publication, or takes it back. The others hear of it as `react`. A name
+   * has at most 32 bytes.
+   *
+   * @example
+   * ```ts
+   * await room.react(offset, "👍");
+   * await room.react(offset, "👍", false);
+   * ```
+   */
+  async react(offset: number, name: string, on = true, { signal }: Signalled = {}): Promise<Amended> {
+    return this.#amend(signal, offset, on ? Amendment.React : Amendment.TakeBack, name);
+  }
+
+  #amend(
+    signal: AbortSignal | undefined,
+    offset: number,
+    what: Amendment,
+    text: string,
+    bytes?: Uint8Array,
+  ): Promise<Amended> {
+    return this.#request(signal, (core, now, call) => core.amend(now, call, offset, what, text, bytes));
   }
 
   /**
@@ -380,7 +446,7 @@ export class Room<Events extends EventMap = EventMap, Presence = unknown> {
       }
       case "publication": {
         const message = event.message as unknown as AnyPublication<Events>;
-        if (!reserved.has(message.type)) this.#listeners.tell(message.type, message);
+        if (!reserved.has(message.type) && !event.message.removed) this.#listeners.tell(message.type, message);
         this.#listeners.tell("publication", message);
         break;
       }
@@ -391,6 +457,12 @@ export class Room<Events extends EventMap = EventMap, Presence = unknown> {
         this.#occupancy = { members: event.members, users: event.users };
         this.#listeners.tell("occupancy", this.occupancy);
         break;
+      case "state": {
+        const { version, ops } = event;
+        this.state.apply({ version, ops });
+        if (ops.length > 0) this.#listeners.tell("state", { version, ops });
+        break;
+      }
       case "gap":
         this.#listeners.tell("gap", { reason: event.reason });
         break;
@@ -465,20 +537,10 @@ const reserved: ReadonlySet<string> = new Set<keyof RoomEvents>([
   "members",
   "presence",
   "occupancy",
+  "state",
   "gap",
   "notice",
 ]);
-
-function payload(data: unknown): { text: string; bytes: Uint8Array | undefined } {
-  if (data instanceof Uint8Array) return { text: "", bytes: data };
-  const text = JSON.stringify(data) as string | undefined;
-  if (text === undefined) {
-    throw new RoomcastError("invalid_argument", "data is neither JSON nor a Uint8Array", {
-      details: [{ path: "data", message: "is neither JSON nor a Uint8Array" }],
-    });
-  }
-  return { text, bytes: undefined };
-}
 
 function refusal(event: Refusal): RoomcastError {
   const { code, message, retryable, outcome, details, retry_after_ms } = event;

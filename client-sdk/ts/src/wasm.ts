@@ -1,5 +1,6 @@
-import init, { ClientCore } from "./client_sdk.js";
+import init, { Amendment, ClientCore } from "./client_sdk.js";
 
+export { Amendment };
 export type { ClientCore };
 
 /** Where the Wasm module comes from: an address, its bytes, a compiled module, or a response with it. */

@@ -94,7 +94,8 @@ export function welcome(more: Message = {}): Message {
     publications: [],
     occupancy: { members: 1, users: 1 },
     tags: [],
-    limits: { payload_bytes: 65536, presence_bytes: 2048, tags: 32, frame_bytes: 1114112 },
+    state: { version: 0, entries: {} },
+    limits: { payload_bytes: 65536, presence_bytes: 2048, tags: 32, frame_bytes: 1114112, key_window_ms: 300000 },
     server_time: 1,
     ...more,
   };

@@ -123,6 +123,148 @@ test("a lost connection is taken up again at the position, and unanswered publis
   assert.deepEqual(offsets, [11, 12, 13, 14, "trimmed", 90]);
 });
 
+test("a publish with a key is sent again after a lost connection, and settles with its answer", async () => {
+  const room = client().room<Chat>("chat:lobby");
+  const socket = await join(room);
+  const publishing = room.publish("message", { text: "a" }, { key: "k-1" });
+  await Promise.resolve();
+  await Promise.resolve();
+  const [first] = socket.heard();
+  assert.equal(first?.["key"], "k-1");
+  socket.end(1006);
+  const again = await nextSocket();
+  again.open();
+  again.heard();
+  again.say(welcome({ recovered: true }));
+  const [second] = again.heard();
+  assert.deepEqual([second?.["key"], second?.["data"]], ["k-1", '{"text":"a"}']);
+  again.say({ t: "reply", id: second?.["id"], result: { epoch, offset: 9, duplicate: true } });
+  assert.deepEqual(await publishing, { epoch, offset: 9, duplicate: true });
+});
+
+test("what was published is edited, removed and reacted to, and so by others", async () => {
+  const room = client().room<Chat>("chat:lobby");
+  const socket = await join(room);
+  const asked = [
+    room.edit(7, { text: "b" }),
+    room.edit(8, new Uint8Array([7])),
+    room.remove(9),
+    room.react(9, "👍"),
+    room.react(9, "👍", false),
+    room.publish("cursor", { x: 1 }, { ephemeral: true, conflate: "cursor" }),
+  ];
+  await Promise.resolve();
+  await Promise.resolve();
+  assert.deepEqual(socket.heard(), [
+    { t: "edit", id: 1, offset: 7, data: '{"text":"b"}' },
+    { t: "edit", id: 2, offset: 8, data: new Uint8Array([7]) },
+    { t: "remove", id: 3, offset: 9 },
+    { t: "react", id: 4, offset: 9, name: "👍", on: true },
+    { t: "react", id: 5, offset: 9, name: "👍", on: false },
+    { t: "publish", id: 6, data: '{"x":1}', ephemeral: true, type: "cursor", conflate: "cursor" },
+  ]);
+  socket.say(
+    ...[11, 12, 13, 14, 15].map((offset, index) => ({ t: "reply", id: index + 1, result: { offset } })),
+    { t: "reply", id: 6, result: {} },
+  );
+  assert.deepEqual((await Promise.all(asked)).slice(0, 2), [{ offset: 11 }, { offset: 12 }]);
+  for (const offset of [1.5, -1, NaN, 2 ** 53]) {
+    await assert.rejects(room.remove(offset), { code: "invalid_argument" });
+  }
+
+  const heard: unknown[] = [];
+  room.on("message", () => heard.push("not one that was removed"));
+  room.on("edit", ({ ref, data }) => heard.push(["edit", ref, data]));
+  room.on("remove", ({ ref, data }) => heard.push(["remove", ref, data]));
+  room.on("react", ({ ref, data }) => heard.push(["react", ref, data.name, data.on]));
+  room.on("publication", (message) => heard.push([message.offset, !message.ephemeral && message.removed]));
+  socket.say(
+    publication(21, '{"text":"b"}', { type: "edit", ref: 7 }),
+    publication(22, "null", { type: "remove", ref: 8 }),
+    publication(23, '{"name":"👍","on":true}', { type: "react", ref: 7 }),
+    publication(24, undefined, { data: undefined, removed: true }),
+  );
+  assert.deepEqual(heard, [
+    ["edit", 7, { text: "b" }],
+    [21, undefined],
+    ["remove", 8, null],
+    [22, undefined],
+    ["react", 7, "👍", true],
+    [23, undefined],
+    [24, true],
+  ]);
+
+  const history = room.history();
+  await Promise.resolve();
+  await Promise.resolve();
+  const { t: _, ...plain } = publication(7);
+  const folded = { edited: { offset: 21, time: 6 }, reactions: { "👍": { count: 21, users: ["ada"] }, 'a"b': { count: 0, users: [] } } };
+  socket.say({ t: "reply", id: socket.heard()[0]?.["id"], result: { epoch, messages: [{ ...plain, ...folded }] } });
+  const { messages } = await history;
+  assert.deepEqual([messages[0]?.edited, messages[0]?.reactions], [folded.edited, folded.reactions]);
+});
+
+test("shared state is a snapshot and the changes since, written with conditions", async () => {
+  const room = client().room<Chat>("chat:lobby");
+  const told: unknown[] = [];
+  room.on("state", ({ version, ops }) => told.push([version, ops]));
+  const owner = "abcdefghijklmnop";
+  const entries = { topic: { value: '"tea"', version: 3 }, mine: { value: new Bytes(new Uint8Array([1])), version: 4, owner } };
+  const socket = await join(room, { state: { version: 4, entries } });
+  assert.deepEqual([...room.state.entries()], [["mine", new Uint8Array([1])], ["topic", "tea"]]);
+  assert.deepEqual(room.state.entry("mine"), { value: new Uint8Array([1]), version: 4, owner });
+  assert.deepEqual([room.state.size, room.state.version, room.state.get("nothing")], [2, 4, undefined]);
+  socket.say({ t: "state", version: 6, ops: [{ set: "topic", value: "null", version: 5 }, { delete: "mine" }] });
+  assert.deepEqual([room.state.size, room.state.version, room.state.get("topic")], [1, 6, null]);
+  assert.deepEqual(told, [
+    [4, [{ set: "mine", value: new Uint8Array([1]), version: 4, owner }, { set: "topic", value: "tea", version: 3 }]],
+    [6, [{ set: "topic", value: null, version: 5 }, { delete: "mine" }]],
+  ]);
+
+  const ops = [{ set: "a", value: 1 }];
+  const asked = [
+    room.state.set("topic", { a: 1 }, { if: 5, owned: true }),
+    room.state.delete("topic"),
+    room.state.batch(ops),
+    room.state.batch([{ set: "b", value: new Uint8Array([2]), if: 0 }, { delete: "c", if: 7 }]),
+  ];
+  ops[0] = { set: "changed", value: 2 };
+  await Promise.resolve();
+  await Promise.resolve();
+  assert.deepEqual(socket.heard(), [
+    { t: "state", id: 1, ops: [{ set: "topic", value: '{"a":1}', owned: true, if: 5 }] },
+    { t: "state", id: 2, ops: [{ delete: "topic" }] },
+    { t: "state", id: 3, ops: [{ set: "a", value: "1" }] },
+    { t: "state", id: 4, ops: [{ set: "b", value: new Uint8Array([2]), if: 0 }, { delete: "c", if: 7 }] },
+  ]);
+  socket.say(
+    ...[7, 8, 9].map((version, index) => ({ t: "reply", id: index + 1, result: { version } })),
+    { t: "error", id: 4, code: "conflict", message: "b has another version", retryable: false },
+  );
+  assert.deepEqual(await Promise.all(asked.slice(0, 3)), [{ version: 7 }, { version: 8 }, { version: 9 }]);
+  await assert.rejects(asked[3] as Promise<unknown>, { code: "conflict", outcome: "rejected" });
+  await assert.rejects(room.state.set("a", undefined), { code: "invalid_argument" });
+  const deep = JSON.parse("[".repeat(65) + "]".repeat(65)) as unknown;
+  await assert.rejects(room.state.batch([{ delete: "x" }, { set: "a", value: deep }]), { code: "invalid_argument" });
+  await Promise.resolve();
+  void room.state.delete("y").catch(() => {});
+  await Promise.resolve();
+  await Promise.resolve();
+  assert.deepEqual(socket.heard(), [{ t: "state", id: 5, ops: [{ delete: "y" }] }], "what was refused left nothing behind");
+  void room.leave();
+  socket.end(1000);
+  assert.deepEqual([room.state.size, room.state.version], [0, 0]);
+});
+
+test("frames are acked where the server asks for it", async () => {
+  const room = client().room<Chat>("chat:lobby");
+  const limits = { ...(welcome()["limits"] as object), ack: true };
+  const socket = await join(room, { limits });
+  for (let offset = 11; offset < 11 + 63; offset += 1) socket.say(publication(offset));
+  await Promise.resolve();
+  assert.deepEqual(socket.heard(), [{ t: "ack", frames: 64 }]);
+});
+
 test("a final close fails the room and whatever waits for it", async () => {
   const room = client().room<Chat>("chat:lobby");
   const socket = await join(room);

@@ -60,3 +60,21 @@ export async function types(client: Roomcast): Promise<void> {
   new Roomcast({});
   void [logged, fanned, null as LoggedPublication | null];
 }
+
+export async function changes(client: Roomcast): Promise<void> {
+  const room = client.room<{ message: { text: string } }>("chat:lobby");
+  room.on("react", ({ ref, data }) => {
+    const name: string = data.name;
+    void [ref, name];
+  });
+  const edited: { offset: number } = await room.edit(1, { text: "x" });
+  // @ts-expect-error the text is missing
+  await room.edit(1, {});
+  const { version }: { version: number } = await room.state.set("topic", "tea", { if: 0, owned: true });
+  await room.state.batch([{ set: "a", value: 1 }, { delete: "b", if: version }]);
+  // @ts-expect-error either is needed
+  await room.state.batch([{ value: 1 }]);
+  const topic: string | undefined = room.state.get<string>("topic");
+  room.on("state", ({ ops }) => ops.map((op) => ("delete" in op ? op.delete : op.value)));
+  void [edited, topic];
+}

@@ -16,3 +16,16 @@ pub(crate) async fn token(settings: &Settings, request: &mut Request) -> Result<
     let now_ms = Date::now().as_millis();
     response::json(&mint(signing_key, &Tenant::default_tenant(), &body, now_ms).map_err(wrong)?)
 }
+
+/// `POST /dev/fault/{room}`: arms a fault in the isolate of that room, in the module that tests build.
+#[cfg(feature = "faults")]
+pub(crate) async fn fault(
+    env: &worker::Env,
+    settings: &Settings,
+    request: &mut Request,
+    room: &str,
+) -> Result<Response, Failure> {
+    let room = schemas::RoomName::parse(room).filter(|_| settings.dev).ok_or(Failure::NotFound)?;
+    let body = body::read(request, BODY_BYTES_MAX).await?;
+    crate::forward::fault(env, &room, &body).await
+}

@@ -4,7 +4,7 @@ use auth::Refusal;
 use schemas::{
     Capability, Payload,
     config::KindConfig,
-    http::{FromBody, PublishBody, PublishCall, RoomCall},
+    http::{FromBody, PublishBody, PublishCall, RoomCall, ScopedKey},
     ids, limits,
     payload::UncheckedPayload,
     server_message::Author,
@@ -26,6 +26,9 @@ const BODY_SLACK_BYTES: usize = 16 * 1024;
 /// The fields of a publish's body that are objects.
 const OBJECTS: [&str; 2] = ["to", "from"];
 
+/// The header that is a publish's `key`.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
 /// Types that only their own requests make.
 const RESERVED_TYPES: [&str; 3] = ["edit", "remove", "react"];
 
@@ -38,12 +41,10 @@ pub(crate) async fn publish(
     request_id: &str,
 ) -> Result<Response, Failure> {
     let call = access::call(settings, room, presented, Capability::Publish, Date::now().as_millis())?;
-    if request.headers().has("idempotency-key").unwrap_or(false) {
-        return Err(Failure::Unsupported("idempotency keys are not served yet"));
-    }
+    let header = request.headers().get(IDEMPOTENCY_KEY).ok().flatten();
     let bytes_max = payload_bytes_max(call.kind) + BODY_SLACK_BYTES;
     let body = body::parse_object(&body::read(request, bytes_max).await?, &OBJECTS)?;
-    let publish = RoomCall::Publish(publish_call(body, &call)?);
+    let publish = RoomCall::Publish(publish_call(body, header, &call)?);
     forward::call(env, &call.room, &call.tenant, &publish, request_id).await
 }
 
@@ -64,7 +65,7 @@ fn payload_bytes_max(kind: &KindConfig) -> usize {
     kind.limits.payload_bytes as usize
 }
 
-fn publish_call(body: PublishBody, call: &Call<'_>) -> Result<PublishCall, Failure> {
+fn publish_call(body: PublishBody, header: Option<String>, call: &Call<'_>) -> Result<PublishCall, Failure> {
     let data = payload("data", body.data, payload_bytes_max(call.kind))?;
     if let Some(kind) = &body.kind {
         check_type(kind)?;
@@ -82,8 +83,28 @@ fn publish_call(body: PublishBody, call: &Call<'_>) -> Result<PublishCall, Failu
             return Err(Failure::invalid("to.connections", "is for ephemerals"));
         }
     }
+    let key =
+        key(body.key, header, body.ephemeral)?.map(|key| ScopedKey { scope: call.caller.key_scope(), key });
     let author = author(body.from, &call.caller)?;
-    Ok(PublishCall { data, kind: body.kind, tags: body.tags, to: body.to, ephemeral: body.ephemeral, author })
+    let PublishBody { kind, tags, to, ephemeral, .. } = body;
+    Ok(PublishCall { data, kind, tags, to, ephemeral, author, key })
+}
+
+/// The body's `key`, or the header's.
+fn key(field: Option<String>, header: Option<String>, ephemeral: bool) -> Result<Option<String>, Failure> {
+    if let (Some(field), Some(header)) = (&field, &header)
+        && field != header
+    {
+        return Err(Failure::invalid("key", "is not what the header Idempotency-Key says"));
+    }
+    let Some(key) = field.or(header) else { return Ok(None) };
+    if ephemeral {
+        return Err(Failure::invalid("key", "is for what is logged"));
+    }
+    if !(1..=limits::KEY_BYTES_MAX).contains(&key.len()) {
+        return Err(Failure::invalid("key", format!("is 1 to {} bytes", limits::KEY_BYTES_MAX)));
+    }
+    Ok(Some(key))
 }
 
 fn payload(path: &'static str, data: UncheckedPayload, bytes_max: usize) -> Result<Payload, Failure> {

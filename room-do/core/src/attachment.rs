@@ -3,30 +3,56 @@
 //! The first byte is the layout's version; what follows is MessagePack with names. Newer code reads every
 //! older version.
 
-use schemas::{Claims, Codec, ConnectionId, PublicSession};
+use schemas::{Claims, Codec, ConnectionId, Offset, PublicSession};
 use serde::{Deserialize, Serialize};
+
+use crate::rates::Bucket;
 
 /// The platform keeps 16 KiB; a connection at every bound of its own takes less than this.
 pub const ATTACHMENT_BYTES_MAX: usize = 4 * 1024;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// What the first layout lacks has defaults.
+const VERSION_FIRST: u8 = 1;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Attachment {
     pub connection: ConnectionId,
     pub codec: Codec,
     pub claims: Claims,
-    /// When these bytes were written, in milliseconds since 1970: the connection lived then.
+    /// Rises with each connection that the room opens.
+    #[serde(default)]
+    pub opened: u64,
+    /// When these bytes were written, in milliseconds since 1970.
+    #[serde(rename = "written", alias = "written_at")]
     pub written_at: u64,
+    /// When it last said anything but `ping`, or was believed to live.
+    #[serde(default, rename = "s")]
+    pub spoke_at: u64,
     /// `None` before hello.
     pub joined: Option<AttachedJoin>,
+    #[serde(default)]
+    pub rates: Buckets,
+}
+
+/// What the connection may still ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Buckets {
+    #[serde(rename = "p")]
+    pub publish: Bucket,
+    #[serde(rename = "r")]
+    pub request: Bucket,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AttachedJoin {
     pub session: PublicSession,
     pub subscribed: Vec<String>,
+    #[serde(rename = "members", alias = "sees_members")]
     pub sees_members: bool,
+    /// An offset that it knew of then.
+    #[serde(default)]
+    pub position: Offset,
 }
 
 impl Attachment {
@@ -41,7 +67,7 @@ impl Attachment {
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Attachment> {
         match bytes.split_first()? {
-            (&VERSION, rest) => rmp_serde::from_slice(rest).ok(),
+            (&(VERSION | VERSION_FIRST), rest) => rmp_serde::from_slice(rest).ok(),
             _ => None,
         }
     }

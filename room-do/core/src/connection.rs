@@ -4,15 +4,30 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use schemas::{Claims, Codec, ConnectionId, Offset, PublicSession, UserId, limits};
 
-use crate::attachment::{AttachedJoin, Attachment};
+use crate::{
+    attachment::{AttachedJoin, Attachment, Buckets},
+    backlog::Backlog,
+    rates::Strikes,
+};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Connection {
     pub(crate) codec: Codec,
     pub(crate) claims: Claims,
+    /// Rises with each connection that the room opens.
+    pub(crate) opened: u64,
+    /// When its attachment was written, and what that says of `spoke_at`.
+    pub(crate) written_at: u64,
+    pub(crate) written_spoke_at: u64,
+    /// When it last said anything but `ping`, or was believed to live.
+    pub(crate) spoke_at: u64,
     /// When anything was last heard of it, but for pings, in milliseconds since 1970.
     pub(crate) heard_at: u64,
-    pub(crate) malformed: Malformed,
+    pub(crate) malformed: Strikes,
+    pub(crate) rates: Buckets,
+    /// Refusals for asking too much.
+    pub(crate) refusals: Strikes,
+    pub(crate) backlog: Backlog,
     pub(crate) phase: Phase,
 }
 
@@ -21,6 +36,8 @@ pub(crate) enum Phase {
     /// Upgraded; hello has not come.
     Greeting,
     Joined(Joined),
+    /// It said `leave`: the close waits for the reply, and nothing else is heard.
+    Leaving(Joined),
 }
 
 #[derive(Debug, Clone)]
@@ -36,26 +53,49 @@ pub(crate) struct Joined {
 
 impl Connection {
     pub(crate) fn opened(codec: Codec, claims: Claims, now: u64) -> Connection {
-        Connection { codec, claims, heard_at: now, malformed: Malformed::default(), phase: Phase::Greeting }
+        Connection {
+            codec,
+            claims,
+            opened: 0,
+            written_at: now,
+            written_spoke_at: now,
+            spoke_at: now,
+            heard_at: now,
+            malformed: Strikes::default(),
+            rates: Buckets::default(),
+            refusals: Strikes::default(),
+            backlog: Backlog::of_new(),
+            phase: Phase::Greeting,
+        }
     }
 
-    /// What was flushed before the room slept reached the connection, so it is taken to know of the head.
-    pub(crate) fn restored(attachment: Attachment, head: Offset) -> Connection {
+    pub(crate) fn restored(now: u64, attachment: Attachment, head: Offset) -> Connection {
+        // The first layout knows when it was written alone.
+        let spoke_at = if attachment.spoke_at == 0 { attachment.written_at } else { attachment.spoke_at };
+        let spoke_at = spoke_at.min(now);
         let phase = match (attachment.joined, attachment.claims.user.clone()) {
             (Some(joined), Some(user)) => Phase::Joined(Joined {
                 user,
                 session: joined.session,
                 subscribed: joined.subscribed.into_iter().collect(),
                 sees_members: joined.sees_members,
-                position: head,
+                // What it was told since is not known; never above the head of a log that began anew.
+                position: joined.position.min(head),
             }),
             _ => Phase::Greeting,
         };
         Connection {
             codec: attachment.codec,
             claims: attachment.claims,
-            heard_at: attachment.written_at,
-            malformed: Malformed::default(),
+            opened: attachment.opened,
+            written_at: attachment.written_at,
+            written_spoke_at: spoke_at,
+            spoke_at,
+            heard_at: spoke_at,
+            malformed: Strikes::default(),
+            rates: attachment.rates,
+            refusals: Strikes::default(),
+            backlog: Backlog::default(),
             phase,
         }
     }
@@ -65,20 +105,36 @@ impl Connection {
             session: joined.session.clone(),
             subscribed: joined.subscribed.iter().cloned().collect(),
             sees_members: joined.sees_members,
+            position: joined.position,
         });
-        Attachment { connection, codec: self.codec, claims: self.claims.clone(), written_at: now, joined }
+        Attachment {
+            connection,
+            codec: self.codec,
+            claims: self.claims.clone(),
+            opened: self.opened,
+            written_at: now,
+            spoke_at: self.spoke_at,
+            joined,
+            rates: self.rates,
+        }
     }
 
     pub(crate) fn joined(&self) -> Option<&Joined> {
         match &self.phase {
-            Phase::Joined(joined) => Some(joined),
+            Phase::Joined(joined) | Phase::Leaving(joined) => Some(joined),
             Phase::Greeting => None,
+        }
+    }
+
+    pub(crate) fn leave(&mut self) {
+        if let Phase::Joined(joined) = &self.phase {
+            self.phase = Phase::Leaving(joined.clone());
         }
     }
 
     pub(crate) fn joined_mut(&mut self) -> Option<&mut Joined> {
         match &mut self.phase {
-            Phase::Joined(joined) => Some(joined),
+            Phase::Joined(joined) | Phase::Leaving(joined) => Some(joined),
             Phase::Greeting => None,
         }
     }
@@ -92,24 +148,6 @@ impl Connection {
     }
 }
 
-/// Counts messages that could not be read.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Malformed {
-    window_began_at: u64,
-    count: u32,
-}
-
-impl Malformed {
-    /// Counts one more, and tells whether it was one too many.
-    pub(crate) fn count(&mut self, now: u64) -> bool {
-        if now.saturating_sub(self.window_began_at) >= limits::BAD_REQUEST_WINDOW_MS {
-            *self = Malformed { window_began_at: now, count: 0 };
-        }
-        self.count += 1;
-        self.count >= limits::BAD_REQUESTS_MAX
-    }
-}
-
 /// The connections of a room. Indexes are kept, never recomputed: reaching a tag costs its carriers alone.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Connections {
@@ -118,6 +156,7 @@ pub(crate) struct Connections {
     by_user: BTreeMap<UserId, BTreeSet<ConnectionId>>,
     by_session: BTreeMap<PublicSession, BTreeSet<ConnectionId>>,
     joined: usize,
+    last_opened: u64,
     /// Below it, no connection is so far behind that it must be told its position.
     next_position_scan: u64,
 }
@@ -146,6 +185,11 @@ impl Connections {
         behind
     }
 
+    /// The log begins anew.
+    pub(crate) fn forget_positions(&mut self) {
+        self.next_position_scan = 0;
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.all.len()
     }
@@ -167,12 +211,22 @@ impl Connections {
         self.all.iter().map(|(id, connection)| (*id, connection))
     }
 
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (ConnectionId, &mut Connection)> {
+        self.all.iter_mut().map(|(id, connection)| (*id, connection))
+    }
+
     pub(crate) fn joined_mut(&mut self) -> impl Iterator<Item = (ConnectionId, &mut Connection)> {
         self.all.iter_mut().map(|(id, connection)| (*id, connection)).filter(|(_, c)| c.joined().is_some())
     }
 
+    /// Adds a connection that was not there before.
+    pub(crate) fn open(&mut self, id: ConnectionId, connection: Connection) {
+        self.insert(id, Connection { opened: self.last_opened + 1, ..connection });
+    }
+
     /// Adds a connection. One that has joined already (after a restore) is indexed.
     pub(crate) fn insert(&mut self, id: ConnectionId, connection: Connection) {
+        self.last_opened = self.last_opened.max(connection.opened);
         if connection.joined().is_some() {
             self.index(id, &connection);
         }

@@ -5,7 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use schemas::{Codec, ConnectionId, Offset, ServerMessage, codec, limits, server_message::Member};
+use schemas::{
+    Codec, ConnectionId, Offset, ServerMessage, codec, limits,
+    server_message::{Member, NoticeCode},
+};
 
 use crate::{
     connection::{Connection, Connections},
@@ -62,8 +65,11 @@ pub(crate) struct Delivery {
     /// Connections welcomed since the flush before, with the member that their welcome showed them to be.
     greeted: BTreeMap<ConnectionId, Option<Member>>,
     withheld: BTreeMap<ConnectionId, Vec<usize>>,
-    /// The fragment that tells the head, once one needs it.
+    /// The fragment that tells the head, once one needs it; and the one that tells of dropped ephemerals.
     position: Option<usize>,
+    dropped: Option<usize>,
+    /// Connections that are told the head.
+    positioned: Vec<ConnectionId>,
 }
 
 /// Connections that get the same frames.
@@ -91,11 +97,17 @@ impl Delivery {
             }
             Audience::Only(id) => self.extra.entry(id).or_default().push(index),
         }
-        self.fragments.push(Fragment { message, json: None, msgpack: None });
+        push(&mut self.fragments, message);
     }
 
-    /// Turns everything pushed into outputs, and moves each connection's position.
-    pub(crate) fn send(mut self, connections: &mut Connections, head: Offset, outputs: &mut Vec<Output>) {
+    /// Turns everything pushed into outputs, and moves each connection's position. Returns those that were told the
+    /// head: it is to be kept with their sockets.
+    pub(crate) fn send(
+        mut self,
+        connections: &mut Connections,
+        head: Offset,
+        outputs: &mut Vec<Output>,
+    ) -> Vec<ConnectionId> {
         let mut groups: BTreeMap<Group, Vec<ConnectionId>> = BTreeMap::new();
         if self.everyone.is_empty() && self.watchers.is_empty() {
             for (id, own) in std::mem::take(&mut self.extra) {
@@ -112,10 +124,12 @@ impl Delivery {
         for (id, codec) in connections.far_behind(head) {
             let index = self.position_fragment(head);
             groups.entry((codec, vec![index])).or_default().push(id);
+            self.positioned.push(id);
         }
         for ((codec, indexes), ids) in groups {
             self.frames(codec, &indexes, &ids, outputs);
         }
+        self.positioned
     }
 
     /// Decides what one connection gets.
@@ -129,7 +143,7 @@ impl Delivery {
     ) {
         let Some(connection) = connection else { return };
         let codec = connection.codec;
-        let Some(joined) = connection.joined_mut() else { return };
+        let Some(joined) = connection.joined() else { return };
         let watchers: &[usize] = if joined.sees_members { &self.watchers } else { &[] };
         let mut indexes: Vec<usize> = self.everyone.iter().chain(watchers).chain(own).copied().collect();
         if !watchers.is_empty() || !own.is_empty() {
@@ -137,6 +151,9 @@ impl Delivery {
         }
         if let Some(withheld) = self.withheld.get(&id) {
             indexes.retain(|index| !withheld.contains(index));
+        }
+        if connection.backlog.is_long() {
+            self.drop_ephemerals(connection, &mut indexes);
         }
         if let Some(Some(own)) = self.greeted.remove(&id) {
             indexes = self.without_own_join(indexes, &own);
@@ -148,44 +165,59 @@ impl Delivery {
             ServerMessage::Publication(publication) => Some(publication.offset),
             _ => None,
         });
+        let Some(joined) = connection.joined_mut() else { return };
         joined.position = joined.position.max(seen.unwrap_or_default());
         if head.since(joined.position) >= limits::POSITION_WITH_BATCH {
             joined.position = head;
             indexes.push(self.position_fragment(head));
+            self.positioned.push(id);
         }
         groups.entry((codec, indexes)).or_default().push(id);
     }
 
-    /// Its welcome showed a member to itself: its copy of the diff leaves out what it knows.
+    /// Its welcome showed a member to itself: its copy of the diff leaves out what it knows, and tells as a change
+    /// what became of it since.
     fn without_own_join(&mut self, indexes: Vec<usize>, own: &Member) -> Vec<usize> {
+        let is_own = |member: &Member| member.session == own.session && member.user == own.user;
         let mut kept = Vec::with_capacity(indexes.len());
         for index in indexes {
             let ServerMessage::Presence(diff) = &self.fragments[index].message else {
                 kept.push(index);
                 continue;
             };
-            if !diff.joined.contains(own) && !diff.updated.contains(own) {
+            if !diff.joined.iter().chain(&diff.updated).any(is_own) {
                 kept.push(index);
                 continue;
             }
             let mut diff = diff.clone();
-            diff.joined.retain(|member| member != own);
             diff.updated.retain(|member| member != own);
+            let changed = diff.joined.iter().find(|member| is_own(member) && *member != own).cloned();
+            diff.joined.retain(|member| !is_own(member));
+            diff.updated.extend(changed);
             if !diff.is_empty() {
-                kept.push(self.fragments.len());
-                let message = ServerMessage::Presence(diff);
-                self.fragments.push(Fragment { message, json: None, msgpack: None });
+                kept.push(push(&mut self.fragments, ServerMessage::Presence(diff)));
             }
         }
         kept
     }
 
+    /// A connection that is slow to read gets no ephemerals, and is told so once.
+    fn drop_ephemerals(&mut self, connection: &mut Connection, indexes: &mut Vec<usize>) {
+        let before = indexes.len();
+        indexes.retain(|index| !matches!(self.fragments[*index].message, ServerMessage::Ephemeral(_)));
+        if indexes.len() < before && !std::mem::replace(&mut connection.backlog.was_told, true) {
+            let index = *self.dropped.get_or_insert_with(|| {
+                let message = "ephemerals were dropped: what was sent before has not been received";
+                let (code, message) = (NoticeCode::EphemeralsDropped, message.to_owned());
+                push(&mut self.fragments, ServerMessage::Notice { code, message })
+            });
+            indexes.push(index);
+        }
+    }
+
     fn position_fragment(&mut self, head: Offset) -> usize {
         let message = ServerMessage::Position { offset: head };
-        *self.position.get_or_insert_with(|| {
-            self.fragments.push(Fragment { message, json: None, msgpack: None });
-            self.fragments.len() - 1
-        })
+        *self.position.get_or_insert_with(|| push(&mut self.fragments, message))
     }
 
     /// Joins the fragments to as few frames as the frame bound allows; a larger fragment goes alone.
@@ -210,4 +242,9 @@ impl Delivery {
             rest = later;
         }
     }
+}
+
+fn push(fragments: &mut Vec<Fragment>, message: ServerMessage) -> usize {
+    fragments.push(Fragment { message, json: None, msgpack: None });
+    fragments.len() - 1
 }

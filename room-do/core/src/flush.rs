@@ -1,257 +1,206 @@
-//! Staging and flush: what came in one turn is committed together and leaves together.
+//! The flush: what came in one turn is decided together, committed together, and leaves together.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use schemas::{
-    CloseCode, ConnectionId, ErrorCode, Payload, ServerMessage,
-    client_message::{History, Members, To},
+    CloseCode, ConnectionId, ErrorCode, ServerMessage,
+    client_message::To,
     config::PresenceMode,
     limits,
-    server_message::{Author, Ephemeral, Member, Publication, Published, Reply, RequestError, RequestResult},
+    server_message::{
+        Amended, Ephemeral, Occupancy, PresenceDiff, Published, Reply, RequestError, RequestResult,
+        StateVersion,
+    },
 };
 
 use crate::{
+    decide::{Decided, Verdict, superseded},
     delivery::{Audience, Delivery},
-    input::RequestId,
     output::Output,
-    room::Room,
-    storage::{Record, Storage, Writes},
+    room::{RETRY_AFTER_MS, Room},
+    staging::{DEFAULT_TYPE, Draft, Fate, Origin, Read, Staged},
+    storage::{Record, Storage, StorageError},
     timer::Timer,
 };
-
-/// Staged payloads beyond it are flushed without waiting for the turn to end.
-const STAGED_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// And so are more entries than this.
-const STAGED_ENTRIES_MAX: usize = 4_096;
-/// What a failed commit left to be written is tried again after so long, in milliseconds.
-const RETRY_AFTER_MS: u64 = 1_000;
-
-/// Who publishes, and so who is answered.
-#[derive(Debug, Clone)]
-pub(crate) enum Origin {
-    Connection { connection: ConnectionId, request: Option<u32>, echo: bool },
-    Http { request: RequestId },
-}
-
-/// A checked publish without an offset.
-#[derive(Debug, Clone)]
-pub(crate) struct Draft {
-    pub(crate) origin: Origin,
-    pub(crate) author: Option<Author>,
-    pub(crate) kind: Option<String>,
-    pub(crate) data: Payload,
-    pub(crate) tags: Vec<String>,
-    pub(crate) to: Option<To>,
-    pub(crate) ephemeral: bool,
-}
-
-/// A read that sees what was published before it.
-#[derive(Debug, Clone)]
-pub(crate) enum Read {
-    History(History),
-    Members(Members),
-}
-
-#[derive(Debug, Clone)]
-pub(crate) enum Staged {
-    Publish(Box<Draft>),
-    Reply {
-        connection: ConnectionId,
-        message: Box<ServerMessage>,
-    },
-    Read {
-        connection: ConnectionId,
-        read: Read,
-    },
-    /// Close once everything staged before has left.
-    Close {
-        connection: ConnectionId,
-        code: CloseCode,
-    },
-}
-
-impl Staged {
-    fn as_close(&self) -> Option<(ConnectionId, CloseCode)> {
-        match self {
-            Staged::Close { connection, code } => Some((*connection, *code)),
-            Staged::Publish(_) | Staged::Reply { .. } | Staged::Read { .. } => None,
-        }
-    }
-}
-
-/// What waits for the flush, in the order it came.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Staging {
-    entries: Vec<Staged>,
-    bytes: usize,
-    /// Connections welcomed since the last flush, and what their welcome showed of themselves.
-    greeted: BTreeMap<ConnectionId, Option<Member>>,
-    last_flush_at: u64,
-    /// After a failed commit: not before this.
-    retry_at: u64,
-    told_occupancy_at: u64,
-    /// Whether the last flush told of members one by one.
-    listed_members: Option<bool>,
-    owes_occupancy: bool,
-}
-
-impl Staging {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty() && !self.owes_occupancy
-    }
-
-    pub(crate) fn is_full(&self) -> bool {
-        self.bytes > STAGED_BYTES_MAX || self.entries.len() > STAGED_ENTRIES_MAX
-    }
-
-    pub(crate) fn next_flush_at(&self, interval_ms: u64) -> u64 {
-        let paced = self.last_flush_at + interval_ms;
-        if !self.entries.is_empty() {
-            return paced;
-        }
-        let occupancy =
-            if self.owes_occupancy { self.told_occupancy_at + limits::OCCUPANCY_INTERVAL_MS } else { 0 };
-        paced.max(self.retry_at).max(occupancy)
-    }
-
-    pub(crate) fn publish(&mut self, draft: Draft) {
-        self.bytes += draft.data.len();
-        self.entries.push(Staged::Publish(Box::new(draft)));
-    }
-
-    pub(crate) fn reply(&mut self, connection: ConnectionId, message: ServerMessage) {
-        self.entries.push(Staged::Reply { connection, message: Box::new(message) });
-    }
-
-    pub(crate) fn answer(&mut self, connection: ConnectionId, id: u32, result: RequestResult) {
-        self.reply(connection, ServerMessage::Reply(Reply { id, result }));
-    }
-
-    pub(crate) fn done(&mut self, connection: ConnectionId, id: u32) {
-        self.answer(connection, id, RequestResult::Done {});
-    }
-
-    pub(crate) fn greeted(&mut self, connection: ConnectionId, own: Option<Member>) {
-        self.greeted.insert(connection, own);
-    }
-
-    pub(crate) fn close(&mut self, connection: ConnectionId, code: CloseCode) {
-        self.entries.push(Staged::Close { connection, code });
-    }
-
-    pub(crate) fn read(&mut self, connection: ConnectionId, read: Read) {
-        self.entries.push(Staged::Read { connection, read });
-    }
-}
 
 impl Room {
     /// Commits what is staged, then answers and delivers it.
     pub(crate) fn flush(&mut self, now: u64, storage: &mut dyn Storage) {
-        let entries = std::mem::take(&mut self.staging.entries);
-        self.staging.bytes = 0;
-        self.staging.last_flush_at = now;
+        let entries = self.staging.take(now);
         self.timers.clear(&Timer::Flush);
-        if self.log.has_much_excess() {
-            // The floor only decides what this commit deletes along the way; the trim timer comes in any case.
+        let amends = entries.iter().any(|entry| matches!(entry, Staged::Amend(_)));
+        if amends || self.log.has_much_excess() {
+            // Where it fails the floor stays where it was, and the commit will tell.
             drop(self.log.refresh_floor(now, storage));
         }
-        let records = self.number(now, &entries);
-        let mut writes = Writes::default();
-        self.log.prepare(&records, &mut writes);
-        (writes.members_put, writes.members_removed) = self.presence.writes();
-        let committed = if writes.is_empty() { Ok(()) } else { storage.commit(&writes) };
-        let closes: Vec<(ConnectionId, CloseCode)> = entries.iter().filter_map(Staged::as_close).collect();
+        let closes: Vec<(ConnectionId, CloseCode)> = entries.iter().filter_map(as_close).collect();
         let mut delivery = Delivery::default();
-        match committed {
-            Ok(()) => {
+        match self.decide_and_commit(now, &entries, storage) {
+            Ok(decided) => {
                 delivery = Delivery::to(std::mem::take(&mut self.staging.greeted));
-                self.log.committed(&records, &writes);
-                self.deliver(now, entries, records, &mut delivery, storage);
+                self.staging.owed_ends.clear();
+                let told = self.take_over(decided);
+                self.deliver(now, entries, told, &mut delivery, storage);
             }
             Err(_) => {
                 self.staging.retry_at = now + RETRY_AFTER_MS;
                 self.refuse_staged(now, entries, &mut delivery, storage);
             }
         }
-        delivery.send(&mut self.connections, self.log.head(), &mut self.outputs);
+        for id in delivery.send(&mut self.connections, self.log.head(), &mut self.outputs) {
+            self.attach(now, id);
+        }
         for (id, code) in closes {
             self.refuse_connection(now, id, code);
         }
-        if let Some(at) = self.log.trim_at() {
-            self.timers.set_no_later(Timer::Trim, at.max(now));
-        }
+        self.set_storage_timers(now);
     }
 
-    /// Gives offsets to the staged publishes that go into the log.
-    fn number(&self, now: u64, entries: &[Staged]) -> Vec<Record> {
-        let logged = entries.iter().filter_map(|entry| match entry {
-            Staged::Publish(draft) if !draft.ephemeral => Some(draft),
-            _ => None,
-        });
-        logged
-            .enumerate()
-            .map(|(index, draft)| {
-                let (offset, time) = self.log.slot(index as u64, now);
-                let publication = Publication {
-                    offset,
-                    time,
-                    from: draft.author.clone(),
-                    kind: draft.kind.clone().unwrap_or_else(|| "message".to_owned()),
-                    data: draft.data.clone(),
-                    tags: draft.tags.clone(),
-                };
-                Record { publication, to: draft.to.clone() }
-            })
-            .collect()
+    fn decide_and_commit(
+        &self,
+        now: u64,
+        entries: &[Staged],
+        storage: &mut dyn Storage,
+    ) -> Result<Decided, StorageError> {
+        let decided = self.decide(now, entries, storage)?;
+        if !decided.writes.is_empty() {
+            storage.commit(&decided.writes)?;
+        }
+        Ok(decided)
+    }
+
+    /// Makes what was committed the room's own; what is left is to be told.
+    fn take_over(&mut self, decided: Decided) -> Told {
+        let Decided { verdicts, records, keys, state, lifecycle, writes } = decided;
+        self.log.committed(&records, &writes);
+        self.keys.committed(keys, writes.keys_dropped);
+        self.lifecycle = lifecycle;
+        let state_change = state.change().map(ServerMessage::State);
+        self.state.committed(state);
+        Told { verdicts, records, state_change }
     }
 
     fn deliver(
         &mut self,
         now: u64,
         entries: Vec<Staged>,
-        records: Vec<Record>,
+        told: Told,
         delivery: &mut Delivery,
         storage: &dyn Storage,
     ) {
         let left = self.tell_presence(now, delivery);
-        let mut records = records.into_iter();
-        for entry in entries {
-            match entry {
-                Staged::Publish(draft) if draft.ephemeral => self.deliver_ephemeral(now, *draft, delivery),
-                Staged::Publish(draft) => {
-                    let record = records.next().expect("each logged draft was numbered");
-                    self.deliver_publication(&draft, record, delivery);
-                }
-                Staged::Reply { connection, message } => delivery.push(*message, Audience::Only(connection)),
-                Staged::Read { connection, read } => {
-                    if let Some(message) = self.perform_read(now, connection, read, storage) {
-                        delivery.push(message, Audience::Only(connection));
-                    }
-                }
-                Staged::Close { .. } => {}
-            }
+        let mut records = told.records.into_iter();
+        for (entry, verdict) in entries.into_iter().zip(told.verdicts) {
+            self.deliver_entry(now, entry, verdict, &mut records, delivery, storage);
+        }
+        if let Some(change) = told.state_change {
+            delivery.push(change, Audience::Everyone { but: None });
         }
         if let Some(left) = left {
             delivery.push(left, Audience::Watchers);
         }
     }
 
-    fn deliver_publication(&mut self, draft: &Draft, record: Record, delivery: &mut Delivery) {
-        let offset = record.publication.offset;
-        let author = record.publication.from.as_ref().map(|from| &from.user);
-        let audience = self.audience(&draft.origin, &record.publication.tags, record.to.as_ref(), author);
+    fn deliver_entry(
+        &mut self,
+        now: u64,
+        entry: Staged,
+        verdict: Verdict,
+        records: &mut impl Iterator<Item = Record>,
+        delivery: &mut Delivery,
+        storage: &dyn Storage,
+    ) {
+        let mut next = || records.next().expect("each logged entry has its record");
+        match entry {
+            Staged::Publish(draft) => match verdict {
+                Verdict::Logged => {
+                    let record = next();
+                    let published = self.published(record.publication.offset, false);
+                    self.deliver_record(&draft.origin, draft.echo, record, delivery);
+                    self.answer(&draft.origin, Ok(published), delivery);
+                }
+                Verdict::Duplicate(offset) => {
+                    self.answer(&draft.origin, Ok(self.published(offset, true)), delivery);
+                }
+                Verdict::Superseded => self.answer(&draft.origin, Ok(RequestResult::Done {}), delivery),
+                Verdict::Refused(error) => self.answer(&draft.origin, Err(error), delivery),
+                Verdict::AsStaged | Verdict::Unchanged | Verdict::Stated(_) => {
+                    self.deliver_ephemeral(now, *draft, delivery);
+                }
+            },
+            Staged::Amend(amendment) => {
+                let offset = match verdict {
+                    Verdict::Refused(error) => return self.answer(&amendment.origin, Err(error), delivery),
+                    Verdict::Logged => {
+                        let record = next();
+                        let offset = record.publication.offset;
+                        self.deliver_record(&amendment.origin, true, record, delivery);
+                        offset
+                    }
+                    _ => self.log.head(),
+                };
+                self.answer(&amendment.origin, Ok(RequestResult::Amended(Amended { offset })), delivery);
+            }
+            Staged::State(request) => {
+                let (connection, id) = (request.connection, request.request);
+                let result = match verdict {
+                    Verdict::Stated(version) => Ok(RequestResult::State(StateVersion { version })),
+                    Verdict::Refused(error) => Err(error),
+                    _ => Err(unavailable(None)),
+                };
+                self.answer(&Origin::Connection { connection, request: Some(id) }, result, delivery);
+            }
+            other => self.deliver_as_staged(now, other, delivery, storage),
+        }
+    }
+
+    /// What needs neither a decision nor a commit of its own.
+    fn deliver_as_staged(&mut self, now: u64, entry: Staged, delivery: &mut Delivery, storage: &dyn Storage) {
+        match entry {
+            Staged::Reply { connection, message } => delivery.push(*message, Audience::Only(connection)),
+            Staged::Read { connection, read } => self.deliver_read(now, connection, read, delivery, storage),
+            Staged::Confirm { connection, request } => {
+                let origin = Origin::Connection { connection, request: Some(request) };
+                self.answer(&origin, Ok(RequestResult::Done {}), delivery);
+            }
+            Staged::Publish(_)
+            | Staged::Amend(_)
+            | Staged::State(_)
+            | Staged::Ended(_)
+            | Staged::Close { .. } => {}
+        }
+    }
+
+    fn deliver_read(
+        &mut self,
+        now: u64,
+        connection: ConnectionId,
+        read: Read,
+        delivery: &mut Delivery,
+        storage: &dyn Storage,
+    ) {
+        if let Some(message) = self.perform_read(now, connection, read, storage) {
+            delivery.push(message, Audience::Only(connection));
+        }
+    }
+
+    fn published(&self, offset: schemas::Offset, duplicate: bool) -> RequestResult {
+        RequestResult::Published(Published { epoch: self.log.epoch(), offset, duplicate })
+    }
+
+    fn deliver_record(&self, origin: &Origin, echo: bool, record: Record, delivery: &mut Delivery) {
+        let author = record.author_in_audience();
+        let audience = self.audience(origin, echo, &record.publication.tags, record.to.as_ref(), author);
         delivery.push(ServerMessage::Publication(record.publication), audience);
-        let published = Published { epoch: self.log.epoch(), offset, duplicate: false };
-        self.answer(&draft.origin, Ok(RequestResult::Published(published)), delivery);
     }
 
     fn deliver_ephemeral(&mut self, now: u64, draft: Draft, delivery: &mut Delivery) {
         let author = draft.author.as_ref().map(|from| &from.user);
-        let audience = self.audience(&draft.origin, &draft.tags, draft.to.as_ref(), author);
+        let audience = self.audience(&draft.origin, draft.echo, &draft.tags, draft.to.as_ref(), author);
         let ephemeral = Ephemeral {
             time: now,
             from: draft.author,
-            kind: draft.kind.unwrap_or_else(|| "message".to_owned()),
+            kind: draft.kind.unwrap_or_else(|| DEFAULT_TYPE.to_owned()),
             data: draft.data,
             tags: draft.tags,
         };
@@ -263,12 +212,13 @@ impl Room {
     fn audience(
         &self,
         origin: &Origin,
+        echo: bool,
         tags: &[String],
         to: Option<&To>,
         author: Option<&schemas::UserId>,
     ) -> Audience {
         let but = match origin {
-            Origin::Connection { connection, echo: false, .. } => Some(*connection),
+            Origin::Connection { connection, .. } if !echo => Some(*connection),
             _ => None,
         };
         if tags.is_empty() && to.is_none() {
@@ -304,7 +254,7 @@ impl Room {
         match origin {
             Origin::Http { request } => self.outputs.push(Output::Answer { request: *request, result }),
             Origin::Connection { request: None, .. } => {}
-            Origin::Connection { connection, request: Some(id), .. } => {
+            Origin::Connection { connection, request: Some(id) } => {
                 let message = match result {
                     Ok(result) => ServerMessage::Reply(Reply { id: *id, result }),
                     Err(error) => ServerMessage::Error(RequestError { id: Some(*id), ..error }),
@@ -314,7 +264,8 @@ impl Room {
         }
     }
 
-    /// The commit failed: publishes are refused and delivered to nobody, the rest is answered as it would be.
+    /// The commit failed: what would have been written is refused and delivered to nobody, the rest is answered as
+    /// it would be.
     fn refuse_staged(
         &mut self,
         now: u64,
@@ -322,17 +273,28 @@ impl Room {
         delivery: &mut Delivery,
         storage: &dyn Storage,
     ) {
-        for entry in entries {
+        let superseded = superseded(&entries);
+        for (index, entry) in entries.into_iter().enumerate() {
             match entry {
-                Staged::Publish(draft) if draft.ephemeral => self.deliver_ephemeral(now, *draft, delivery),
-                Staged::Publish(draft) => self.answer(&draft.origin, Err(unavailable(None)), delivery),
-                Staged::Reply { connection, message } => delivery.push(*message, Audience::Only(connection)),
-                Staged::Read { connection, read } => {
-                    if let Some(message) = self.perform_read(now, connection, read, storage) {
-                        delivery.push(message, Audience::Only(connection));
-                    }
+                Staged::Publish(draft) if superseded.contains(&index) => {
+                    self.answer(&draft.origin, Ok(RequestResult::Done {}), delivery);
                 }
-                Staged::Close { .. } => {}
+                Staged::Publish(draft) if draft.fate != Fate::Logged => {
+                    self.deliver_ephemeral(now, *draft, delivery);
+                }
+                Staged::Publish(draft) => self.answer(&draft.origin, Err(unavailable(None)), delivery),
+                Staged::Amend(amendment) => self.answer(&amendment.origin, Err(unavailable(None)), delivery),
+                Staged::State(request) => {
+                    let origin =
+                        Origin::Connection { connection: request.connection, request: Some(request.request) };
+                    self.answer(&origin, Err(unavailable(None)), delivery);
+                }
+                Staged::Confirm { connection, request } => {
+                    let origin = Origin::Connection { connection, request: Some(request) };
+                    self.answer(&origin, Err(unavailable(None)), delivery);
+                }
+                Staged::Ended(key) => drop(self.staging.owed_ends.insert(key)),
+                other => self.deliver_as_staged(now, other, delivery, storage),
             }
         }
     }
@@ -351,6 +313,7 @@ impl Room {
             self.tell_occupancy(now, delivery);
             return None;
         }
+        self.staging.owes_occupancy = false;
         if !listed_before {
             diff.joined = self.presence.everyone();
             diff.updated.clear();
@@ -359,7 +322,7 @@ impl Room {
         if !diff.is_empty() {
             delivery.push(ServerMessage::Presence(diff), Audience::Watchers);
         }
-        let diff = schemas::server_message::PresenceDiff { left, ..Default::default() };
+        let diff = PresenceDiff { left, ..PresenceDiff::default() };
         (!diff.is_empty()).then_some(ServerMessage::Presence(diff))
     }
 
@@ -369,22 +332,23 @@ impl Room {
         if self.staging.owes_occupancy && now >= due {
             self.staging.owes_occupancy = false;
             self.staging.told_occupancy_at = now;
-            delivery.push(ServerMessage::Occupancy(self.presence.occupancy()), Audience::Watchers);
+            let occupancy: Occupancy = self.presence.occupancy();
+            delivery.push(ServerMessage::Occupancy(occupancy), Audience::Watchers);
         }
     }
+}
 
-    pub(crate) fn trim(&mut self, now: u64, storage: &mut dyn Storage) {
-        let trimmed = self.log.refresh_floor(now, storage).and_then(|()| match self.log.trim() {
-            Some(writes) => storage.commit(&writes).map(|()| self.log.trimmed(&writes)),
-            None => Ok(()),
-        });
-        let at = match trimmed {
-            Ok(()) => self.log.trim_at(),
-            Err(_) => Some(now + RETRY_AFTER_MS),
-        };
-        if let Some(at) = at {
-            self.timers.set(Timer::Trim, at.max(now + RETRY_AFTER_MS));
-        }
+/// What a committed flush has to tell.
+struct Told {
+    verdicts: Vec<Verdict>,
+    records: Vec<Record>,
+    state_change: Option<ServerMessage>,
+}
+
+fn as_close(entry: &Staged) -> Option<(ConnectionId, CloseCode)> {
+    match entry {
+        Staged::Close { connection, code } => Some((*connection, *code)),
+        _ => None,
     }
 }
 

@@ -30,6 +30,9 @@ impl Room {
     pub(crate) fn on_hello(&mut self, now: u64, id: ConnectionId, hello: Hello, storage: &mut dyn Storage) {
         let refused = match self.check_hello(id, &hello) {
             Err(error) => Some((error, CloseCode::BadRequest)),
+            Ok(()) if self.is_outdated(id, &hello) => {
+                return self.refuse_connection(now, id, CloseCode::SessionReplaced);
+            }
             Ok(()) if self.is_full_for(id, &hello) => {
                 return self.refuse_connection(now, id, CloseCode::RoomFull);
             }
@@ -53,6 +56,16 @@ impl Room {
         check_presence(None, "presence", hello.presence.as_ref())
     }
 
+    /// Whether the session has a connection that was opened later: hellos overtake one another on slow links.
+    fn is_outdated(&self, id: ConnectionId, hello: &Hello) -> bool {
+        let Some(connection) = self.connections.get(id) else { return false };
+        let session = public_session(&hello.session);
+        let user = connection.claims.user.clone().unwrap_or_else(|| anonymous(&session));
+        let other = self.connections.of_member(&user, &session);
+        let other = other.and_then(|other| self.connections.get(other));
+        other.is_some_and(|other| other.opened > connection.opened)
+    }
+
     /// Whether the kind's bounds leave no place. A session's older connection gives up its own.
     fn is_full_for(&self, id: ConnectionId, hello: &Hello) -> bool {
         let Some(connection) = self.connections.get(id) else { return false };
@@ -71,7 +84,7 @@ impl Room {
         hello: Hello,
         storage: &mut dyn Storage,
     ) -> Result<(), StorageError> {
-        self.log.found(storage)?;
+        self.found(now, storage)?;
         let Some(connection) = self.connections.get(id) else { return Ok(()) };
         let session = public_session(&hello.session);
         let user = connection.claims.user.clone().unwrap_or_else(|| anonymous(&session));
@@ -136,7 +149,8 @@ impl Room {
         self.forget(older);
     }
 
-    fn begin_membership(
+    /// Also for a session that was welcomed just before its room lost its memory.
+    pub(crate) fn begin_membership(
         &mut self,
         now: u64,
         id: ConnectionId,
@@ -203,12 +217,15 @@ impl Room {
             members,
             members_next,
             occupancy: self.presence.occupancy(),
+            state: self.state.snapshot(),
             tags: connection.tags(),
             limits: WelcomeLimits {
                 payload_bytes: self.setup.config.limits.payload_bytes,
                 presence_bytes: limits::PRESENCE_BYTES_MAX as u32,
                 tags: limits::TAGS_SUBSCRIBED_MAX as u32,
                 frame_bytes: limits::FRAME_BYTES_MAX as u32,
+                key_window_ms: self.setup.config.key_window_ms,
+                ack: self.setup.asks_acks,
             },
             server_time: now,
             expires_at: connection.claims.expires_at,

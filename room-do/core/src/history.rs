@@ -1,17 +1,22 @@
-//! Pages of the log, for whoever may see them.
+//! Pages of the log, for whoever may see them, with edits, removals and reactions applied.
 
-use schemas::{Offset, server_message::HistoryPage};
+use schemas::{
+    Offset, limits,
+    server_message::{HistoryPage, Publication},
+};
 
 use crate::{
+    amend,
     recovery::Viewer,
     room::Room,
-    storage::{Record, Storage, StorageError},
+    storage::{Record, Row, Rows, Storage, StorageError},
 };
 
 const READ_CHUNK: usize = 256;
 
 impl Room {
-    /// At most `limit` publications below `before` or above `after`, or the newest; ascending whichever way.
+    /// At most `limit` publications, and 1 MiB, below `before` or above `after`, or the newest; ascending whichever
+    /// way.
     pub(crate) fn read_history(
         &mut self,
         now: u64,
@@ -27,55 +32,72 @@ impl Room {
         }
         self.log.refresh_floor(now, storage)?;
         let floor = self.log.floor();
-        // One more than asked for tells whether there is a next page.
-        let wanted = limit as usize + 1;
-        let mut messages = Vec::new();
+        let mut page =
+            Page { viewer, limit: limit as usize, messages: Vec::new(), bytes: 0, has_more: false };
         if let Some(after) = after {
             let mut from = after.max(floor);
-            'chunks: loop {
-                let bodies = storage.read_after(from, READ_CHUNK)?;
-                for body in &bodies {
-                    let record = Record::decode(body)?;
-                    from = record.publication.offset;
-                    if viewer.sees(&record) {
-                        messages.push(record.publication);
-                        if messages.len() == wanted {
-                            break 'chunks;
-                        }
-                    }
-                }
-                if bodies.len() < READ_CHUNK {
-                    break;
+            loop {
+                let rows = storage.read_after(from, READ_CHUNK, Rows::Messages)?;
+                let is_last = rows.len() < READ_CHUNK;
+                match page.take(&rows, floor)? {
+                    Some(offset) if !is_last => from = offset,
+                    _ => break,
                 }
             }
         } else {
-            let mut from = before.unwrap_or(self.log.head().next()).min(self.log.head().next());
-            'chunks: while from > floor.next() {
-                let bodies = storage.read_before(from, READ_CHUNK)?;
-                for body in &bodies {
-                    let record = Record::decode(body)?;
-                    from = record.publication.offset;
-                    if from <= floor {
-                        break 'chunks;
-                    }
-                    if viewer.sees(&record) {
-                        messages.push(record.publication);
-                        if messages.len() == wanted {
-                            break 'chunks;
-                        }
-                    }
-                }
-                if bodies.len() < READ_CHUNK {
-                    break;
+            let end = self.log.head().next();
+            let mut from = before.unwrap_or(end).min(end);
+            while from > floor.next() {
+                let rows = storage.read_before(from, READ_CHUNK, Rows::Messages)?;
+                let is_last = rows.len() < READ_CHUNK;
+                match page.take(&rows, floor)? {
+                    Some(offset) if !is_last => from = offset,
+                    _ => break,
                 }
             }
         }
-        let has_more = messages.len() == wanted;
-        messages.truncate(limit as usize);
-        let next = if has_more { messages.last().map(|last| last.offset) } else { None };
+        let Page { mut messages, has_more, .. } = page;
+        let next = messages.last().filter(|_| has_more).map(|last| last.offset);
         if after.is_none() {
             messages.reverse();
         }
+        amend::fold(&mut messages, storage)?;
         Ok(HistoryPage { epoch, messages, next })
+    }
+}
+
+/// A page as it fills.
+struct Page<'a> {
+    viewer: &'a Viewer,
+    limit: usize,
+    messages: Vec<Publication>,
+    bytes: usize,
+    /// Whether there is one that did not fit.
+    has_more: bool,
+}
+
+impl Page<'_> {
+    /// Takes what fits. Returns the last offset looked at, or `None` where the page or the log has come to its end.
+    fn take(&mut self, rows: &[Row], floor: Offset) -> Result<Option<Offset>, StorageError> {
+        let mut last = None;
+        for row in rows {
+            let record = Record::decode(row)?;
+            let offset = record.publication.offset;
+            if offset <= floor {
+                return Ok(None);
+            }
+            last = Some(offset);
+            if !self.viewer.sees(&record) {
+                continue;
+            }
+            let is_over = self.bytes + row.bytes() > limits::RECOVERY_BYTES_MAX && !self.messages.is_empty();
+            if self.messages.len() == self.limit || is_over {
+                self.has_more = true;
+                return Ok(None);
+            }
+            self.bytes += row.bytes();
+            self.messages.push(record.publication);
+        }
+        Ok(last)
     }
 }

@@ -16,6 +16,8 @@ pub enum Input {
     Closed { connection: ConnectionId, code: u16 },
     /// The gateway asks on behalf of a backend or a user.
     Asked { request: RequestId, call: RoomCall },
+    /// How much of what was sent has not left, in bytes: for connections where it is much, or no longer is.
+    Measured { unsent: Vec<(ConnectionId, u64)> },
     /// The `turn` deadline passed.
     TurnEnded,
     /// The alarm fired. `heard` holds when each socket's ping was last answered by the platform, in milliseconds

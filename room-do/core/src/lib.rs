@@ -21,28 +21,40 @@
 //! * Nothing is delivered or answered before it is committed.
 //! * Input cannot panic; an assertion on our own contradiction may.
 
+mod amend;
+mod asked;
 mod attachment;
+mod attendance;
+mod backlog;
 mod connection;
+mod decide;
 mod delivery;
 mod flush;
 mod hello;
 mod history;
 mod input;
+mod keys;
+pub mod lifecycle;
 mod log;
 mod output;
 mod presence;
+mod rates;
 mod recovery;
 mod requests;
 mod room;
 mod session;
+mod shared_state;
+mod staging;
 pub mod storage;
 mod timer;
+mod upkeep;
 
-pub use attachment::{ATTACHMENT_BYTES_MAX, Attachment};
+pub use attachment::{ATTACHMENT_BYTES_MAX, Attachment, Buckets};
 pub use input::{Input, RequestId};
 pub use output::{Output, Outputs};
 pub use presence::MemberRow;
-pub use room::{Room, Setup};
+pub use rates::Bucket;
+pub use room::{Room, Setup, Waking};
 pub use session::public_session;
-pub use storage::{Record, Storage, StorageError};
+pub use storage::{Record, Row, Storage, StorageError};
 pub use timer::{Deadline, Deadlines, Timer};

@@ -4,9 +4,9 @@
 //! floor before a read and whenever the trim timer fires; rows below the floor are deleted by the trim timer, or by
 //! a flush that finds too many of them.
 
-use schemas::{Epoch, Offset, config::LogConfig, server_message::Publication};
+use schemas::{Epoch, Offset, Payload, config::LogConfig, server_message::Publication};
 
-use crate::storage::{Append, Loaded, Mark, Meta, Record, Storage, StorageError, Writes};
+use crate::storage::{Append, Loaded, Mark, Meta, Record, Refers, Storage, StorageError, Verb, Writes};
 
 /// Rows that no longer count and are still there: beyond it a flush takes them along.
 const EXCESS_MAX: u64 = 1_000;
@@ -20,6 +20,8 @@ pub(crate) struct Log {
     /// Whether storage knows the epoch.
     is_founded: bool,
     head: Offset,
+    /// Where no log is kept: what storage has for the head.
+    reserved: Offset,
     bytes_total: u64,
     /// The newest record's time: a clock that goes back does not.
     time: u64,
@@ -27,11 +29,34 @@ pub(crate) struct Log {
     oldest: Option<Mark>,
     /// Rows at or below it were deleted.
     trimmed_through: Offset,
+    /// `bytes_total` of the oldest row that was not deleted.
+    trimmed_bytes: u64,
+}
+
+/// A room that keeps no log forgets its numbers with its memory, and its connections do not: it writes down a bound that
+/// it gives out numbers below, so many at a time, and begins at that bound when it wakes.
+const RESERVED: u64 = 1_000_000;
+
+/// The log's part of what is known of a room once a flush is committed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LogMeta {
+    pub(crate) head: Offset,
+    pub(crate) bytes_total: u64,
+    /// Whether it has to be written.
+    pub(crate) is_due: bool,
 }
 
 impl Log {
     pub(crate) fn restored(loaded: &Loaded, fresh: Epoch, config: LogConfig) -> Log {
-        let meta = loaded.meta.unwrap_or(Meta { epoch: fresh, head: Offset::ZERO, bytes_total: 0 });
+        let begun = Meta {
+            epoch: fresh,
+            head: Offset::ZERO,
+            bytes_total: 0,
+            time: 0,
+            state_version: 0,
+            lifecycle: crate::lifecycle::Lifecycle::FRESH,
+        };
+        let meta = loaded.meta.unwrap_or(begun);
         let newest = loaded.log.map(|(_, newest)| newest);
         let head = newest.map_or(meta.head, |newest| newest.offset.max(meta.head));
         Log {
@@ -39,10 +64,12 @@ impl Log {
             epoch: meta.epoch,
             is_founded: loaded.meta.is_some(),
             head,
+            reserved: head,
             bytes_total: newest.map_or(meta.bytes_total, |newest| newest.bytes_total),
-            time: newest.map_or(0, |newest| newest.time),
+            time: newest.map_or(meta.time, |newest| newest.time.max(meta.time)),
             oldest: loaded.log.map(|(oldest, _)| oldest),
             trimmed_through: loaded.log.map_or(head, |(oldest, _)| oldest.offset.back(1)),
+            trimmed_bytes: loaded.log.map_or(meta.bytes_total, |(oldest, _)| oldest.bytes_total),
         }
     }
 
@@ -59,18 +86,36 @@ impl Log {
         self.config.count > 0
     }
 
-    /// Commits the epoch, unless it is: no answer shows one that a crash could take back.
-    pub(crate) fn found(&mut self, storage: &mut dyn Storage) -> Result<(), StorageError> {
-        if self.is_founded || !self.is_kept() {
-            return Ok(());
-        }
-        storage.commit(&Writes { meta: Some(self.meta()), ..Writes::default() })?;
-        self.is_founded = true;
-        Ok(())
+    /// Whether storage knows the epoch.
+    pub(crate) fn is_founded(&self) -> bool {
+        self.is_founded
     }
 
-    fn meta(&self) -> Meta {
-        Meta { epoch: self.epoch, head: self.head, bytes_total: self.bytes_total }
+    pub(crate) fn founded(&mut self) {
+        self.is_founded = true;
+    }
+
+    /// The head as it is written down.
+    pub(crate) fn stored_head(&self) -> Offset {
+        if self.is_kept() { self.head } else { self.reserve(self.head) }
+    }
+
+    fn reserve(&self, head: Offset) -> Offset {
+        if head <= self.reserved { self.reserved } else { head.ahead(RESERVED) }
+    }
+
+    pub(crate) fn bytes_total(&self) -> u64 {
+        self.bytes_total
+    }
+
+    /// Bytes of what is kept behind the oldest record.
+    pub(crate) fn bytes_behind_oldest(&self) -> u64 {
+        self.oldest.map_or(0, |oldest| self.bytes_total - oldest.bytes_total)
+    }
+
+    /// The newest record's time, in milliseconds since 1970.
+    pub(crate) fn time(&self) -> u64 {
+        self.time
     }
 
     /// Offset and time of the publication that comes `index` places after the head.
@@ -81,32 +126,34 @@ impl Log {
     }
 
     /// Prepares records, in order and right behind the head, for a commit.
-    pub(crate) fn prepare(&self, records: &[Record], writes: &mut Writes) {
-        if !self.is_kept() || records.is_empty() {
-            return;
-        }
-        let mut bytes_total = self.bytes_total;
-        for record in records {
-            let body = record.encode();
-            bytes_total += body.len() as u64;
-            let Publication { offset, time, .. } = record.publication;
-            writes.appends.push(Append { offset, time, bytes_total, body });
-        }
+    pub(crate) fn prepare(&self, records: &[Record], writes: &mut Writes) -> LogMeta {
         let head = records.last().map_or(self.head, |record| record.publication.offset);
-        if self.has_much_excess() {
+        let mut bytes_total = self.bytes_total;
+        if !self.is_kept() {
+            let is_due = head > self.reserved || (!self.is_founded && !writes.is_empty());
+            return LogMeta { head: self.reserve(head), bytes_total, is_due };
+        }
+        for record in records {
+            let append = append(record, bytes_total);
+            bytes_total = append.bytes_total;
+            writes.appends.push(append);
+        }
+        if !records.is_empty() && self.has_much_excess() {
             writes.trim_through = Some(self.floor());
         }
-        if writes.trim_through.is_some() || !self.is_founded {
-            writes.meta = Some(Meta { epoch: self.epoch, head, bytes_total });
-        }
+        let is_due = writes.trim_through.is_some() || (!self.is_founded && !writes.is_empty());
+        LogMeta { head, bytes_total, is_due }
     }
 
     /// Takes over what was committed.
     pub(crate) fn committed(&mut self, records: &[Record], writes: &Writes) {
+        if let Some(meta) = &writes.meta {
+            self.is_founded = true;
+            self.reserved = meta.head;
+        }
         let Some(last) = records.last() else { return };
         self.head = last.publication.offset;
         self.time = last.publication.time;
-        self.is_founded |= writes.meta.is_some();
         if let Some(append) = writes.appends.last() {
             self.bytes_total = append.bytes_total;
         }
@@ -118,7 +165,7 @@ impl Log {
             });
         }
         if let Some(through) = writes.trim_through {
-            self.trimmed_through = through;
+            self.trimmed(through);
         }
     }
 
@@ -137,8 +184,7 @@ impl Log {
     }
 
     fn excess_bytes(&self) -> u64 {
-        let kept = self.oldest.map_or(0, |oldest| self.bytes_total - oldest.bytes_total);
-        kept.saturating_sub(self.config.bytes)
+        (self.bytes_total - self.trimmed_bytes).saturating_sub(self.config.bytes)
     }
 
     /// Moves the floor past what age and bytes no longer allow.
@@ -155,19 +201,14 @@ impl Log {
     }
 
     /// What the trim timer deletes.
-    pub(crate) fn trim(&self) -> Option<Writes> {
+    pub(crate) fn trim_through(&self) -> Option<Offset> {
         let floor = self.floor();
-        (self.is_kept() && floor > self.trimmed_through).then(|| Writes {
-            meta: Some(self.meta()),
-            trim_through: Some(floor),
-            ..Writes::default()
-        })
+        (self.is_kept() && floor > self.trimmed_through).then_some(floor)
     }
 
-    pub(crate) fn trimmed(&mut self, writes: &Writes) {
-        if let Some(through) = writes.trim_through {
-            self.trimmed_through = through;
-        }
+    pub(crate) fn trimmed(&mut self, through: Offset) {
+        self.trimmed_through = through;
+        self.trimmed_bytes = self.oldest.map_or(self.bytes_total, |oldest| oldest.bytes_total);
     }
 
     /// When the trim timer should fire: a minute after rows stopped counting, or when the oldest row's age is up.
@@ -179,5 +220,19 @@ impl Log {
             return Some(self.time + TRIM_AFTER_MS);
         }
         self.oldest.map(|mark| mark.time.saturating_add(self.config.age_ms).saturating_add(TRIM_AFTER_MS))
+    }
+}
+
+fn append(record: &Record, bytes_before: u64) -> Append {
+    let Publication { offset, time, kind, data, refers, .. } = &record.publication;
+    let body = record.encode_body();
+    let verb = [Verb::Edit, Verb::Remove, Verb::React].into_iter().find(|verb| verb.as_str() == kind);
+    Append {
+        offset: *offset,
+        time: *time,
+        bytes_total: bytes_before + (body.len() + data.as_ref().map_or(0, Payload::len)) as u64,
+        body,
+        data: data.clone(),
+        refers: refers.zip(verb).map(|(target, verb)| Refers { target, verb }),
     }
 }

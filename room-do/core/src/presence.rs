@@ -77,6 +77,10 @@ impl Presence {
         self.members.get(key)
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
     pub(crate) fn rows(&self) -> impl Iterator<Item = &MemberRow> {
         self.members.values()
     }

@@ -6,10 +6,10 @@ use schemas::{
 };
 
 use crate::{
-    connection::Connection,
+    connection::{Connection, Joined},
     presence::MemberRow,
     room::Room,
-    storage::{Record, Storage, StorageError},
+    storage::{Record, Rows, Storage, StorageError},
 };
 
 /// Who reads: decides which records are seen.
@@ -43,6 +43,12 @@ impl Viewer {
         }
     }
 
+    /// A connection that has joined.
+    pub(crate) fn joined(connection: &Connection, joined: &Joined) -> Viewer {
+        let subscribed = joined.subscribed.iter().cloned().collect();
+        Viewer::of(connection, &joined.user, &joined.session, subscribed)
+    }
+
     pub(crate) fn sees(&self, record: &Record) -> bool {
         let publication = &record.publication;
         let carries = publication.tags.iter().any(|tag| self.tags.contains(tag));
@@ -51,7 +57,7 @@ impl Viewer {
         }
         let by_tag = carries || (publication.tags.is_empty() && !self.tagged_only);
         let by_name = record.to.as_ref().is_none_or(|to| {
-            let author = publication.from.as_ref().map(|from| &from.user);
+            let author = record.author_in_audience();
             self.user.as_ref().is_some_and(|user| to.users.contains(user) || author == Some(user))
                 || self.session.as_ref().is_some_and(|session| to.sessions.contains(session))
         });
@@ -115,20 +121,20 @@ fn read_missed(
 ) -> Result<Result<Vec<Publication>, RecoveryFailure>, StorageError> {
     let (mut after, mut missed, mut bytes) = (from, Vec::new(), 0);
     loop {
-        let bodies = storage.read_after(after, READ_CHUNK)?;
-        for body in &bodies {
-            let record = Record::decode(body)?;
+        let rows = storage.read_after(after, READ_CHUNK, Rows::All)?;
+        for row in &rows {
+            let record = Record::decode(row)?;
             after = record.publication.offset;
             if !viewer.sees(&record) {
                 continue;
             }
-            bytes += body.len();
+            bytes += row.bytes();
             missed.push(record.publication);
             if missed.len() > limits::RECOVERY_PUBLICATIONS_MAX || bytes > limits::RECOVERY_BYTES_MAX {
                 return Ok(Err(RecoveryFailure::TooFarBehind));
             }
         }
-        if bodies.len() < READ_CHUNK {
+        if rows.len() < READ_CHUNK {
             return Ok(Ok(missed));
         }
     }

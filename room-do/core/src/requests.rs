@@ -1,24 +1,26 @@
-//! Requests of connections, and of the gateway: each is checked and either staged, or refused with a reason.
+//! Requests of connections: each is checked and either staged, or refused with a reason.
 
 use std::collections::BTreeSet;
 
 use schemas::{
-    Capability, ClientMessage, CloseCode, ConnectionId, Payload, ServerMessage,
-    client_message::{Publish, To},
+    Capability, ClientMessage, CloseCode, ConnectionId, Offset, Payload, ServerMessage,
+    client_message::{Publish, StateOp, To},
     codes::ErrorCode,
-    http::{PublishCall, Reader, RoomCall},
+    http::{KeyScope, ScopedKey},
     ids, limits,
     server_message::{Author, LeaveReason, RequestError, RequestResult, Tags},
 };
 
 use crate::{
-    flush::{Draft, Origin, Read, unavailable},
+    connection::Phase,
+    flush::unavailable,
     hello::{check_presence, check_tags},
-    input::RequestId,
-    output::Output,
     presence::MemberRow,
+    rates::Pace,
     recovery::Viewer,
     room::Room,
+    shared_state::{Writer, check_ops},
+    staging::{Amendment, Change, Draft, Fate, Origin, Read, StateRequest},
     storage::Storage,
 };
 
@@ -32,14 +34,37 @@ impl Room {
     ) {
         let Some(connection) = self.connections.get(id) else { return };
         let greeting = connection.joined().is_none();
+        if let ClientMessage::Hello(hello) = message {
+            return self.on_hello(now, id, hello, storage);
+        }
+        if greeting {
+            let error = RequestError::new(None, ErrorCode::BadRequest, "hello comes first");
+            self.send_now(id, &ServerMessage::Error(error));
+            return self.refuse_connection(now, id, CloseCode::BadRequest);
+        }
+        if matches!(connection.phase, Phase::Leaving(_)) {
+            return;
+        }
+        let in_time = match pace(&message) {
+            Some(pace) => self.is_within_rate(now, id, message.id(), pace),
+            None => true,
+        };
+        if !in_time {
+            return;
+        }
         match message {
-            ClientMessage::Hello(hello) => self.on_hello(now, id, hello, storage),
-            _ if greeting => {
-                let error = RequestError::new(None, ErrorCode::BadRequest, "hello comes first");
-                self.send_now(id, &ServerMessage::Error(error));
-                self.refuse_connection(now, id, CloseCode::BadRequest);
-            }
+            ClientMessage::Hello(_) => {}
             ClientMessage::Publish(publish) => self.on_publish(now, id, publish),
+            ClientMessage::Edit { id: request, offset, data } => {
+                self.on_amend(now, id, request, offset, Change::Edit(data));
+            }
+            ClientMessage::Remove { id: request, offset } => {
+                self.on_amend(now, id, request, offset, Change::Remove);
+            }
+            ClientMessage::React { id: request, offset, name, on } => {
+                self.on_amend(now, id, request, offset, Change::React { name, on });
+            }
+            ClientMessage::State { id: request, ops } => self.on_state(now, id, request, ops),
             ClientMessage::Presence { id: request, data } => self.on_presence(now, id, request, data),
             ClientMessage::Subscribe { id: request, tags } => self.on_subscribe(now, id, request, tags),
             ClientMessage::Unsubscribe { id: request, tags } => self.on_unsubscribe(now, id, request, &tags),
@@ -53,6 +78,7 @@ impl Room {
                     self.staging.read(id, Read::Members(members));
                 }
             }
+            ClientMessage::Ack { frames } => self.on_ack(id, frames),
             ClientMessage::Leave { id: request } => self.on_leave(id, request),
         }
     }
@@ -60,7 +86,7 @@ impl Room {
     /// Refuses the request of a connection whose token has expired, or does not allow it.
     fn allow(&mut self, now: u64, id: ConnectionId, request: Option<u32>, capability: Capability) -> bool {
         let Some(connection) = self.connections.get(id) else { return false };
-        if connection.claims.expires_at.is_some_and(|at| now > at + limits::TOKEN_LEEWAY_MS) {
+        if connection.claims.expires_at.is_some_and(|at| now > at.saturating_add(limits::TOKEN_LEEWAY_MS)) {
             self.reject(id, RequestError::new(request, ErrorCode::Unauthorized, "the token has expired"));
             return false;
         }
@@ -91,14 +117,20 @@ impl Room {
             self.reject(id, RequestError::invalid(publish.id, &format!("tags[{index}]"), message));
             return;
         }
+        if publish.conflate.is_some() && !publish.ephemeral {
+            return self.reject(id, RequestError::invalid(publish.id, "conflate", "requires ephemeral"));
+        }
+        let scope = KeyScope::User(author.user.clone());
         let draft = Draft {
-            origin: Origin::Connection { connection: id, request: publish.id, echo: publish.echo },
+            origin: Origin::Connection { connection: id, request: publish.id },
             author: Some(author),
             kind: publish.kind,
             data: publish.data,
             tags: publish.tags,
             to: publish.to,
-            ephemeral: publish.ephemeral,
+            key: publish.key.map(|key| ScopedKey { scope, key }),
+            fate: fate(publish.ephemeral, publish.conflate),
+            echo: publish.echo,
         };
         match self.check_draft(publish.id, &draft) {
             Ok(()) => self.staging.publish(draft),
@@ -106,12 +138,8 @@ impl Room {
         }
     }
 
-    fn check_draft(&self, id: Option<u32>, draft: &Draft) -> Result<(), RequestError> {
-        let payload_bytes_max = self.setup.config.limits.payload_bytes as usize;
-        if draft.data.len() > payload_bytes_max {
-            let message = format!("data is {} bytes, and at most {payload_bytes_max}", draft.data.len());
-            return Err(RequestError::new(id, ErrorCode::TooLarge, message));
-        }
+    pub(crate) fn check_draft(&self, id: Option<u32>, draft: &Draft) -> Result<(), RequestError> {
+        self.check_payload(id, &draft.data)?;
         if draft.tags.len() > limits::TAGS_PUBLICATION_MAX {
             return Err(RequestError::invalid(
                 id,
@@ -124,17 +152,87 @@ impl Room {
             return Err(RequestError::invalid(id, &format!("tags[{index}]"), message));
         }
         if let Some(to) = &draft.to {
-            check_to(id, to, draft.ephemeral)?;
+            check_to(id, to, draft.fate != Fate::Logged)?;
+        }
+        match (&draft.key, &draft.fate) {
+            (Some(_), Fate::Ephemeral { .. }) => {
+                return Err(RequestError::invalid(id, "key", "is for what is logged"));
+            }
+            (Some(key), _) => check_bytes(id, "key", &key.key, limits::KEY_BYTES_MAX)?,
+            (None, Fate::Ephemeral { conflate: Some(name) }) => {
+                check_bytes(id, "conflate", name, limits::CONFLATE_BYTES_MAX)?;
+            }
+            (None, _) => {}
         }
         match draft.kind.as_deref() {
             Some("edit" | "remove" | "react") => {
                 Err(RequestError::invalid(id, "type", "edit, remove and react have messages of their own"))
             }
-            Some(kind) if kind.is_empty() || kind.len() > limits::TYPE_BYTES_MAX => {
-                Err(RequestError::invalid(id, "type", format!("is 1 to {} bytes", limits::TYPE_BYTES_MAX)))
-            }
-            _ => Ok(()),
+            Some(kind) => check_bytes(id, "type", kind, limits::TYPE_BYTES_MAX),
+            None => Ok(()),
         }
+    }
+
+    fn on_amend(&mut self, now: u64, id: ConnectionId, request: u32, target: Offset, change: Change) {
+        if !self.allow(now, id, Some(request), Capability::Join) {
+            return;
+        }
+        if let Err(error) = self.check_change(Some(request), &change) {
+            return self.reject(id, error);
+        }
+        let Some(connection) = self.connections.get(id) else { return };
+        let Some(joined) = connection.joined() else { return };
+        let capabilities = connection.claims.capabilities;
+        if !change.is_allowed_at_all(capabilities) {
+            let message = format!("the token does not allow {}", change.verb().as_str());
+            return self.reject(id, RequestError::new(Some(request), ErrorCode::Forbidden, message));
+        }
+        let amendment = Amendment {
+            origin: Origin::Connection { connection: id, request: Some(request) },
+            author: Author {
+                user: joined.user.clone(),
+                session: Some(joined.session.clone()),
+                info: connection.claims.info.clone(),
+            },
+            viewer: Viewer::joined(connection, joined),
+            capabilities,
+            target,
+            change,
+        };
+        self.staging.amend(amendment);
+    }
+
+    fn check_change(&self, id: Option<u32>, change: &Change) -> Result<(), RequestError> {
+        match change {
+            Change::Edit(data) => self.check_payload(id, data),
+            Change::Remove => Ok(()),
+            Change::React { name, .. } => check_bytes(id, "name", name, limits::REACTION_BYTES_MAX),
+        }
+    }
+
+    fn check_payload(&self, id: Option<u32>, data: &Payload) -> Result<(), RequestError> {
+        let bytes_max = self.setup.config.limits.payload_bytes as usize;
+        if data.len() > bytes_max {
+            let message = format!("data is {} bytes, and at most {bytes_max}", data.len());
+            return Err(RequestError::new(id, ErrorCode::TooLarge, message));
+        }
+        Ok(())
+    }
+
+    fn on_state(&mut self, now: u64, id: ConnectionId, request: u32, ops: Vec<StateOp>) {
+        if !self.allow(now, id, Some(request), Capability::State) {
+            return;
+        }
+        if let Err(error) = check_ops(Some(request), &ops) {
+            return self.reject(id, error);
+        }
+        let Some(connection) = self.connections.get(id) else { return };
+        let Some(joined) = connection.joined() else { return };
+        let writer = Writer {
+            member: Some((joined.user.clone(), joined.session.clone())),
+            moderates: connection.claims.capabilities.has(Capability::Moderate),
+        };
+        self.staging.state(StateRequest { connection: id, request, writer, ops });
     }
 
     fn on_presence(&mut self, now: u64, id: ConnectionId, request: u32, data: Payload) {
@@ -152,7 +250,7 @@ impl Room {
         if let Some(row) = self.presence.get(&key) {
             self.presence.put(MemberRow { data: Some(data), ..row.clone() });
         }
-        self.staging.done(id, request);
+        self.staging.confirm(id, request);
     }
 
     fn on_subscribe(&mut self, now: u64, id: ConnectionId, request: u32, tags: Vec<String>) {
@@ -178,6 +276,9 @@ impl Room {
     }
 
     fn on_unsubscribe(&mut self, now: u64, id: ConnectionId, request: u32, tags: &[String]) {
+        if !self.allow(now, id, Some(request), Capability::Join) {
+            return;
+        }
         self.connections.unsubscribe(id, tags);
         self.answer_tags(now, id, request);
     }
@@ -195,53 +296,12 @@ impl Room {
             return;
         };
         let key = (joined.user.clone(), joined.session.clone());
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.leave();
+        }
         self.end_membership(&key, LeaveReason::Left);
-        self.staging.done(id, request);
+        self.staging.confirm(id, request);
         self.staging.close(id, CloseCode::Normal);
-    }
-
-    pub(crate) fn on_asked(
-        &mut self,
-        now: u64,
-        request: RequestId,
-        call: RoomCall,
-        storage: &mut dyn Storage,
-    ) {
-        let result = match call {
-            RoomCall::Publish(call) => match self.stage_call(request, call) {
-                Ok(()) => return,
-                Err(error) => Err(error),
-            },
-            RoomCall::Messages { before, after, limit, tags, reader } => {
-                let viewer = viewer(reader, tags);
-                self.log
-                    .found(storage)
-                    .and_then(|()| self.read_history(now, before, after, limit, &viewer, storage))
-                    .map(RequestResult::History)
-                    .map_err(|_| unavailable(None))
-            }
-            RoomCall::Members { cursor, limit } => {
-                let connections = self.connections.joined_count();
-                let page = self.presence.members_page(cursor.as_deref(), limit, connections);
-                Ok(RequestResult::Members(page))
-            }
-        };
-        self.outputs.push(Output::Answer { request, result });
-    }
-
-    fn stage_call(&mut self, request: RequestId, call: PublishCall) -> Result<(), RequestError> {
-        let draft = Draft {
-            origin: Origin::Http { request },
-            author: call.author,
-            kind: call.kind,
-            data: call.data,
-            tags: call.tags,
-            to: call.to,
-            ephemeral: call.ephemeral,
-        };
-        self.check_draft(None, &draft)?;
-        self.staging.publish(draft);
-        Ok(())
     }
 
     /// Answers what was staged to be read, after the commit that it was staged behind.
@@ -256,8 +316,7 @@ impl Room {
         let joined = connection.joined()?;
         let (request, result) = match read {
             Read::History(history) => {
-                let subscribed = joined.subscribed.iter().cloned().collect();
-                let mut viewer = Viewer::of(connection, &joined.user, &joined.session, subscribed);
+                let mut viewer = Viewer::joined(connection, joined);
                 if !history.tags.is_empty() {
                     viewer.tags.retain(|tag| history.tags.contains(tag));
                     viewer.tagged_only = true;
@@ -279,20 +338,32 @@ impl Room {
     }
 }
 
-/// How one who asks over HTTP sees the log. `tags` asks for those tags alone.
-fn viewer(reader: Reader, tags: Vec<String>) -> Viewer {
-    let tagged_only = !tags.is_empty();
-    match reader {
-        Reader::Service => Viewer { user: None, session: None, tags, sees_all: true, tagged_only },
-        Reader::User { user, tags: own } => {
-            let mut carried: Vec<String> =
-                tags.iter().filter(|tag| own.contains(tag) || !ids::is_reserved_tag(tag)).cloned().collect();
-            if !tagged_only {
-                carried = own;
-            }
-            Viewer { user: Some(user), session: None, tags: carried, sees_all: false, tagged_only }
-        }
+/// At which rate a message counts; `None` for those that are free.
+fn pace(message: &ClientMessage) -> Option<Pace> {
+    match message {
+        ClientMessage::Publish(_)
+        | ClientMessage::Edit { .. }
+        | ClientMessage::Remove { .. }
+        | ClientMessage::React { .. } => Some(Pace::Publish),
+        ClientMessage::State { .. }
+        | ClientMessage::Presence { .. }
+        | ClientMessage::Subscribe { .. }
+        | ClientMessage::Unsubscribe { .. }
+        | ClientMessage::History(_)
+        | ClientMessage::Members(_) => Some(Pace::Request),
+        ClientMessage::Hello(_) | ClientMessage::Ack { .. } | ClientMessage::Leave { .. } => None,
     }
+}
+
+pub(crate) fn fate(ephemeral: bool, conflate: Option<String>) -> Fate {
+    if ephemeral { Fate::Ephemeral { conflate } } else { Fate::Logged }
+}
+
+fn check_bytes(id: Option<u32>, path: &str, text: &str, max: usize) -> Result<(), RequestError> {
+    if (1..=max).contains(&text.len()) {
+        return Ok(());
+    }
+    Err(RequestError::invalid(id, path, format!("is 1 to {max} bytes")))
 }
 
 fn check_to(id: Option<u32>, to: &To, ephemeral: bool) -> Result<(), RequestError> {

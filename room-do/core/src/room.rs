@@ -7,17 +7,21 @@ use schemas::{
     codec::{self, Refusal},
     config::KindConfig,
     limits,
-    server_message::{LeaveReason, RequestError},
+    server_message::{LeaveReason, NoticeCode, RequestError},
 };
 
 use crate::{
     attachment::Attachment,
     connection::{Connection, Connections},
-    flush::Staging,
     input::Input,
+    keys::Keys,
+    lifecycle::Lifecycle,
     log::Log,
     output::{Output, Outputs},
     presence::{MemberKey, MemberRow, Presence},
+    rates::Pace,
+    shared_state::SharedState,
+    staging::Staging,
     storage::{Loaded, Storage},
     timer::{Deadlines, Timer, Timers},
 };
@@ -27,6 +31,17 @@ use crate::{
 pub struct Setup {
     pub name: RoomName,
     pub config: KindConfig,
+    /// Whether clients are asked to acknowledge, since nobody can say what has not left.
+    pub asks_acks: bool,
+}
+
+/// Why a room is rebuilt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waking {
+    /// It slept, or was never there.
+    FromSleep,
+    /// Its memory was lost in the middle of things: what was not answered may or may not have happened.
+    FromFault,
 }
 
 #[derive(Debug, Clone)]
@@ -35,14 +50,24 @@ pub struct Room {
     pub(crate) log: Log,
     pub(crate) connections: Connections,
     pub(crate) presence: Presence,
+    pub(crate) state: SharedState,
+    pub(crate) keys: Keys,
+    pub(crate) lifecycle: Lifecycle,
     pub(crate) staging: Staging,
     pub(crate) timers: Timers,
+    /// When the last input came.
+    pub(crate) now: u64,
+    /// The source of epochs.
+    pub(crate) seed: u64,
     /// Collected by the input being handled.
     pub(crate) outputs: Vec<Output>,
 }
 
-/// So many connections may be open above the kind's bound, until their hello shows whether they replace another.
-const GREETING_MAX: usize = 512;
+/// That a connection talks is kept with its socket at most so often.
+const SPOKE_EVERY_MS: u64 = 30_000;
+
+/// What a failed commit left to be written is tried again after so long.
+pub(crate) const RETRY_AFTER_MS: u64 = 1_000;
 
 /// A room that flushed nothing for so long is quiet; for each so many connections a millisecond longer.
 const QUIET_MS: u64 = 10;
@@ -52,7 +77,8 @@ impl Room {
     /// Rebuilds a room after hibernation, a restart or a trap; or builds one that was never used. Only reads.
     ///
     /// `seed` becomes the epoch of a log that has none yet. Members without a socket get a grace from `now`, unless
-    /// theirs was running. Where a closing socket woke the room, it is among the sockets. A socket whose attachment cannot be read is closed with the first input's outputs.
+    /// theirs was running. Where a closing socket woke the room, it is among the sockets. A socket whose attachment
+    /// cannot be read is closed with the first input's outputs.
     #[must_use]
     pub fn restore(
         now: u64,
@@ -60,14 +86,21 @@ impl Room {
         setup: Setup,
         loaded: Loaded,
         sockets: Vec<(ConnectionId, Option<Attachment>)>,
+        waking: Waking,
     ) -> Room {
+        let log = Log::restored(&loaded, Epoch::new(seed), setup.config.log);
         let mut room = Room {
-            log: Log::restored(&loaded, Epoch::new(seed), setup.config.log),
+            keys: Keys::restored(setup.config.key_window_ms, loaded.keys, log.is_kept()),
+            log,
             setup,
             connections: Connections::default(),
             presence: Presence::restored(loaded.members),
+            state: SharedState::restored(loaded.meta.map_or(0, |meta| meta.state_version), loaded.state),
+            lifecycle: loaded.meta.map_or(Lifecycle::FRESH, |meta| meta.lifecycle),
             staging: Staging::default(),
             timers: Timers::default(),
+            now,
+            seed,
             outputs: Vec::new(),
         };
         for (id, attachment) in sockets {
@@ -76,23 +109,56 @@ impl Room {
                 None => room.outputs.push(Output::Close { connection: id, code: CloseCode::Restarted }),
             }
         }
+        room.restore_memberships(now);
         room.restore_graces(now);
-        if let Some(at) = room.log.trim_at() {
-            room.timers.set(Timer::Trim, at.max(now));
+        room.set_storage_timers(now);
+        if waking == Waking::FromFault {
+            room.tell_restarted(now);
         }
         room
     }
 
+    /// What was asked and not answered has an unknown outcome, and what was committed may not have been sent: everyone
+    /// learns it at once, and comes back.
+    fn tell_restarted(&mut self, now: u64) {
+        let everyone: Vec<_> =
+            self.connections.iter().map(|(id, one)| (id, one.joined().is_some())).collect();
+        let message =
+            "the room was rebuilt after a fault: what was not answered may or may not have happened";
+        let notice = ServerMessage::Notice { code: NoticeCode::Restarted, message: message.to_owned() };
+        for (id, has_joined) in everyone {
+            if has_joined {
+                self.send_now(id, &notice);
+            }
+            // What was committed may not have been sent: only a recovery can tell.
+            self.refuse_connection(now, id, CloseCode::Restarted);
+        }
+    }
+
     fn restore_connection(&mut self, now: u64, id: ConnectionId, attachment: Attachment) {
-        let written_at = attachment.written_at;
-        let connection = Connection::restored(attachment, self.log.head());
+        let written_at = attachment.written_at.min(now);
+        let connection = Connection::restored(now, attachment, self.log.head());
         if connection.joined().is_none() {
-            self.timers.set(Timer::Hello(id), written_at + limits::HELLO_WITHIN_MS);
+            self.timers.set(Timer::Hello(id), written_at.saturating_add(limits::HELLO_WITHIN_MS));
         }
         // A warning that fell due while the room slept is still owed.
         self.watch_expiry(written_at, id, connection.claims.expires_at);
         self.connections.insert(id, connection);
         self.timers.set_if_unset(Timer::Sweep, self.next_sweep(now));
+    }
+
+    /// A welcome leaves ahead of the flush that writes the member down: where that never came, it is owed.
+    fn restore_memberships(&mut self, now: u64) {
+        let unwritten: Vec<(ConnectionId, MemberKey)> = self
+            .connections
+            .iter()
+            .filter_map(|(id, connection)| Some((id, connection.joined()?)))
+            .map(|(id, joined)| (id, (joined.user.clone(), joined.session.clone())))
+            .filter(|(_, key)| self.presence.get(key).is_none())
+            .collect();
+        for (id, (user, session)) in unwritten {
+            self.begin_membership(now, id, &user, &session, None);
+        }
     }
 
     fn restore_graces(&mut self, now: u64) {
@@ -109,7 +175,9 @@ impl Room {
             .cloned()
             .collect();
         for row in alone {
-            let until = row.grace_until.unwrap_or(now + self.setup.config.presence.grace_ms);
+            // Never longer than a whole one: the clock may have gone back.
+            let latest = now + self.setup.config.presence.grace_ms;
+            let until = row.grace_until.map_or(latest, |until| until.min(latest));
             self.timers.set(Timer::Grace(row.user.clone(), row.session.clone()), until);
             // Written by the next flush: a grace that began anew at each waking would never end.
             self.presence.put(MemberRow { grace_until: Some(until), ..row });
@@ -118,6 +186,10 @@ impl Room {
 
     /// Takes one input. What it stages leaves with a later `TurnEnded`.
     pub fn handle(&mut self, now: u64, input: Input, storage: &mut dyn Storage) -> Outputs {
+        if now < self.now {
+            self.step_back(now);
+        }
+        self.now = now;
         match input {
             Input::Opened { connection, codec, claims } => self.on_opened(now, connection, codec, claims),
             Input::Received { connection, frame } => self.on_received(now, connection, &frame, storage),
@@ -125,10 +197,12 @@ impl Room {
             Input::Asked { request, call } => self.on_asked(now, request, call, storage),
             Input::TurnEnded => self.on_turn_ended(now, storage),
             Input::AlarmFired { heard } => self.on_alarm(now, heard, storage),
+            Input::Measured { unsent } => self.on_measured(now, unsent),
         }
         if self.staging.is_full() || self.is_quiet(now) {
             self.flush(now, storage);
         }
+        self.count_sent(now);
         self.set_flush_timer(now);
         Outputs(std::mem::take(&mut self.outputs))
     }
@@ -147,12 +221,29 @@ impl Room {
     }
 
     fn set_flush_timer(&mut self, now: u64) {
-        if self.staging.is_empty() && !self.presence.has_changes() {
+        let owes =
+            self.presence.has_changes() || self.owes_transition() || !self.staging.owed_ends.is_empty();
+        if self.staging.is_empty() && !owes {
             self.timers.clear(&Timer::Flush);
             return;
         }
         let at = now.max(self.staging.next_flush_at(self.setup.config.flush_ms));
         self.timers.set_no_later(Timer::Flush, at);
+    }
+
+    /// The clock went back: deadlines keep their distance, and nobody was heard of in the future.
+    fn step_back(&mut self, now: u64) {
+        let by_ms = self.now - now;
+        self.timers.step_back(by_ms);
+        self.staging.step_back(now, RETRY_AFTER_MS);
+        for (_, connection) in self.connections.iter_mut() {
+            connection.heard_at = connection.heard_at.min(now);
+            connection.spoke_at = connection.spoke_at.min(now);
+            connection.rates.publish.step_back(by_ms);
+            connection.rates.request.step_back(by_ms);
+            connection.malformed.step_back(by_ms);
+            connection.refusals.step_back(by_ms);
+        }
     }
 
     fn on_turn_ended(&mut self, now: u64, storage: &mut dyn Storage) {
@@ -164,7 +255,8 @@ impl Room {
     /// Every alarm sweeps, whatever it was set for: it alone knows when pings were answered.
     fn on_alarm(&mut self, now: u64, heard: Vec<(ConnectionId, u64)>, storage: &mut dyn Storage) {
         for (id, at) in heard {
-            if let Some(connection) = self.connections.get_mut(id) {
+            // A pong from the future was before the clock went back: it would be of now for ever.
+            if let Some(connection) = self.connections.get_mut(id).filter(|_| at <= now) {
                 connection.heard_at = connection.heard_at.max(at);
             }
         }
@@ -178,53 +270,29 @@ impl Room {
     fn on_timer(&mut self, now: u64, timer: Timer, storage: &mut dyn Storage) {
         match timer {
             Timer::Flush => self.flush(now, storage),
-            Timer::Hello(id) => self.refuse_connection(now, id, CloseCode::BadRequest),
+            Timer::Hello(id) => self.refuse_connection(now, id, CloseCode::HeartbeatTimeout),
             Timer::Expiring(id) => self.on_expiring(now, id),
             Timer::Expired(id) => self.refuse_connection(now, id, CloseCode::TokenExpired),
             Timer::Grace(user, session) => self.end_membership(&(user, session), LeaveReason::Lost),
             Timer::Sweep => self.sweep(now),
             Timer::Trim => self.trim(now, storage),
+            Timer::Keys => self.expire_keys(now, storage),
+            Timer::Idle => self.rest(now, storage),
+            Timer::Expire => self.expire(now, storage),
         }
-    }
-
-    /// The room's own minute: the same after each restore, so that waking often does not put the sweep off for ever;
-    /// another than other rooms', so that they do not all wake at once.
-    fn next_sweep(&self, now: u64) -> u64 {
-        const INTERVAL: u64 = limits::SWEEP_INTERVAL_MS;
-        let name = self.setup.name.as_str().bytes();
-        let phase = name.fold(0_u64, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into())) % INTERVAL;
-        (now.saturating_sub(phase) / INTERVAL + 1) * INTERVAL + phase
-    }
-
-    fn on_opened(&mut self, now: u64, id: ConnectionId, codec: schemas::Codec, claims: schemas::Claims) {
-        // Who is behind it, and whom it replaces, is known at hello: there the bounds are exact.
-        if self.connections.len() >= self.setup.config.limits.connections as usize + GREETING_MAX {
-            self.outputs.push(Output::Close { connection: id, code: CloseCode::RoomFull });
-            return;
-        }
-        self.timers.set(Timer::Hello(id), now + limits::HELLO_WITHIN_MS);
-        self.timers.set_if_unset(Timer::Sweep, self.next_sweep(now));
-        self.watch_expiry(now, id, claims.expires_at);
-        self.connections.insert(id, Connection::opened(codec, claims, now));
-        self.attach(now, id);
-    }
-
-    /// Both deadlines are rounded up to slots, so that many tokens share an alarm. `since` is when the connection was
-    /// last known to need no warning.
-    fn watch_expiry(&mut self, since: u64, id: ConnectionId, expires_at: Option<u64>) {
-        let Some(expires_at) = expires_at else { return };
-        let slot = |at: u64| at.div_ceil(limits::EXPIRY_SLOT_MS) * limits::EXPIRY_SLOT_MS;
-        let warn_at = slot(expires_at.saturating_sub(limits::EXPIRING_BEFORE_MS));
-        if warn_at > since && warn_at < expires_at {
-            self.timers.set(Timer::Expiring(id), warn_at);
-        }
-        self.timers.set(Timer::Expired(id), slot(expires_at));
     }
 
     fn on_received(&mut self, now: u64, id: ConnectionId, frame: &Frame, storage: &mut dyn Storage) {
         let Some(connection) = self.connections.get_mut(id) else { return };
         connection.heard_at = now;
-        for message in codec::decode_client(connection.codec, frame) {
+        connection.spoke_at = now;
+        // Who talks does not ping: a room that sleeps between what it says would know nothing of it.
+        let is_stale = now.saturating_sub(connection.written_spoke_at) >= SPOKE_EVERY_MS;
+        let messages = codec::decode_client(connection.codec, frame);
+        if is_stale {
+            self.attach(now, id);
+        }
+        for message in messages {
             match message {
                 Ok(message) => self.on_message(now, id, message, storage),
                 Err(refusal) => self.on_refusal(now, id, refusal),
@@ -234,88 +302,20 @@ impl Room {
 
     fn on_refusal(&mut self, now: u64, id: ConnectionId, refusal: Refusal) {
         let Some(connection) = self.connections.get_mut(id) else { return };
-        let too_many = refusal.malformed && connection.malformed.count(now);
+        let (window_ms, max) = (limits::BAD_REQUEST_WINDOW_MS, limits::BAD_REQUESTS_MAX);
+        let too_many = refusal.malformed && connection.malformed.count(now, window_ms, max);
         if too_many || connection.joined().is_none() {
             self.send_now(id, &ServerMessage::Error(refusal.error));
             self.refuse_connection(now, id, CloseCode::BadRequest);
-        } else {
-            self.staging.reply(id, ServerMessage::Error(refusal.error));
-        }
-    }
-
-    fn on_closed(&mut self, now: u64, id: ConnectionId, code: u16) {
-        let Some(key) = self.forget(id) else { return };
-        if code == CloseCode::Normal.code() {
-            self.end_membership(&key, LeaveReason::Left);
-        } else {
-            self.begin_grace(now, &key);
-        }
-    }
-
-    /// Closes a connection for its peer's fault or ours; the membership gets its grace.
-    pub(crate) fn refuse_connection(&mut self, now: u64, id: ConnectionId, code: CloseCode) {
-        if self.connections.get(id).is_none() {
-            return;
-        }
-        self.outputs.push(Output::Close { connection: id, code });
-        if let Some(key) = self.forget(id) {
-            self.begin_grace(now, &key);
-        }
-    }
-
-    /// Drops a connection and what waits for it; returns the member whose last connection it was.
-    pub(crate) fn forget(&mut self, id: ConnectionId) -> Option<MemberKey> {
-        let connection = self.connections.remove(id)?;
-        for timer in [Timer::Hello(id), Timer::Expiring(id), Timer::Expired(id)] {
-            self.timers.clear(&timer);
-        }
-        if self.connections.len() == 0 {
-            self.timers.clear(&Timer::Sweep);
-        }
-        let joined = connection.joined()?;
-        let key = (joined.user.clone(), joined.session.clone());
-        self.connections.of_member(&key.0, &key.1).is_none().then_some(key)
-    }
-
-    fn begin_grace(&mut self, now: u64, key: &MemberKey) {
-        let Some(row) = self.presence.get(key) else { return };
-        let until = now + self.setup.config.presence.grace_ms;
-        self.presence.put(MemberRow { grace_until: Some(until), ..row.clone() });
-        self.timers.set(Timer::Grace(key.0.clone(), key.1.clone()), until);
-    }
-
-    pub(crate) fn end_membership(&mut self, key: &MemberKey, reason: LeaveReason) {
-        self.timers.clear(&Timer::Grace(key.0.clone(), key.1.clone()));
-        self.presence.remove(key, reason);
-    }
-
-    fn on_expiring(&mut self, now: u64, id: ConnectionId) {
-        let expires_at = self.connections.get(id).and_then(|connection| connection.claims.expires_at);
-        if let Some(expires_at) = expires_at {
-            self.send_now(id, &ServerMessage::Expiring { expires_at });
-            // Remembered by the time of writing: it is told once.
-            self.attach(now, id);
-        }
-    }
-
-    /// Closes connections that nothing was heard of for too long.
-    fn sweep(&mut self, now: u64) {
-        let dead: Vec<ConnectionId> = self
-            .connections
-            .iter()
-            .filter(|(_, connection)| now.saturating_sub(connection.heard_at) >= limits::HEARTBEAT_DEAD_MS)
-            .map(|(id, _)| id)
-            .collect();
-        for id in dead {
-            self.refuse_connection(now, id, CloseCode::HeartbeatTimeout);
-        }
-        if self.connections.len() > 0 {
-            self.timers.set(Timer::Sweep, self.next_sweep(now));
+        } else if self.is_within_rate(now, id, refusal.error.id, Pace::Request) {
+            self.reject(id, refusal.error);
         }
     }
 
     pub(crate) fn attach(&mut self, now: u64, id: ConnectionId) {
-        let Some(connection) = self.connections.get(id) else { return };
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        connection.written_at = now;
+        connection.written_spoke_at = connection.spoke_at;
         let attachment = connection.attachment(id, now).encode();
         self.outputs.push(Output::Attach { connection: id, attachment });
     }

@@ -21,6 +21,12 @@ pub enum Timer {
     Sweep,
     /// Old records may go.
     Trim,
+    /// Old idempotency keys may go.
+    Keys,
+    /// The room is vacant, and comes to rest.
+    Idle,
+    /// The room is idle, and its end has come.
+    Expire,
 }
 
 impl Timer {
@@ -34,7 +40,32 @@ impl Timer {
             | Timer::Expired(_)
             | Timer::Grace(..)
             | Timer::Sweep
-            | Timer::Trim => true,
+            | Timer::Trim
+            | Timer::Keys
+            | Timer::Idle
+            | Timer::Expire => true,
+        }
+    }
+
+    /// Whether it follows from what is stored, and goes with it.
+    fn is_of_storage(&self) -> bool {
+        matches!(self, Timer::Grace(..) | Timer::Trim | Timer::Keys | Timer::Idle | Timer::Expire)
+    }
+
+    /// The name under which a room shows it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Timer::Flush => "flush",
+            Timer::Hello(_) => "hello",
+            Timer::Expiring(_) => "token_expiring",
+            Timer::Expired(_) => "token_expired",
+            Timer::Grace(..) => "grace",
+            Timer::Sweep => "sweep",
+            Timer::Trim => "trim",
+            Timer::Keys => "keys",
+            Timer::Idle => "idle",
+            Timer::Expire => "expire",
         }
     }
 }
@@ -108,6 +139,30 @@ impl Timers {
             queue.first().map(|(at, timer)| Deadline { at: *at, reason: timer.clone() })
         };
         Deadlines { turn: first(&self.turn), durable: first(&self.durable) }
+    }
+
+    /// Those of a room that was wiped.
+    pub(crate) fn clear_of_storage(&mut self) {
+        let gone: Vec<Timer> = self.due.keys().filter(|timer| timer.is_of_storage()).cloned().collect();
+        gone.iter().for_each(|timer| self.clear(timer));
+    }
+
+    /// The clock went back by so much: every deadline keeps its distance.
+    pub(crate) fn step_back(&mut self, by_ms: u64) {
+        for (timer, at) in std::mem::take(&mut self.due) {
+            self.queue(&timer).remove(&(at, timer.clone()));
+            self.set(timer, at.saturating_sub(by_ms));
+        }
+    }
+
+    /// The next of each name, by time.
+    pub(crate) fn next_by_name(&self) -> Vec<(u64, &'static str)> {
+        let mut names = BTreeSet::new();
+        let soonest = self.turn.iter().chain(&self.durable);
+        let mut soonest: Vec<_> = soonest.map(|(at, timer)| (*at, timer.name())).collect();
+        soonest.sort_unstable();
+        soonest.retain(|(_, name)| names.insert(*name));
+        soonest
     }
 
     fn queue(&mut self, timer: &Timer) -> &mut BTreeSet<(u64, Timer)> {

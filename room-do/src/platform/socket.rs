@@ -26,6 +26,9 @@ extern "C" {
     #[wasm_bindgen(method, getter, js_name = readyState)]
     fn ready_state(this: &Socket) -> u16;
 
+    #[wasm_bindgen(method, getter, js_name = bufferedAmount)]
+    fn buffered_amount(this: &Socket) -> Option<f64>;
+
     /// Ours, not the platform's: lives as long as the JS object, which is until hibernation.
     #[wasm_bindgen(method, getter, js_name = roomcastConnection)]
     pub(crate) fn connection(this: &Socket) -> Option<f64>;
@@ -34,12 +37,28 @@ extern "C" {
     pub(crate) fn set_connection(this: &Socket, value: f64);
 }
 
+#[wasm_bindgen(inline_js = r#"
+export function measuresUnsent() {
+  return "bufferedAmount" in WebSocket.prototype;
+}
+"#)]
+extern "C" {
+    /// Whether sockets tell what was sent and has not left. They do in workerd 1.20261117.1; older ones do not.
+    #[wasm_bindgen(js_name = measuresUnsent)]
+    pub(crate) fn measures_unsent() -> bool;
+}
+
 const READY_STATE_OPEN: u16 = 1;
 
 impl Socket {
     /// A socket whose close was never answered stays listed as CLOSING for ever.
     pub(crate) fn is_open(&self) -> bool {
         self.ready_state() == READY_STATE_OPEN
+    }
+
+    /// What was sent and has not left, in bytes.
+    pub(crate) fn unsent(&self) -> Option<u64> {
+        self.buffered_amount().map(|bytes| bytes as u64)
     }
 
     /// The attachment's bytes, where there is one.

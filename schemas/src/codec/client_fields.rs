@@ -7,7 +7,7 @@ use alloc::{borrow::Cow, format, string::String, vec::Vec};
 use serde::Deserialize;
 
 use crate::{
-    client_message::{ClientMessage, Hello, History, Members, Publish, To},
+    client_message::{ClientMessage, Hello, History, Members, Publish, StateOp, To},
     codes::ErrorCode,
     ids::Session,
     limits,
@@ -56,8 +56,24 @@ struct ClientFields<'a> {
     after: Option<Offset>,
     limit: Option<u32>,
     cursor: Option<String>,
-    key: Option<serde::de::IgnoredAny>,
-    conflate: Option<serde::de::IgnoredAny>,
+    key: Option<String>,
+    conflate: Option<String>,
+    offset: Option<Offset>,
+    name: Option<String>,
+    on: Option<bool>,
+    ops: Option<Vec<OpFields>>,
+    frames: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct OpFields {
+    set: Option<String>,
+    delete: Option<String>,
+    #[serde(default, deserialize_with = "crate::payload::present")]
+    value: Option<UncheckedPayload>,
+    #[serde(rename = "if")]
+    expected: Option<u64>,
+    owned: Option<bool>,
 }
 
 pub(super) fn read_json(line: &str) -> Result<ClientMessage, Refusal> {
@@ -144,6 +160,32 @@ impl ClientFields<'_> {
                 let limit = limit(id, self.limit, limits::MEMBERS_PAGE_DEFAULT, limits::MEMBERS_PAGE_MAX)?;
                 Ok(ClientMessage::Members(Members { id, cursor: self.cursor, limit }))
             }
+            "edit" => {
+                let id = self.required_id()?;
+                let data = payload(Some(id), "data", self.data)?;
+                let offset = required(id, "offset", self.offset)?;
+                Ok(ClientMessage::Edit { id, offset, data: required(id, "data", data)? })
+            }
+            "remove" => {
+                let id = self.required_id()?;
+                Ok(ClientMessage::Remove { id, offset: required(id, "offset", self.offset)? })
+            }
+            "react" => {
+                let id = self.required_id()?;
+                let offset = required(id, "offset", self.offset)?;
+                let name = required(id, "name", self.name)?;
+                Ok(ClientMessage::React { id, offset, name, on: required(id, "on", self.on)? })
+            }
+            "state" => {
+                let id = self.required_id()?;
+                let ops = required(id, "ops", self.ops)?.into_iter().enumerate();
+                let ops = ops.map(|(index, op)| op.check(id, index)).collect::<Result<_, _>>()?;
+                Ok(ClientMessage::State { id, ops })
+            }
+            "ack" => {
+                let frames = self.frames.ok_or_else(|| Refusal::invalid(self.id, "frames", "is missing"))?;
+                Ok(ClientMessage::Ack { frames })
+            }
             "leave" => Ok(ClientMessage::Leave { id: self.required_id()? }),
             other => Err(Refusal {
                 error: RequestError::new(
@@ -178,13 +220,6 @@ impl ClientFields<'_> {
         if self.id.is_none() && !ephemeral {
             return Err(Refusal::invalid(None, "id", "is missing: only ephemerals may omit it"));
         }
-        for (path, given) in [("key", self.key.is_some()), ("conflate", self.conflate.is_some())] {
-            if given {
-                let mut refusal = Refusal::invalid(self.id, path, "is not supported by this server yet");
-                refusal.error.code = ErrorCode::Unsupported;
-                return Err(refusal);
-            }
-        }
         let data = payload(self.id, "data", self.data)?
             .ok_or_else(|| Refusal::invalid(self.id, "data", "is missing"))?;
         Ok(Publish {
@@ -195,6 +230,8 @@ impl ClientFields<'_> {
             ephemeral,
             echo: self.echo.unwrap_or(true),
             kind: self.kind,
+            key: self.key,
+            conflate: self.conflate,
         })
     }
 
@@ -238,4 +275,18 @@ fn payload(
         .map(UncheckedPayload::check)
         .transpose()
         .map_err(|error| Refusal::invalid(id, path, format!("{error}")))
+}
+
+impl OpFields {
+    fn check(self, id: u32, index: usize) -> Result<StateOp, Refusal> {
+        match (self.set, self.delete) {
+            (Some(key), None) => {
+                let path = format!("ops[{index}].value");
+                let value = required(id, &path, payload(Some(id), &path, self.value)?)?;
+                Ok(StateOp::Set { key, value, expected: self.expected, owned: self.owned.unwrap_or(false) })
+            }
+            (None, Some(key)) => Ok(StateOp::Delete { key, expected: self.expected }),
+            _ => Err(Refusal::invalid(Some(id), &format!("ops[{index}]"), "has one of set and delete")),
+        }
+    }
 }

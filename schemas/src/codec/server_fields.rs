@@ -1,6 +1,6 @@
 //! Reading a server's message in one pass, as `client_fields` reads a client's.
 
-use alloc::{borrow::Cow, boxed::Box, format, string::String, vec::Vec};
+use alloc::{borrow::Cow, boxed::Box, collections::BTreeMap, format, string::String, vec::Vec};
 
 use serde::Deserialize;
 
@@ -11,9 +11,10 @@ use crate::{
     payload::Payload,
     position::{Epoch, Offset},
     server_message::{
-        Author, Detail, Ephemeral, HistoryPage, Left, Member, MembersPage, NoticeCode, Occupancy,
-        PresenceDiff, Publication, Published, RecoveryFailure, Reply, RequestError, RequestResult,
-        ServerMessage, Tags, Welcome, WelcomeLimits,
+        Amended, Author, Detail, Edited, Ephemeral, HistoryPage, Left, Member, MembersPage, NoticeCode,
+        Occupancy, PresenceDiff, Publication, Published, Reaction, RecoveryFailure, Reply, RequestError,
+        RequestResult, ServerMessage, StateChange, StateSnapshot, StateVersion, StateWrite, Tags, Welcome,
+        WelcomeLimits,
     },
 };
 
@@ -55,6 +56,14 @@ struct ServerFields<'a> {
     retryable: Option<bool>,
     retry_after_ms: Option<u64>,
     details: Option<Vec<Detail>>,
+    #[serde(rename = "ref")]
+    refers: Option<Offset>,
+    removed: Option<bool>,
+    edited: Option<Edited>,
+    reactions: Option<BTreeMap<String, Reaction>>,
+    state: Option<StateSnapshot>,
+    version: Option<u64>,
+    ops: Option<Vec<StateWrite>>,
 }
 
 /// `members` is a list in a welcome and a number in `occupancy`.
@@ -100,6 +109,7 @@ struct ResultFields {
     users: Option<u32>,
     connections: Option<u32>,
     tags: Option<Vec<String>>,
+    version: Option<u64>,
 }
 
 /// `next` is an offset in history and a cursor in member lists.
@@ -177,6 +187,10 @@ impl ServerFields<'_> {
                 }
                 _ => return Err(ServerDecodeError("members is missing".into())),
             },
+            "state" => ServerMessage::State(StateChange {
+                version: required(self.version, "version")?,
+                ops: self.ops.unwrap_or_default(),
+            }),
             "reply" => ServerMessage::Reply(Reply {
                 id: required(self.id, "id")?,
                 result: required(self.result, "result")?.result(),
@@ -210,6 +224,7 @@ impl ServerFields<'_> {
             }),
             members_next: self.members_next,
             occupancy: required(self.occupancy, "occupancy")?,
+            state: self.state.unwrap_or_default(),
             tags: self.tags.unwrap_or_default(),
             limits: required(self.limits, "limits")?,
             server_time: required(self.server_time, "server_time")?,
@@ -223,8 +238,12 @@ impl ServerFields<'_> {
             time: required(self.time, "time")?,
             from: self.from,
             kind: required(self.publication_kind, "type")?,
-            data: required(self.data, "data")?,
+            data: self.data,
             tags: self.tags.unwrap_or_default(),
+            refers: self.refers,
+            removed: self.removed.unwrap_or(false),
+            edited: self.edited,
+            reactions: self.reactions.unwrap_or_default(),
         })
     }
 
@@ -276,6 +295,8 @@ impl ResultFields {
             ResultFields { tags: Some(tags), offset: Some(offset), .. } => {
                 RequestResult::Tags(Tags { tags, offset })
             }
+            ResultFields { offset: Some(offset), .. } => RequestResult::Amended(Amended { offset }),
+            ResultFields { version: Some(version), .. } => RequestResult::State(StateVersion { version }),
             _ => RequestResult::Done {},
         }
     }

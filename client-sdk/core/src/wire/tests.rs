@@ -1,16 +1,21 @@
 //! This codec beside the one of `schemas`, message by message and cut at every byte.
 
+use std::collections::BTreeMap;
+
 use schemas::{
     ClientMessage, Codec, ConnectionId, Epoch, ErrorCode, Frame, Offset, Payload, Position, PublicSession,
     RoomName, ServerMessage, Session, UserId,
-    client_message::{Hello, History, Members, Publish, To},
+    client_message::{Hello, History, Members, Publish, StateOp, To},
     codec,
     server_message::{
-        Author, Ephemeral, HistoryPage, LeaveReason, Left, Member, MembersPage, NoticeCode, Occupancy,
-        PresenceDiff, Publication, Published, RecoveryFailure, Reply, RequestError, RequestResult, Tags,
-        Welcome, WelcomeLimits,
+        Amended, Author, Edited, Ephemeral, HistoryPage, LeaveReason, Left, Member, MembersPage, NoticeCode,
+        Occupancy, PresenceDiff, Publication, Published, Reaction, RecoveryFailure, Reply, RequestError,
+        RequestResult, StateChange, StateEntry, StateSnapshot, StateVersion, StateWrite, Tags, Welcome,
+        WelcomeLimits,
     },
 };
+
+use crate::{client::Me, shared_state::SharedState};
 
 fn offset(value: u64) -> Offset {
     Offset::new(value).expect("is an offset")
@@ -41,22 +46,52 @@ fn publications() -> Vec<Publication> {
         time: u64::from(u32::MAX) + 1,
         from: None,
         kind: "message".into(),
-        data: json("null"),
+        data: Some(json("null")),
         tags: Vec::new(),
+        refers: None,
+        removed: false,
+        edited: None,
+        reactions: BTreeMap::new(),
     };
     let long = Publication {
         offset: offset(70_000),
-        data: json(&format!("\"{}\"", "x".repeat(70_000))),
+        data: Some(json(&format!("\"{}\"", "x".repeat(70_000)))),
         ..plain.clone()
     };
     let full = Publication {
         offset: offset((1 << 53) - 1),
         from: Some(author),
-        data: Payload::Bytes(vec![0xc1; 70_000]),
+        data: Some(Payload::Bytes(vec![0xc1; 70_000])),
         tags: vec!["a".into(), "b".repeat(64)],
         ..plain.clone()
     };
-    vec![plain, long, full]
+    let edit = Publication { kind: "edit".into(), refers: Some(offset(1)), ..plain.clone() };
+    let removed = Publication { data: None, removed: true, ..plain.clone() };
+    let reaction =
+        |count, users: &[&str]| Reaction { count, users: users.iter().map(|name| user(name)).collect() };
+    let folded = Publication {
+        edited: Some(Edited { offset: offset(300), time: 1 << 41 }),
+        reactions: [("+1".into(), reaction(1_000, &["ada", "é"])), ("\"".into(), reaction(0, &[]))].into(),
+        ..plain.clone()
+    };
+    vec![plain, long, full, edit, removed, folded]
+}
+
+fn entries() -> BTreeMap<String, StateEntry> {
+    let plain = StateEntry { value: json("null"), version: 1, owner: None };
+    let full = StateEntry { value: Payload::Bytes(vec![1]), version: 1 << 40, owner: Some(session()) };
+    [("a".into(), plain), ("é".repeat(64), full)].into()
+}
+
+fn state_changes() -> [StateChange; 2] {
+    let sets = entries().into_iter().map(|(key, StateEntry { value, version, owner })| StateWrite::Set {
+        key,
+        value,
+        version,
+        owner,
+    });
+    let ops = sets.chain([StateWrite::Delete { key: "a".into() }]).collect();
+    [StateChange { version: 1 << 40, ops }, StateChange { version: 0, ops: Vec::new() }]
 }
 
 fn welcomes() -> [ServerMessage; 2] {
@@ -74,8 +109,16 @@ fn welcomes() -> [ServerMessage; 2] {
         members: None,
         members_next: None,
         occupancy: Occupancy { members: 200, users: 70_000 },
+        state: StateSnapshot::default(),
         tags: Vec::new(),
-        limits: WelcomeLimits { payload_bytes: 1, presence_bytes: 2, tags: 3, frame_bytes: u32::MAX },
+        limits: WelcomeLimits {
+            payload_bytes: 1,
+            presence_bytes: 2,
+            tags: 3,
+            frame_bytes: u32::MAX,
+            key_window_ms: 1 << 33,
+            ack: false,
+        },
         server_time: 1 << 40,
         expires_at: None,
     };
@@ -85,7 +128,9 @@ fn welcomes() -> [ServerMessage; 2] {
         publications: publications(),
         members: Some(members()),
         members_next: Some("next".into()),
+        state: StateSnapshot { version: 1 << 40, entries: entries() },
         tags: vec!["a".into()],
+        limits: WelcomeLimits { ack: true, ..plain.limits },
         expires_at: Some(9),
         ..plain.clone()
     };
@@ -107,6 +152,8 @@ fn server_messages() -> Vec<ServerMessage> {
             connections: 4,
         }),
         RequestResult::Tags(Tags { tags: vec!["a".into()], offset: offset(4) }),
+        RequestResult::Amended(Amended { offset: offset(4) }),
+        RequestResult::State(StateVersion { version: 1 << 40 }),
         RequestResult::Done {},
     ];
     let left = Left { session: session(), user: user("bob"), reason: LeaveReason::Left };
@@ -123,11 +170,10 @@ fn server_messages() -> Vec<ServerMessage> {
     messages.extend(ErrorCode::ALL.map(|code| ServerMessage::Error(RequestError::new(None, code, "no"))));
     messages.extend(publications().into_iter().flat_map(|publication| {
         let Publication { time, from, kind, data, tags, .. } = publication.clone();
-        [
-            ServerMessage::Publication(publication),
-            ServerMessage::Ephemeral(Ephemeral { time, from, kind, data, tags }),
-        ]
+        let ephemeral = data.map(|data| ServerMessage::Ephemeral(Ephemeral { time, from, kind, data, tags }));
+        [ServerMessage::Publication(publication)].into_iter().chain(ephemeral)
     }));
+    messages.extend(state_changes().map(ServerMessage::State));
     messages.extend([
         ServerMessage::Position { offset: offset(300) },
         ServerMessage::Presence(PresenceDiff {
@@ -144,7 +190,7 @@ fn server_messages() -> Vec<ServerMessage> {
     messages
 }
 
-fn client_messages() -> Vec<ClientMessage> {
+fn hellos() -> [Hello; 2] {
     let hello = Hello {
         session: Session::parse("a-secret-session").expect("is a session"),
         recover: None,
@@ -161,6 +207,10 @@ fn client_messages() -> Vec<ClientMessage> {
         members: true,
         ..hello.clone()
     };
+    [hello, full_hello]
+}
+
+fn publishes() -> [Publish; 3] {
     let publish = Publish {
         id: None,
         data: json("1"),
@@ -169,6 +219,8 @@ fn client_messages() -> Vec<ClientMessage> {
         ephemeral: true,
         echo: true,
         kind: None,
+        key: None,
+        conflate: Some("cursor".into()),
     };
     let to =
         To { users: vec![user("ada")], sessions: vec![session()], connections: vec![ConnectionId::new(3)] };
@@ -180,13 +232,15 @@ fn client_messages() -> Vec<ClientMessage> {
         ephemeral: false,
         echo: false,
         kind: Some("sketch".into()),
+        key: Some("k".repeat(128)),
+        conflate: None,
     };
-    vec![
-        ClientMessage::Hello(hello),
-        ClientMessage::Hello(full_hello),
-        ClientMessage::Publish(Publish { to: Some(To::default()), ..publish.clone() }),
-        ClientMessage::Publish(publish),
-        ClientMessage::Publish(full_publish),
+    let to_nobody = Publish { to: Some(To::default()), ..publish.clone() };
+    [publish, to_nobody, full_publish]
+}
+
+fn client_messages() -> Vec<ClientMessage> {
+    let mut messages = vec![
         ClientMessage::Presence { id: 128, data: json("{}") },
         ClientMessage::Subscribe { id: 1, tags: vec!["a".into()] },
         ClientMessage::Unsubscribe { id: 1, tags: vec!["a".into()] },
@@ -206,8 +260,74 @@ fn client_messages() -> Vec<ClientMessage> {
         }),
         ClientMessage::Members(Members { id: 1, cursor: Some("c".into()), limit: 500 }),
         ClientMessage::Members(Members { id: 1, cursor: None, limit: 1 }),
+        ClientMessage::Edit { id: 1, offset: offset(1 << 40), data: Payload::Bytes(vec![1]) },
+        ClientMessage::Remove { id: 2, offset: offset(9) },
+        ClientMessage::React { id: 3, offset: offset(9), name: "👍".into(), on: false },
+        ClientMessage::State { id: 4, ops: Vec::new() },
+        ClientMessage::State {
+            id: 5,
+            ops: vec![
+                StateOp::Set { key: "a".into(), value: json("1"), expected: None, owned: false },
+                StateOp::Set {
+                    key: "b".into(),
+                    value: Payload::Bytes(vec![2]),
+                    expected: Some(0),
+                    owned: true,
+                },
+                StateOp::Delete { key: "c".into(), expected: None },
+                StateOp::Delete { key: "d".into(), expected: Some(1 << 40) },
+            ],
+        },
+        ClientMessage::Ack { frames: 1 << 40 },
         ClientMessage::Leave { id: 300 },
-    ]
+    ];
+    messages.extend(hellos().map(ClientMessage::Hello));
+    messages.extend(publishes().map(ClientMessage::Publish));
+    messages
+}
+
+impl From<ServerMessage> for super::Message {
+    fn from(message: ServerMessage) -> super::Message {
+        match message {
+            ServerMessage::Welcome(welcome) => super::Message::Welcome(Box::new((*welcome).into())),
+            ServerMessage::Publication(publication) => super::Message::Publication(publication),
+            ServerMessage::Ephemeral(ephemeral) => super::Message::Ephemeral(ephemeral),
+            ServerMessage::Position { offset } => super::Message::Position { offset },
+            ServerMessage::Presence(diff) => super::Message::Presence(diff),
+            ServerMessage::Occupancy(occupancy) => super::Message::Occupancy(occupancy),
+            ServerMessage::State(change) => super::Message::State(change),
+            ServerMessage::Reply(reply) => super::Message::Reply(reply),
+            ServerMessage::Error(error) => super::Message::Error(error),
+            ServerMessage::Expiring { expires_at } => super::Message::Expiring { expires_at },
+            ServerMessage::Notice { code, message } => super::Message::Notice { code, message },
+        }
+    }
+}
+
+impl From<Welcome> for super::Welcome {
+    fn from(welcome: Welcome) -> super::Welcome {
+        let Welcome { connection, session, user, tags, limits, expires_at, .. } = welcome;
+        let mut state = SharedState::at(welcome.state.version);
+        for (key, entry) in welcome.state.entries {
+            state.insert(&key, entry);
+        }
+        super::Welcome {
+            me: Me { connection, session, user, tags, limits, expires_at },
+            epoch: welcome.epoch,
+            offset: welcome.offset,
+            recovered: welcome.recovered,
+            reason: welcome.reason,
+            publications: welcome.publications,
+            members: welcome.members.unwrap_or_default(),
+            members_next: welcome.members_next,
+            occupancy: welcome.occupancy,
+            state,
+        }
+    }
+}
+
+fn as_read(messages: Vec<ServerMessage>) -> Vec<super::Message> {
+    messages.into_iter().map(super::Message::from).collect()
 }
 
 #[test]
@@ -215,10 +335,10 @@ fn what_schemas_writes_is_read_as_schemas_reads_it() {
     let mut frame = Vec::new();
     for message in server_messages() {
         let bytes = codec::encode(Codec::Msgpack, &message);
-        assert_eq!(super::decode(&bytes), Ok(vec![message.clone()]));
+        assert_eq!(super::decode(&bytes), Ok(as_read(vec![message])));
         frame.extend(bytes);
     }
-    assert_eq!(super::decode(&frame).as_ref(), Ok(&server_messages()));
+    assert_eq!(super::decode(&frame), Ok(as_read(server_messages())));
     assert_eq!(codec::decode_server(&Frame::Binary(frame)), Ok(server_messages()));
 }
 
@@ -253,7 +373,7 @@ fn unknown_messages_and_fields_are_skipped() {
     bytes.extend([0xd0, 5, 0xa4]);
     bytes.extend(b"more");
     bytes.extend([0x81, 1, 2]);
-    assert_eq!(super::decode(&bytes), Ok(vec![ServerMessage::Position { offset: offset(5) }]));
+    assert_eq!(super::decode(&bytes), Ok(vec![super::Message::Position { offset: offset(5) }]));
 }
 
 #[test]

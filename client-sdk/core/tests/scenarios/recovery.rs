@@ -3,7 +3,7 @@
 use client_core::Event;
 use schemas::{
     Epoch, Position, ServerMessage,
-    server_message::{RecoveryFailure, Welcome},
+    server_message::{Publication, RecoveryFailure, Welcome},
 };
 
 use crate::script::{
@@ -58,6 +58,24 @@ fn r_cli_11_what_was_missed_comes_in_order_without_a_gap() {
     script.say_all(&[recovered(14, [11, 13, 14]), publication(15)]);
     assert_eq!(story(&script), ["11", "13", "14", "15"]);
     assert_eq!(script.client.position(), Some(position(15)));
+}
+
+#[test]
+fn r_cli_11_edits_and_what_was_removed_are_emitted_in_their_place() {
+    let removed = Publication { data: None, removed: true, ..plain_publication(11) };
+    let edit = Publication { kind: "edit".into(), refers: Some(offset(3)), ..plain_publication(12) };
+    let mut script = Script::online();
+    script.close(1006);
+    script.reconnect();
+    let publications = vec![removed.clone(), edit.clone()];
+    let welcome = Welcome { recovered: true, publications, ..plain_welcome(12) };
+    let remove = Publication { kind: "remove".into(), refers: Some(offset(12)), ..plain_publication(13) };
+    script.say_all(&[ServerMessage::Welcome(Box::new(welcome)), ServerMessage::Publication(remove.clone())]);
+    let published = script.events.iter().filter_map(|event| match event {
+        Event::Published(publication) => Some(publication.clone()),
+        _ => None,
+    });
+    assert_eq!(published.collect::<Vec<_>>(), [removed, edit, remove]);
 }
 
 #[test]

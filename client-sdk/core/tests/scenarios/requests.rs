@@ -4,10 +4,13 @@ use client_core::{Call, Due, Input, Outcome, Request, requests};
 use schemas::{
     ClientMessage, ErrorCode, ServerMessage,
     client_message::History,
-    server_message::{HistoryPage, NoticeCode, Reply, RequestError, RequestResult},
+    limits::REQUEST_RATE_DEFAULT,
+    server_message::{Amended, HistoryPage, NoticeCode, Reply, RequestError, RequestResult},
 };
 
-use crate::script::{Script, ephemeral, epoch, publish, published, recovered, welcome, without_token};
+use crate::script::{
+    Script, ephemeral, epoch, json, offset, publish, published, recovered, welcome, without_token,
+};
 
 fn ids(said: &[ClientMessage]) -> Vec<u32> {
     let ids = said.iter().map(|message| match message {
@@ -76,6 +79,37 @@ fn r_cli_16_each_request_has_the_one_outcome_that_its_answer_says() {
 }
 
 #[test]
+fn r_cli_16_edits_removals_and_reactions_are_answered_with_their_own_offset() {
+    let mut script = Script::online();
+    let reacting = |on| Request::React { offset: offset(3), name: "+1".into(), on };
+    let asked = [
+        Request::Edit { offset: offset(3), data: json("b") },
+        Request::Remove { offset: offset(4) },
+        reacting(true),
+        reacting(false),
+    ];
+    for (call, request) in (1..).zip(asked) {
+        script.ask(call, request);
+    }
+    script.end_turn();
+    let reaction = |id, on| ClientMessage::React { id, offset: offset(3), name: "+1".into(), on };
+    let said = [
+        ClientMessage::Edit { id: 1, offset: offset(3), data: json("b") },
+        ClientMessage::Remove { id: 2, offset: offset(4) },
+        reaction(3, true),
+        reaction(4, false),
+    ];
+    assert_eq!(script.heard(), said);
+    let amended = RequestResult::Amended(Amended { offset: offset(11) });
+    script.say(ServerMessage::Reply(Reply { id: 1, result: amended.clone() }));
+    script.say(ServerMessage::Error(RequestError::new(Some(2), ErrorCode::NotFound, "no")));
+    script.close(1006);
+    assert_eq!(script.settled()[0], (1, Outcome::Acknowledged(amended)));
+    let told = ["ok", "not_found", "unavailable?", "unavailable?"].map(String::from);
+    assert_eq!(script.outcomes(), (1..).zip(told).collect::<Vec<_>>());
+}
+
+#[test]
 fn r_cli_17_what_was_sent_and_not_answered_is_unknown_and_never_sent_again() {
     let mut script = Script::online();
     script.publish(1, "sent");
@@ -88,9 +122,7 @@ fn r_cli_17_what_was_sent_and_not_answered_is_unknown_and_never_sent_again() {
     script.say(recovered(10, []));
     let said = script.heard();
     assert_eq!(ids(&said).len(), 1, "{said:?}");
-    assert!(
-        matches!(&said[0], ClientMessage::Publish(publish) if publish.data == crate::script::json("not yet sent"))
-    );
+    assert!(matches!(&said[0], ClientMessage::Publish(publish) if publish.data == json("not yet sent")));
 }
 
 #[test]
@@ -141,6 +173,26 @@ fn r_cli_23_requests_wait_for_the_welcome_in_order_up_to_a_bound() {
     assert!(script.heard().is_empty(), "and nothing overtakes it");
     script.pass(4_000);
     assert_eq!(ids(&script.heard()).len(), 256 - 64 - 40 + 1);
+}
+
+#[test]
+fn r_cli_23_other_requests_go_at_the_slower_pace_of_their_rate() {
+    let mut script = Script::new(without_token());
+    script.input(Input::JoinRequested);
+    for call in 0..200 {
+        script.ask(call, Request::State { ops: Vec::new() });
+    }
+    script.open();
+    script.hello();
+    script.say(welcome(0));
+    let (per_second, burst) = REQUEST_RATE_DEFAULT;
+    let mut sent = script.heard().len();
+    for second in 1..=8 {
+        assert!(sent <= (burst + second * per_second) as usize, "{sent} in {second} s");
+        script.pass(1_000);
+        sent += script.heard().len();
+    }
+    assert!(sent > 180, "{sent}");
 }
 
 #[test]

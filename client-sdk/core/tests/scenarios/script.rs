@@ -1,5 +1,7 @@
 //! A client, and the other end of its socket.
 
+use std::collections::BTreeMap;
+
 use client_core::{
     Attempt, Call, Client, Event, Input, Options, Outcome, Output, Request, Status, TokenSource,
 };
@@ -9,7 +11,8 @@ use schemas::{
     client_message::{Hello, Publish},
     codec,
     server_message::{
-        Member, Occupancy, Publication, Published, Reply, RequestResult, Welcome, WelcomeLimits,
+        Member, Occupancy, Publication, Published, Reply, RequestResult, StateSnapshot, Welcome,
+        WelcomeLimits,
     },
 };
 
@@ -178,6 +181,10 @@ impl Script {
         self.input(Input::Requested { call: Call(call), request: publish(text) });
     }
 
+    pub(crate) fn ask(&mut self, call: u32, request: Request) {
+        self.input(Input::Requested { call: Call(call), request });
+    }
+
     pub(crate) fn end_turn(&mut self) {
         self.input(Input::TimedOut);
     }
@@ -246,7 +253,19 @@ pub(crate) fn publish(text: &str) -> Request {
         ephemeral: false,
         echo: true,
         kind: None,
+        key: None,
+        conflate: None,
     })
+}
+
+/// With a key that is its text, as much of it as may be.
+pub(crate) fn keyed(text: &str) -> Request {
+    match publish(text) {
+        Request::Publish(publish) => {
+            Request::Publish(Publish { key: Some(text.chars().take(128).collect()), ..publish })
+        }
+        other => other,
+    }
 }
 
 pub(crate) fn ephemeral(text: &str) -> Request {
@@ -271,8 +290,16 @@ pub(crate) fn plain_welcome(head: u64) -> Welcome {
         members: None,
         members_next: None,
         occupancy: Occupancy { members: 1, users: 1 },
+        state: StateSnapshot::default(),
         tags: Vec::new(),
-        limits: WelcomeLimits { payload_bytes: 65_536, presence_bytes: 2_048, tags: 32, frame_bytes: 4_096 },
+        limits: WelcomeLimits {
+            payload_bytes: 65_536,
+            presence_bytes: 2_048,
+            tags: 32,
+            frame_bytes: 4_096,
+            key_window_ms: 60_000,
+            ack: false,
+        },
         server_time: 1,
         expires_at: None,
     }
@@ -296,8 +323,12 @@ pub(crate) fn plain_publication(value: u64) -> Publication {
         time: value,
         from: None,
         kind: "message".into(),
-        data: json("x"),
+        data: Some(json("x")),
         tags: Vec::new(),
+        refers: None,
+        removed: false,
+        edited: None,
+        reactions: BTreeMap::new(),
     }
 }
 

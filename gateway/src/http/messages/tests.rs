@@ -3,6 +3,10 @@ use serde_json::{Value, json};
 
 use super::*;
 
+fn service() -> Caller {
+    Caller::Service { key_id: "dev".into() }
+}
+
 fn user() -> Caller {
     let user = UserId::parse("ann").expect("a user");
     let info = Payload::from_json(r#"{"name":"Ann"}"#.into()).ok();
@@ -20,7 +24,7 @@ fn publish_by(caller: Caller, body: &Value) -> Result<PublishCall, Failure> {
     let kind = KindConfig::default();
     let room = RoomName::parse("chat:a").expect("a room");
     let call = Call { room, tenant: Tenant::default_tenant(), kind: &kind, caller };
-    publish_call(body::parse(body.to_string().as_bytes())?, &call)
+    publish_call(body::parse(body.to_string().as_bytes())?, None, &call)
 }
 
 fn code(result: Result<PublishCall, Failure>) -> (u16, String, Vec<String>) {
@@ -39,10 +43,10 @@ fn r_http_5_each_bound_of_a_publish_is_refused_by_one_and_served_exactly() {
             .expect("JSON")
     };
     for body in [data(65_536), tags(8, 64), kind(64), kind(1), users(100), nested(64)] {
-        assert!(publish_by(Caller::Service, &body).is_ok());
+        assert!(publish_by(service(), &body).is_ok());
     }
     let too_large = (413, "too_large".to_owned(), vec![]);
-    assert_eq!(code(publish_by(Caller::Service, &data(65_537))), too_large);
+    assert_eq!(code(publish_by(service(), &data(65_537))), too_large);
     let invalid = |path: &str| (400, "invalid_argument".to_owned(), vec![path.to_owned()]);
     let rows = [
         (tags(9, 1), "tags"),
@@ -60,10 +64,10 @@ fn r_http_5_each_bound_of_a_publish_is_refused_by_one_and_served_exactly() {
         (json!({ "data": { "$bin": "no base64!" } }), "data"),
     ];
     for (body, path) in rows {
-        assert_eq!(code(publish_by(Caller::Service, &body)), invalid(path), "{body}");
+        assert_eq!(code(publish_by(service(), &body)), invalid(path), "{body}");
     }
     let connections = json!({ "data": 1, "ephemeral": true, "to": { "connections": ["0123456789abcd"] } });
-    assert!(publish_by(Caller::Service, &connections).is_ok());
+    assert!(publish_by(service(), &connections).is_ok());
 }
 
 #[test]
@@ -71,18 +75,18 @@ fn r_http_1_a_backend_names_the_author_and_a_user_is_its_own() {
     let plain = json!({ "data": 1 });
     let from = json!({ "data": 1, "from": { "user": "bot", "info": { "name": "Bot" } } });
     let author = |caller, body| publish_by(caller, body).expect("a publish").author;
-    assert_eq!(author(Caller::Service, &plain), None);
-    let bot = author(Caller::Service, &from).expect("an author");
+    assert_eq!(author(service(), &plain), None);
+    let bot = author(service(), &from).expect("an author");
     assert_eq!((bot.user.as_str(), bot.session), ("bot", None));
     assert_eq!(author(user(), &plain).map(|author| author.user), UserId::parse("ann"));
     assert_eq!(code(publish_by(user(), &from)).1, "forbidden");
     let long = json!({ "data": 1, "from": { "user": "bot", "info": "x".repeat(1023) } });
-    assert_eq!(code(publish_by(Caller::Service, &long)).1, "too_large");
+    assert_eq!(code(publish_by(service(), &long)).1, "too_large");
 }
 
 #[test]
 fn r_http_2_messages_are_asked_for_before_or_after_and_by_tag() {
-    let ask = |query: &str| messages_call(&Query::parse(query), &Caller::Service);
+    let ask = |query: &str| messages_call(&Query::parse(query), &service());
     let expected = |before: Option<u64>, after: Option<u64>, limit: u32, tags: &[&str]| RoomCall::Messages {
         before: before.and_then(Offset::new),
         after: after.and_then(Offset::new),
@@ -109,4 +113,24 @@ fn r_http_2_messages_are_asked_for_before_or_after_and_by_tag() {
     let reader = Reader::User { user: UserId::parse("ann").expect("a user"), tags: vec!["$vip".into()] };
     let asked = messages_call(&Query::parse(""), &user()).expect("a call");
     assert!(matches!(asked, RoomCall::Messages { reader: asked, .. } if asked == reader));
+}
+
+#[test]
+fn r_key_1_the_header_and_the_field_are_the_same_key() {
+    let key = |field: Option<&str>, header: Option<&str>, ephemeral| {
+        key(field.map(str::to_owned), header.map(str::to_owned), ephemeral).map_err(|_| "refused")
+    };
+    assert_eq!(key(None, None, true), Ok(None));
+    assert_eq!(key(Some("a"), None, false), Ok(Some("a".into())));
+    assert_eq!(key(None, Some("a"), false), Ok(Some("a".into())));
+    assert_eq!(key(Some("a"), Some("a"), false), Ok(Some("a".into())));
+    let long = "k".repeat(129);
+    for (field, header, ephemeral) in [
+        (Some("a"), Some("b"), false),
+        (Some("a"), None, true),
+        (Some(""), None, false),
+        (Some(&*long), None, false),
+    ] {
+        assert_eq!(key(field, header, ephemeral), Err("refused"), "{field:?} {header:?} {ephemeral}");
+    }
 }

@@ -1,19 +1,30 @@
 //! Storage in memory, for tests: what it holds survives the room, and a fault can be asked for.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Bound};
 
-use schemas::{Offset, PublicSession, UserId};
+use schemas::{Offset, PublicSession, UserId, http::ScopedKey, server_message::Reaction};
 
-use super::{Append, Loaded, Mark, Meta, Storage, StorageError, Writes};
+use super::{
+    Append, KeyCount, KeyRow, Loaded, Mark, Meta, ReactionKey, Reactions, Row, Rows, StateRow, Storage,
+    StorageError, Verb, Writes,
+};
 use crate::presence::MemberRow;
 
 #[derive(Debug, Clone, Default)]
 pub struct MemoryStorage {
-    meta: Option<Meta>,
-    log: BTreeMap<Offset, Append>,
-    members: BTreeMap<(UserId, PublicSession), MemberRow>,
+    tables: Tables,
     commits_to_fail: u32,
     commits: u64,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Tables {
+    meta: Option<Meta>,
+    log: BTreeMap<Offset, (Append, Row)>,
+    reactions: BTreeMap<ReactionKey, Offset>,
+    keys: BTreeMap<ScopedKey, KeyRow>,
+    state: BTreeMap<String, StateRow>,
+    members: BTreeMap<(UserId, PublicSession), MemberRow>,
 }
 
 impl MemoryStorage {
@@ -30,32 +41,78 @@ impl MemoryStorage {
 
     /// The whole log, ascending.
     #[must_use]
-    pub fn bodies(&self) -> Vec<Vec<u8>> {
-        self.log.values().map(|append| append.body.clone()).collect()
+    pub fn rows(&self) -> Vec<Row> {
+        self.tables.log.values().map(|(_, row)| row.clone()).collect()
+    }
+
+    /// Rows of every table together.
+    #[must_use]
+    pub fn row_count(&self) -> usize {
+        let Tables { meta, log, reactions, keys, state, members } = &self.tables;
+        usize::from(meta.is_some()) + log.len() + reactions.len() + keys.len() + state.len() + members.len()
     }
 
     #[must_use]
     pub fn load(&self) -> Loaded {
-        let oldest = self.log.values().next().map(mark);
-        let newest = self.log.values().next_back().map(mark);
-        Loaded { meta: self.meta, log: oldest.zip(newest), members: self.members.values().cloned().collect() }
+        let Tables { meta, log, keys, state, members, .. } = &self.tables;
+        let oldest = log.values().next().map(|(append, _)| mark(append));
+        let newest = log.values().next_back().map(|(append, _)| mark(append));
+        Loaded {
+            meta: *meta,
+            log: oldest.zip(newest),
+            members: members.values().cloned().collect(),
+            state: state.iter().map(|(key, row)| (key.clone(), row.clone())).collect(),
+            keys: key_count(keys),
+        }
     }
+
+    fn fault(&mut self) -> Result<(), StorageError> {
+        if self.commits_to_fail > 0 {
+            self.commits_to_fail -= 1;
+            return Err(StorageError("a fault was asked for".into()));
+        }
+        Ok(())
+    }
+}
+
+fn key_count(keys: &BTreeMap<ScopedKey, KeyRow>) -> KeyCount {
+    KeyCount { count: keys.len() as u64, oldest_at: keys.values().map(|row| row.at).min() }
 }
 
 fn mark(append: &Append) -> Mark {
     Mark { offset: append.offset, time: append.time, bytes_total: append.bytes_total }
 }
 
-impl Storage for MemoryStorage {
-    fn commit(&mut self, writes: &Writes) -> Result<(), StorageError> {
-        if self.commits_to_fail > 0 {
-            self.commits_to_fail -= 1;
-            return Err(StorageError("a fault was asked for".into()));
-        }
+impl Tables {
+    fn apply(&mut self, writes: &Writes) {
         self.meta = writes.meta.or(self.meta);
         for append in &writes.appends {
-            let replaced = self.log.insert(append.offset, append.clone());
+            let row = Row { body: append.body.clone(), data: append.data.clone() };
+            let replaced = self.log.insert(append.offset, (append.clone(), row));
             assert!(replaced.is_none(), "an offset is appended once");
+        }
+        for erasure in &writes.erasures {
+            self.erase(erasure.target, &erasure.body);
+        }
+        for (key, at) in &writes.reactions_put {
+            self.reactions.insert(key.clone(), *at);
+        }
+        for key in &writes.reactions_removed {
+            self.reactions.remove(key);
+        }
+        for row in &writes.keys_put {
+            self.keys.insert(row.key.clone(), row.clone());
+        }
+        if let Some(before) = writes.keys_expired {
+            self.keys.retain(|_, row| row.at >= before);
+        }
+        for _ in 0..writes.keys_dropped {
+            let oldest = self.keys.values().min_by_key(|row| (row.at, row.offset)).map(|row| row.key.clone());
+            oldest.and_then(|key| self.keys.remove(&key));
+        }
+        self.state.extend(writes.state_put.iter().cloned());
+        for key in &writes.state_removed {
+            self.state.remove(key);
         }
         for row in &writes.members_put {
             self.members.insert((row.user.clone(), row.session.clone()), row.clone());
@@ -65,17 +122,57 @@ impl Storage for MemoryStorage {
         }
         if let Some(through) = writes.trim_through {
             self.log = self.log.split_off(&through.next());
+            self.reactions.retain(|key, _| key.target > through);
         }
+    }
+
+    fn erase(&mut self, target: Offset, body: &[u8]) {
+        for (offset, (append, row)) in &mut self.log {
+            let is_its_edit =
+                append.refers.is_some_and(|refers| refers.target == target && refers.verb == Verb::Edit);
+            if *offset == target {
+                row.body = body.to_vec();
+            }
+            if *offset == target || is_its_edit {
+                row.data = None;
+            }
+        }
+        self.reactions.retain(|key, _| key.target != target);
+    }
+}
+
+/// Behind the last offset there is nothing, and no offset to say so.
+fn above(after: Offset) -> (Bound<Offset>, Bound<Offset>) {
+    (Bound::Excluded(after), Bound::Unbounded)
+}
+
+fn wanted((append, row): &(Append, Row), rows: Rows) -> Option<Row> {
+    (rows == Rows::All || append.refers.is_none()).then(|| row.clone())
+}
+
+impl Storage for MemoryStorage {
+    fn commit(&mut self, writes: &Writes) -> Result<(), StorageError> {
+        self.fault()?;
+        self.tables.apply(writes);
         self.commits += 1;
         Ok(())
     }
 
-    fn read_after(&self, after: Offset, limit: usize) -> Result<Vec<Vec<u8>>, StorageError> {
-        Ok(self.log.range(after.next()..).take(limit).map(|(_, append)| append.body.clone()).collect())
+    fn wipe(&mut self) -> Result<(), StorageError> {
+        self.fault()?;
+        self.tables = Tables::default();
+        self.commits += 1;
+        Ok(())
     }
 
-    fn read_before(&self, before: Offset, limit: usize) -> Result<Vec<Vec<u8>>, StorageError> {
-        Ok(self.log.range(..before).rev().take(limit).map(|(_, append)| append.body.clone()).collect())
+    fn read_after(&self, after: Offset, limit: usize, rows: Rows) -> Result<Vec<Row>, StorageError> {
+        let above = self.tables.log.range(above(after));
+        Ok(above.filter_map(|(_, found)| wanted(found, rows)).take(limit).collect())
+    }
+
+    fn read_before(&self, before: Offset, limit: usize, rows: Rows) -> Result<Vec<Row>, StorageError> {
+        let below = self.tables.log.range(..before).rev();
+        Ok(below.filter_map(|(_, found)| wanted(found, rows)).take(limit).collect())
     }
 
     fn first_kept(
@@ -85,6 +182,61 @@ impl Storage for MemoryStorage {
         bytes_total_min: u64,
     ) -> Result<Option<Mark>, StorageError> {
         let kept = |append: &&Append| append.time >= time_min && append.bytes_total > bytes_total_min;
-        Ok(self.log.range(after.next()..).map(|(_, append)| append).find(kept).map(mark))
+        let above = self.tables.log.range(above(after)).map(|(_, (append, _))| append);
+        Ok(above.into_iter().find(kept).map(mark))
+    }
+
+    fn last_edits(&self, from: Offset, through: Offset) -> Result<Vec<Row>, StorageError> {
+        let mut last = BTreeMap::new();
+        for (append, row) in self.tables.log.values() {
+            if let Some(refers) = append.refers
+                && refers.verb == Verb::Edit
+                && (from..=through).contains(&refers.target)
+            {
+                last.insert(refers.target, row.clone());
+            }
+        }
+        Ok(last.into_values().collect())
+    }
+
+    fn reactions(
+        &self,
+        from: Offset,
+        through: Offset,
+        users_max: u32,
+    ) -> Result<Vec<Reactions>, StorageError> {
+        let mut by_name: BTreeMap<(Offset, &str), Vec<(Offset, &UserId)>> = BTreeMap::new();
+        for (key, at) in &self.tables.reactions {
+            if (from..=through).contains(&key.target) {
+                by_name.entry((key.target, &key.name)).or_default().push((*at, &key.user));
+            }
+        }
+        let grouped = by_name.into_iter().map(|((target, name), mut users)| {
+            users.sort_unstable();
+            let count = users.len() as u32;
+            let users = users.into_iter().take(users_max as usize).map(|(_, user)| user.clone()).collect();
+            Reactions { target, name: name.to_owned(), reaction: Reaction { count, users } }
+        });
+        Ok(grouped.collect())
+    }
+
+    fn reacted(&self, key: &ReactionKey) -> Result<bool, StorageError> {
+        Ok(self.tables.reactions.contains_key(key))
+    }
+
+    fn reaction_names(&self, target: Offset) -> Result<Vec<(String, u32)>, StorageError> {
+        let mut names: BTreeMap<String, u32> = BTreeMap::new();
+        for key in self.tables.reactions.keys().filter(|key| key.target == target) {
+            *names.entry(key.name.clone()).or_default() += 1;
+        }
+        Ok(names.into_iter().collect())
+    }
+
+    fn key_count(&self) -> Result<KeyCount, StorageError> {
+        Ok(key_count(&self.tables.keys))
+    }
+
+    fn read_keys(&self, keys: &[ScopedKey]) -> Result<Vec<KeyRow>, StorageError> {
+        Ok(keys.iter().filter_map(|key| self.tables.keys.get(key)).cloned().collect())
     }
 }

@@ -1,0 +1,226 @@
+//! What becomes of each staged entry, and everything that must be written for it: the flush's first half, before
+//! anything is committed. Nothing here changes the room.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemas::{
+    ConnectionId, ErrorCode, Offset,
+    http::ScopedKey,
+    server_message::{Publication, RequestError},
+};
+
+use crate::{
+    keys,
+    lifecycle::Lifecycle,
+    room::Room,
+    shared_state::StateDraft,
+    staging::{DEFAULT_TYPE, Draft, Fate, Origin, Staged},
+    storage::{KeyRow, Meta, ReactionKey, Record, Storage, StorageError, Verb, Writes},
+};
+
+/// What becomes of one entry.
+#[derive(Debug)]
+pub(crate) enum Verdict {
+    /// The next of the records.
+    Logged,
+    /// The same was published before, under the same key.
+    Duplicate(Offset),
+    /// A later ephemeral of the same name stands for it.
+    Superseded,
+    /// Nothing would change.
+    Unchanged,
+    /// Shared state was written; the counter after it.
+    Stated(u64),
+    Refused(RequestError),
+    /// Needs no decision.
+    AsStaged,
+}
+
+/// A flush as it is decided.
+#[derive(Debug)]
+pub(crate) struct Decided {
+    /// One for each entry.
+    pub(crate) verdicts: Vec<Verdict>,
+    /// In the order of their offsets.
+    pub(crate) records: Vec<Record>,
+    pub(crate) keys: Vec<KeyRow>,
+    pub(crate) state: StateDraft,
+    pub(crate) lifecycle: Lifecycle,
+    pub(crate) writes: Writes,
+}
+
+/// The flush under decision: what is committed, and what the entries so far make of it.
+pub(crate) struct Deciding<'a> {
+    pub(crate) room: &'a Room,
+    pub(crate) storage: &'a dyn Storage,
+    now: u64,
+    known_keys: BTreeMap<ScopedKey, KeyRow>,
+    records: Vec<Record>,
+    keys: Vec<KeyRow>,
+    state: StateDraft,
+    pub(crate) removed: BTreeSet<Offset>,
+    /// Reactions set, with the offset that says so, or taken back.
+    pub(crate) reactions: BTreeMap<ReactionKey, Option<Offset>>,
+    /// The names of reactions to a publication and how many users each has, these included.
+    pub(crate) reaction_names: BTreeMap<Offset, BTreeMap<String, u32>>,
+    pub(crate) writes: Writes,
+}
+
+impl Room {
+    /// # Errors
+    /// When storage cannot be read.
+    pub(crate) fn decide(
+        &self,
+        now: u64,
+        entries: &[Staged],
+        storage: &dyn Storage,
+    ) -> Result<Decided, StorageError> {
+        let keyed = entries.iter().filter_map(|entry| match entry {
+            Staged::Publish(draft) => draft.key.clone(),
+            _ => None,
+        });
+        let keyed: Vec<ScopedKey> = keyed.collect();
+        let mut deciding = Deciding {
+            room: self,
+            storage,
+            now,
+            known_keys: self.keys.find(now, &keyed, storage)?,
+            records: Vec::new(),
+            keys: Vec::new(),
+            state: self.state.draft(),
+            removed: BTreeSet::new(),
+            reactions: BTreeMap::new(),
+            reaction_names: BTreeMap::new(),
+            writes: Writes::default(),
+        };
+        for key in &self.staging.owed_ends {
+            deciding.state.end(&self.state, key);
+        }
+        let superseded = superseded(entries);
+        let mut verdicts = Vec::with_capacity(entries.len());
+        for (index, entry) in entries.iter().enumerate() {
+            verdicts.push(match superseded.contains(&index) {
+                true => Verdict::Superseded,
+                false => deciding.entry(entry)?,
+            });
+        }
+        deciding.finish(verdicts)
+    }
+}
+
+/// Ephemerals for which a later one of the same connection and name stands.
+pub(crate) fn superseded(entries: &[Staged]) -> BTreeSet<usize> {
+    let mut latest: BTreeSet<(ConnectionId, &str)> = BTreeSet::new();
+    let mut superseded = BTreeSet::new();
+    for (index, entry) in entries.iter().enumerate().rev() {
+        if let Staged::Publish(draft) = entry
+            && let Fate::Ephemeral { conflate: Some(name) } = &draft.fate
+            && let Origin::Connection { connection, .. } = &draft.origin
+            && !latest.insert((*connection, name))
+        {
+            superseded.insert(index);
+        }
+    }
+    superseded
+}
+
+impl Deciding<'_> {
+    fn entry(&mut self, entry: &Staged) -> Result<Verdict, StorageError> {
+        Ok(match entry {
+            Staged::Publish(draft) if draft.fate == Fate::Logged => self.publish(draft),
+            Staged::Amend(amendment) => match self.amend(amendment)? {
+                Ok(Some(record)) => self.log(record),
+                Ok(None) => Verdict::Unchanged,
+                Err(error) => Verdict::Refused(error),
+            },
+            Staged::State(request) => {
+                match self.state.apply(&self.room.state, &request.ops, &request.writer) {
+                    Ok(version) => Verdict::Stated(version),
+                    Err(error) => Verdict::Refused(error),
+                }
+            }
+            Staged::Ended(key) => {
+                self.state.end(&self.room.state, key);
+                Verdict::AsStaged
+            }
+            Staged::Publish(_)
+            | Staged::Reply { .. }
+            | Staged::Read { .. }
+            | Staged::Confirm { .. }
+            | Staged::Close { .. } => Verdict::AsStaged,
+        })
+    }
+
+    fn publish(&mut self, draft: &Draft) -> Verdict {
+        let (offset, time) = self.next_slot();
+        if let Some(key) = &draft.key {
+            let hash = keys::hash(draft);
+            if let Some(known) = self.known_keys.get(key) {
+                if known.hash == hash {
+                    return Verdict::Duplicate(known.offset);
+                }
+                let message = format!("the key was used for another publication, at offset {}", known.offset);
+                return Verdict::Refused(RequestError::new(None, ErrorCode::Conflict, message));
+            }
+            let row = KeyRow { key: key.clone(), offset, at: self.now, hash };
+            self.known_keys.insert(key.clone(), row.clone());
+            self.keys.push(row);
+        }
+        let publication = Publication {
+            offset,
+            time,
+            from: draft.author.clone(),
+            kind: draft.kind.clone().unwrap_or_else(|| DEFAULT_TYPE.to_owned()),
+            data: Some(draft.data.clone()),
+            tags: draft.tags.clone(),
+            refers: None,
+            removed: false,
+            edited: None,
+            reactions: BTreeMap::new(),
+        };
+        self.log(Record { publication, to: draft.to.clone() })
+    }
+
+    fn log(&mut self, record: Record) -> Verdict {
+        self.records.push(record);
+        Verdict::Logged
+    }
+
+    /// Offset and time of the next record.
+    pub(crate) fn next_slot(&self) -> (Offset, u64) {
+        self.room.log.slot(self.records.len() as u64, self.now)
+    }
+
+    fn finish(self, verdicts: Vec<Verdict>) -> Result<Decided, StorageError> {
+        let Deciding { room, storage, now, mut records, keys, state, reactions, removed, mut writes, .. } =
+            self;
+        for Record { publication, .. } in &mut records {
+            if publication.kind == Verb::Edit.as_str()
+                && publication.refers.is_some_and(|target| removed.contains(&target))
+            {
+                // Removed within the flush: it is never told.
+                publication.data = None;
+                publication.removed = true;
+            }
+        }
+        for (key, at) in reactions {
+            match at {
+                Some(at) => writes.reactions_put.push((key, at)),
+                None => writes.reactions_removed.push(key),
+            }
+        }
+        room.keys.prepare(&keys, &mut writes, storage)?;
+        state.prepare(&mut writes);
+        (writes.members_put, writes.members_removed) = room.presence.writes();
+        let log = room.log.prepare(&records, &mut writes);
+        let lifecycle = room.next_lifecycle(now, log.is_due || !writes.is_empty());
+        if log.is_due || lifecycle != room.lifecycle || state.version() != room.state.version() {
+            let (head, bytes_total) = (log.head, log.bytes_total);
+            let state_version = state.version();
+            let epoch = room.log.epoch();
+            let time = records.last().map_or(room.log.time(), |record| record.publication.time);
+            writes.meta = Some(Meta { epoch, head, bytes_total, time, state_version, lifecycle });
+        }
+        Ok(Decided { verdicts, records, keys, state, lifecycle, writes })
+    }
+}

@@ -1,0 +1,212 @@
+//! What waits for the flush, in the order it came.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemas::{
+    Capabilities, CloseCode, ConnectionId, Offset, Payload, ServerMessage,
+    client_message::{History, Members, StateOp, To},
+    http::ScopedKey,
+    limits,
+    server_message::{Author, Member, Reply, RequestResult},
+};
+
+use crate::{input::RequestId, presence::MemberKey, recovery::Viewer, shared_state::Writer};
+
+/// The type of a publish that names none.
+pub(crate) const DEFAULT_TYPE: &str = "message";
+
+/// Staged payloads beyond it are flushed without waiting for the turn to end.
+const STAGED_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// And so are more entries than this.
+const STAGED_ENTRIES_MAX: usize = 4_096;
+
+/// Who asks, and so who is answered.
+#[derive(Debug, Clone)]
+pub(crate) enum Origin {
+    Connection { connection: ConnectionId, request: Option<u32> },
+    Http { request: RequestId },
+}
+
+/// A checked publish without an offset.
+#[derive(Debug, Clone)]
+pub(crate) struct Draft {
+    pub(crate) origin: Origin,
+    pub(crate) author: Option<Author>,
+    pub(crate) kind: Option<String>,
+    pub(crate) data: Payload,
+    pub(crate) tags: Vec<String>,
+    pub(crate) to: Option<To>,
+    pub(crate) key: Option<ScopedKey>,
+    pub(crate) fate: Fate,
+    pub(crate) echo: bool,
+}
+
+/// What becomes of a publish.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Logged,
+    /// Fanned out and forgotten. Of those of one connection and name, the flush's last stands for all.
+    Ephemeral {
+        conflate: Option<String>,
+    },
+}
+
+/// A checked edit, removal or reaction. Whether its target is there, and may be changed, shows at the flush.
+#[derive(Debug, Clone)]
+pub(crate) struct Amendment {
+    pub(crate) origin: Origin,
+    pub(crate) author: Author,
+    pub(crate) viewer: Viewer,
+    pub(crate) capabilities: Capabilities,
+    pub(crate) target: Offset,
+    pub(crate) change: Change,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Change {
+    Edit(Payload),
+    Remove,
+    React { name: String, on: bool },
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct StateRequest {
+    pub(crate) connection: ConnectionId,
+    pub(crate) request: u32,
+    pub(crate) writer: Writer,
+    pub(crate) ops: Vec<StateOp>,
+}
+
+/// A read that sees what was published before it.
+#[derive(Debug, Clone)]
+pub(crate) enum Read {
+    History(History),
+    Members(Members),
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Staged {
+    Publish(Box<Draft>),
+    Amend(Box<Amendment>),
+    State(Box<StateRequest>),
+    Reply {
+        connection: ConnectionId,
+        message: Box<ServerMessage>,
+    },
+    Read {
+        connection: ConnectionId,
+        read: Read,
+    },
+    /// Says `{}` once what it asked for is committed.
+    Confirm {
+        connection: ConnectionId,
+        request: u32,
+    },
+    /// A membership ended: what it owned goes.
+    Ended(MemberKey),
+    /// Close once everything staged before has left.
+    Close {
+        connection: ConnectionId,
+        code: CloseCode,
+    },
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Staging {
+    pub(crate) entries: Vec<Staged>,
+    bytes: usize,
+    /// Connections welcomed since the last flush, and what their welcome showed of themselves.
+    pub(crate) greeted: BTreeMap<ConnectionId, Option<Member>>,
+    /// Ended memberships whose commit failed.
+    pub(crate) owed_ends: BTreeSet<MemberKey>,
+    pub(crate) last_flush_at: u64,
+    /// After a failed commit: not before this.
+    pub(crate) retry_at: u64,
+    pub(crate) told_occupancy_at: u64,
+    /// Whether the last flush told of members one by one.
+    pub(crate) listed_members: Option<bool>,
+    pub(crate) owes_occupancy: bool,
+}
+
+impl Staging {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty() && !self.owes_occupancy
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.bytes > STAGED_BYTES_MAX || self.entries.len() > STAGED_ENTRIES_MAX
+    }
+
+    pub(crate) fn next_flush_at(&self, interval_ms: u64) -> u64 {
+        let paced = self.last_flush_at + interval_ms;
+        if !self.entries.is_empty() {
+            return paced;
+        }
+        let occupancy =
+            if self.owes_occupancy { self.told_occupancy_at + limits::OCCUPANCY_INTERVAL_MS } else { 0 };
+        paced.max(self.retry_at).max(occupancy)
+    }
+
+    /// The clock went back to `now`: nothing waits for a time that was.
+    pub(crate) fn step_back(&mut self, now: u64, retry_after_ms: u64) {
+        self.last_flush_at = self.last_flush_at.min(now);
+        self.told_occupancy_at = self.told_occupancy_at.min(now);
+        self.retry_at = self.retry_at.min(now + retry_after_ms);
+    }
+
+    /// Takes what is staged, and begins anew.
+    pub(crate) fn take(&mut self, now: u64) -> Vec<Staged> {
+        self.bytes = 0;
+        self.last_flush_at = now;
+        std::mem::take(&mut self.entries)
+    }
+
+    pub(crate) fn publish(&mut self, draft: Draft) {
+        self.bytes += draft.data.len();
+        self.entries.push(Staged::Publish(Box::new(draft)));
+    }
+
+    pub(crate) fn amend(&mut self, amendment: Amendment) {
+        if let Change::Edit(data) = &amendment.change {
+            self.bytes += data.len();
+        }
+        self.entries.push(Staged::Amend(Box::new(amendment)));
+    }
+
+    pub(crate) fn state(&mut self, request: StateRequest) {
+        let values = request.ops.iter().map(|op| match op {
+            StateOp::Set { value, .. } => value.len(),
+            StateOp::Delete { .. } => 0,
+        });
+        self.bytes += values.sum::<usize>();
+        self.entries.push(Staged::State(Box::new(request)));
+    }
+
+    pub(crate) fn ended(&mut self, key: MemberKey) {
+        self.entries.push(Staged::Ended(key));
+    }
+
+    pub(crate) fn reply(&mut self, connection: ConnectionId, message: ServerMessage) {
+        self.entries.push(Staged::Reply { connection, message: Box::new(message) });
+    }
+
+    pub(crate) fn answer(&mut self, connection: ConnectionId, id: u32, result: RequestResult) {
+        self.reply(connection, ServerMessage::Reply(Reply { id, result }));
+    }
+
+    pub(crate) fn confirm(&mut self, connection: ConnectionId, request: u32) {
+        self.entries.push(Staged::Confirm { connection, request });
+    }
+
+    pub(crate) fn greeted(&mut self, connection: ConnectionId, own: Option<Member>) {
+        self.greeted.insert(connection, own);
+    }
+
+    pub(crate) fn close(&mut self, connection: ConnectionId, code: CloseCode) {
+        self.entries.push(Staged::Close { connection, code });
+    }
+
+    pub(crate) fn read(&mut self, connection: ConnectionId, read: Read) {
+        self.entries.push(Staged::Read { connection, read });
+    }
+}

@@ -1,0 +1,19 @@
+//! Scenarios of a room: inputs on one side, what each connection was sent on the other.
+
+mod attachment;
+mod clock;
+mod connection;
+mod economy;
+mod edits;
+mod folding;
+mod keys;
+mod lifecycle;
+mod presence;
+mod publish;
+mod rates;
+mod reactions;
+mod recovery;
+mod slow;
+mod state;
+mod support;
+mod tags;

@@ -1,0 +1,213 @@
+//! Storage that remembers everything that was ever committed, as the truth to judge by.
+
+use room_core::{
+    Row, Storage, StorageError,
+    storage::{KeyCount, KeyRow, Loaded, Mark, MemoryStorage, ReactionKey, Reactions, Rows, Writes},
+};
+use schemas::{Offset, http::ScopedKey, server_message::LifecycleState};
+
+use crate::{kept::Truth, platform::object::Before};
+
+#[derive(Debug, Clone, Default)]
+pub struct Recorder {
+    inner: MemoryStorage,
+    pub truth: Truth,
+    /// The room's clock, as of the step under way.
+    pub now: u64,
+    /// How often that clock was set back.
+    pub era: u64,
+    /// The step under way deletes the room.
+    pub is_deleting: bool,
+    idle_after_ms: u64,
+    expire_after_ms: u64,
+    fail_next: u32,
+    failures: u64,
+    trims: u64,
+    wipes: u64,
+    life: Life,
+}
+
+/// Where the room stands in its life, as the protocol's text has it (R-LIFE-4, R-LIFE-5).
+#[derive(Debug, Clone, Copy)]
+struct Life {
+    state: LifecycleState,
+    /// When somebody last came, went or published, by the room's clock; and how often that was set back before.
+    touched_at: u64,
+    era: u64,
+}
+
+impl Default for Life {
+    fn default() -> Life {
+        Life { state: LifecycleState::Fresh, touched_at: 0, era: 0 }
+    }
+}
+
+impl Recorder {
+    #[must_use]
+    pub fn new(idle_after_ms: u64, expire_after_ms: u64) -> Recorder {
+        Recorder { idle_after_ms, expire_after_ms, ..Recorder::default() }
+    }
+
+    /// The next `count` commits fail and keep nothing.
+    pub fn fail_next(&mut self, count: u32) {
+        self.fail_next = count;
+    }
+
+    /// How many commits failed.
+    #[must_use]
+    pub fn failures(&self) -> u64 {
+        self.failures
+    }
+
+    /// How many commits deleted records.
+    #[must_use]
+    pub fn trims(&self) -> u64 {
+        self.trims
+    }
+
+    /// How often everything was deleted.
+    #[must_use]
+    pub fn wipes(&self) -> u64 {
+        self.wipes
+    }
+
+    #[must_use]
+    pub fn load(&self) -> Loaded {
+        self.inner.load()
+    }
+
+    #[must_use]
+    pub fn commits(&self) -> u64 {
+        self.inner.commits()
+    }
+
+    /// Rows of every table together.
+    #[must_use]
+    pub fn row_count(&self) -> usize {
+        self.inner.row_count()
+    }
+
+    /// What is kept, before a step.
+    #[must_use]
+    pub fn before(&self) -> Before {
+        let truth = &self.truth;
+        let (head, epoch) = (truth.head(), truth.epoch());
+        Before { head, epoch, state: truth.log().shared.version(), life: self.life.state }
+    }
+
+    /// Where the room stands in its life.
+    #[must_use]
+    pub fn life(&self) -> LifecycleState {
+        self.life.state
+    }
+
+    /// Whether nothing touched the room for so long, as far as a clock that was set back can tell.
+    fn was_untouched_for(&self, ms: u64) -> bool {
+        self.now >= self.life.touched_at + ms || self.era != self.life.era
+    }
+
+    /// Follows the room's life through one commit.
+    fn lived(&mut self, writes: &Writes, kept: &Loaded) {
+        let state = kept.meta.map_or(LifecycleState::Fresh, |meta| meta.lifecycle.state);
+        let is_occupied = state == LifecycleState::Occupied;
+        assert_eq!(is_occupied, !kept.members.is_empty(), "R-LIFE-4: {state:?} with {:?}", kept.members);
+        assert!(state != LifecycleState::Fresh, "R-LIFE-4: something is stored, and the room is fresh");
+        if state == LifecycleState::Idle && self.life.state != state {
+            let is_vacant = self.life.state == LifecycleState::Vacant;
+            assert!(is_vacant, "R-LIFE-4: idle, and was {:?}", self.life.state);
+            let is_due = self.was_untouched_for(self.idle_after_ms);
+            assert!(is_due, "R-LIFE-4: idle at {}, and touched at {:?}", self.now, self.life);
+        }
+        let was_occupied = self.life.state == LifecycleState::Occupied;
+        let touches = !writes.appends.is_empty() || is_occupied || was_occupied;
+        assert!(!touches || state != LifecycleState::Idle, "R-LIFE-4: written to, and idle");
+        if touches || self.life.state == LifecycleState::Fresh {
+            self.life = Life { state, touched_at: self.now, era: self.era };
+        }
+        self.life.state = state;
+    }
+
+    /// R-LIFE-5: a room goes when its time is up, or when it is told to.
+    fn judge_end(&self) {
+        let is_due = self.life.state == LifecycleState::Idle && self.was_untouched_for(self.expire_after_ms);
+        assert!(is_due || self.is_deleting, "R-LIFE-5: gone at {}, and {:?}", self.now, self.life);
+    }
+
+    fn fault(&mut self) -> Result<(), StorageError> {
+        if self.fail_next > 0 {
+            self.fail_next -= 1;
+            self.failures += 1;
+            return Err(StorageError("the adversary's".into()));
+        }
+        Ok(())
+    }
+}
+
+impl Storage for Recorder {
+    fn commit(&mut self, writes: &Writes) -> Result<(), StorageError> {
+        self.fault()?;
+        self.inner.commit(writes)?;
+        self.trims += u64::from(writes.trim_through.is_some());
+        let kept = self.inner.load();
+        self.truth.committed(writes, &kept, (self.now, self.era));
+        self.lived(writes, &kept);
+        Ok(())
+    }
+
+    fn wipe(&mut self) -> Result<(), StorageError> {
+        self.fault()?;
+        self.inner.wipe()?;
+        self.wipes += 1;
+        self.judge_end();
+        self.life = Life::default();
+        assert_eq!(self.row_count(), 0, "R-LIFE-5: nothing stays");
+        self.truth.wiped();
+        Ok(())
+    }
+
+    fn read_after(&self, after: Offset, limit: usize, rows: Rows) -> Result<Vec<Row>, StorageError> {
+        self.inner.read_after(after, limit, rows)
+    }
+
+    fn read_before(&self, before: Offset, limit: usize, rows: Rows) -> Result<Vec<Row>, StorageError> {
+        self.inner.read_before(before, limit, rows)
+    }
+
+    fn first_kept(
+        &self,
+        after: Offset,
+        time_min: u64,
+        bytes_total_min: u64,
+    ) -> Result<Option<Mark>, StorageError> {
+        self.inner.first_kept(after, time_min, bytes_total_min)
+    }
+
+    fn last_edits(&self, from: Offset, through: Offset) -> Result<Vec<Row>, StorageError> {
+        self.inner.last_edits(from, through)
+    }
+
+    fn reactions(
+        &self,
+        from: Offset,
+        through: Offset,
+        users_max: u32,
+    ) -> Result<Vec<Reactions>, StorageError> {
+        self.inner.reactions(from, through, users_max)
+    }
+
+    fn reacted(&self, key: &ReactionKey) -> Result<bool, StorageError> {
+        self.inner.reacted(key)
+    }
+
+    fn reaction_names(&self, target: Offset) -> Result<Vec<(String, u32)>, StorageError> {
+        self.inner.reaction_names(target)
+    }
+
+    fn key_count(&self) -> Result<KeyCount, StorageError> {
+        self.inner.key_count()
+    }
+
+    fn read_keys(&self, keys: &[ScopedKey]) -> Result<Vec<KeyRow>, StorageError> {
+        self.inner.read_keys(keys)
+    }
+}
