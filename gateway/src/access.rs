@@ -13,7 +13,7 @@ use schemas::{
     server_message::Author,
 };
 
-use crate::config::Settings;
+use deployment::Settings;
 
 /// Every subprotocol of ours begins so.
 const SUBPROTOCOL_PREFIX: &str = "roomcast.";

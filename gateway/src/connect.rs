@@ -1,28 +1,17 @@
 //! `GET /v1/rooms/{room}/connect`: from an upgrade to a room's connection, or to a close code that says why not.
 
 use auth::Refusal;
-use worker::{Date, Env, Request, Response, WebSocketPair};
+use worker::{Response, WebSocketPair};
 
-use crate::{
-    access::{self, Presented},
-    config::Settings,
-    failure::Failure,
-    forward, log,
-};
+use crate::{access, exchange::Exchange, failure::Failure, forward, log};
 
-pub(crate) async fn answer(
-    env: &Env,
-    settings: &Settings,
-    request: &Request,
-    presented: &Presented,
-    room: &str,
-    request_id: &str,
-) -> Result<Response, Failure> {
-    if !is_upgrade(request) {
+pub(crate) async fn answer(exchange: &Exchange<'_>, room: &str) -> Result<Response, Failure> {
+    if !is_upgrade(exchange) {
         return Err(Failure::UpgradeRequired);
     }
-    match access::connect(settings, room, presented, Date::now().as_millis()) {
-        Ok(connection) => forward::connect(env, &connection, request_id).await,
+    let Exchange { settings, presented, request_id, .. } = exchange;
+    match access::connect(settings, room, presented, exchange.now_ms()) {
+        Ok(connection) => forward::connect(exchange.env, &connection, request_id).await,
         Err(refusal) => match presented.refusable_subprotocol() {
             Some(subprotocol) => {
                 log::failed(request_id, "connect", &refusal.into());
@@ -33,8 +22,8 @@ pub(crate) async fn answer(
     }
 }
 
-fn is_upgrade(request: &Request) -> bool {
-    let upgrade = request.headers().get("upgrade").ok().flatten();
+fn is_upgrade(exchange: &Exchange<'_>) -> bool {
+    let upgrade = exchange.header("upgrade");
     upgrade.is_some_and(|upgrade| upgrade.eq_ignore_ascii_case("websocket"))
 }
 

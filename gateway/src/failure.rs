@@ -1,6 +1,7 @@
 //! Every way a request ends badly, and the problem that its caller gets.
 
 use auth::Refusal;
+use deployment::objects::CallError;
 use schemas::{ErrorCode, http::Problem, server_message::Detail};
 
 #[derive(Debug, thiserror::Error)]
@@ -32,8 +33,8 @@ pub(crate) enum Failure {
         #[source]
         source: worker::Error,
     },
-    #[error("failed to write the call to the room")]
-    Encoding(#[source] rmp_serde::encode::Error),
+    #[error("failed to ask an object")]
+    Object(#[source] CallError),
 }
 
 impl Failure {
@@ -68,10 +69,12 @@ impl Failure {
             }
             Failure::TooLarge { .. } => self.with(ErrorCode::TooLarge),
             Failure::Unsupported(_) => self.with(ErrorCode::Unsupported),
-            Failure::Misconfigured | Failure::TimedOut | Failure::Platform { .. } => {
+            Failure::Object(CallError::Encoding(_) | CallError::Decoding(_)) => {
+                self.with(ErrorCode::Internal)
+            }
+            Failure::Misconfigured | Failure::TimedOut | Failure::Platform { .. } | Failure::Object(_) => {
                 self.with(ErrorCode::Unavailable)
             }
-            Failure::Encoding(_) => self.with(ErrorCode::Internal),
         }
     }
 

@@ -1,7 +1,7 @@
 //! The router Worker: parse, authenticate, forward. Stateless, and the only thing that the internet talks to.
 //!
 //! A request is a [`route`]; a route that concerns a room is checked ([`access`]) by what it shows of itself and what
-//! was configured ([`config`]), with nothing but arguments; and only a request that may be served becomes one call
+//! was configured ([`deployment`]), with nothing but arguments; and only a request that may be served becomes one call
 //! to the room's object ([`forward`]). Its answer goes back as it is. Whatever ends badly is a [`failure::Failure`]
 //! and leaves as a problem, or, where a browser upgrades, as a WebSocket that is closed with a code ([`connect`]).
 //!
@@ -14,8 +14,8 @@
 
 mod access;
 mod body;
-mod config;
 mod connect;
+mod exchange;
 mod failure;
 mod forward;
 mod http;
@@ -23,14 +23,13 @@ mod log;
 mod response;
 mod route;
 
+use deployment::{Settings, SettingsError};
 pub use room_do::RoomObject;
-use worker::{Context, Env, Headers, Method, Request, Response, event};
+use worker::{Context, Env, Method, Request, Response, event};
 
 use crate::{
-    access::Presented,
-    config::{Settings, SettingsError},
+    exchange::Exchange,
     failure::Failure,
-    http::query::Query,
     route::{Route, Routed},
 };
 
@@ -40,17 +39,31 @@ const DEMO: &str = "DEMO";
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, _context: Context) -> worker::Result<Response> {
     let settings = Settings::of(&env);
-    let request_id = response::request_id(request.headers());
-    let presented = presented(&request);
-    let configured = settings.as_ref().as_ref().ok();
-    let origin =
-        response::allowed_origin(configured.map(|settings| &settings.config), presented.origin.as_deref());
     let routed = route::route(request.method().as_ref(), &request.path());
     let name = match &routed {
         Routed::To(route) | Routed::Preflight(route) | Routed::MethodNotAllowed(route) => route.name(),
         Routed::NotFound => "none",
     };
-    let answer = match answer(request, &env, &settings, &presented, routed, &request_id).await {
+    let request_id = response::request_id(request.headers());
+    let presented = exchange::presented(&request);
+    let configured = settings.as_ref().as_ref().ok();
+    let origin =
+        response::allowed_origin(configured.map(|settings| &settings.config), presented.origin.as_deref());
+    let answer = match routed {
+        Routed::To(route) => match settings.as_ref() {
+            Ok(settings) => {
+                let request_id = request_id.clone();
+                serve(Exchange { env: &env, settings, request, presented, request_id }, route).await
+            }
+            Err(error) => serve_misconfigured(&env, request, &route, error).await,
+        },
+        Routed::Preflight(route) => {
+            response::preflight(&route).map_err(Failure::platform("write the answer"))
+        }
+        Routed::MethodNotAllowed(route) => Err(Failure::MethodNotAllowed { allow: route.allow() }),
+        Routed::NotFound => Err(Failure::NotFound),
+    };
+    let answer = match answer {
         Ok(answer) => answer,
         Err(failure) => {
             log::failed(&request_id, name, &failure);
@@ -60,63 +73,44 @@ async fn fetch(request: Request, env: Env, _context: Context) -> worker::Result<
     response::finish(answer, &request_id, origin.as_deref())
 }
 
-fn presented(request: &Request) -> Presented {
-    let header = |headers: &Headers, name| headers.get(name).ok().flatten();
-    let headers = request.headers();
-    Presented {
-        origin: header(headers, "origin"),
-        authorization: header(headers, "authorization"),
-        subprotocols: header(headers, "sec-websocket-protocol"),
-        query_token: Query::of(request).all("token").next().map(ToOwned::to_owned),
+async fn serve(mut exchange: Exchange<'_>, route: Route) -> Result<Response, Failure> {
+    let exchange = &mut exchange;
+    match &route {
+        Route::Connect { room } => connect::answer(exchange, room).await,
+        Route::Publish { room } => http::messages::publish(exchange, room).await,
+        Route::Messages { room } => http::messages::list(exchange, room).await,
+        Route::Members { room } => http::members::list(exchange, room).await,
+        Route::Room { room } if exchange.request.method() == Method::Delete => {
+            http::room::delete(exchange, room).await
+        }
+        Route::Room { room } => http::room::info(exchange, room).await,
+        #[cfg(feature = "faults")]
+        Route::DevFault { room } => http::dev::fault(exchange, room).await,
+        Route::Health => http::health::health(),
+        Route::Jwks => http::health::jwks(exchange.settings),
+        Route::DevToken => http::dev::token(exchange).await,
+        Route::Elsewhere => elsewhere(exchange.env, exchange.request.clone()).await,
     }
 }
 
-async fn answer(
-    mut request: Request,
+/// What can be answered whatever was configured: that it is wrong, and the demo.
+async fn serve_misconfigured(
     env: &Env,
-    settings: &Result<Settings, SettingsError>,
-    presented: &Presented,
-    routed: Routed,
-    request_id: &str,
+    request: Request,
+    route: &Route,
+    error: &SettingsError,
 ) -> Result<Response, Failure> {
-    let route = match routed {
-        Routed::To(route) => route,
-        Routed::Preflight(route) => {
-            return response::preflight(&route).map_err(Failure::platform("write the answer"));
-        }
-        Routed::MethodNotAllowed(route) => return Err(Failure::MethodNotAllowed { allow: route.allow() }),
-        Routed::NotFound => return Err(Failure::NotFound),
-    };
-    let ready = || settings.as_ref().map_err(|_| Failure::Misconfigured);
-    match &route {
-        Route::Connect { room } => {
-            connect::answer(env, ready()?, &request, presented, room, request_id).await
-        }
-        Route::Publish { room } => {
-            http::messages::publish(env, ready()?, &mut request, presented, room, request_id).await
-        }
-        Route::Messages { room } => {
-            http::messages::list(env, ready()?, &request, presented, room, request_id).await
-        }
-        Route::Members { room } => {
-            http::members::list(env, ready()?, &request, presented, room, request_id).await
-        }
-        Route::Room { room } if request.method() == Method::Delete => {
-            http::room::delete(env, ready()?, presented, room, request_id).await
-        }
-        Route::Room { room } => http::room::info(env, ready()?, presented, room, request_id).await,
-        #[cfg(feature = "faults")]
-        Route::DevFault { room } => http::dev::fault(env, ready()?, &mut request, room).await,
-        Route::Health => http::health::health(settings),
-        Route::Jwks => http::health::jwks(ready()?),
-        Route::DevToken => http::dev::token(ready()?, &mut request).await,
-        Route::Elsewhere => elsewhere(env, request).await,
+    match route {
+        Route::Health => http::health::misconfigured(error),
+        Route::Elsewhere => elsewhere(env, Ok(request)).await,
+        _ => Err(Failure::Misconfigured),
     }
 }
 
 /// What is outside the API: the demo, where one is bound and has it.
-async fn elsewhere(env: &Env, request: Request) -> Result<Response, Failure> {
+async fn elsewhere(env: &Env, request: worker::Result<Request>) -> Result<Response, Failure> {
     let Ok(demo) = env.service(DEMO) else { return Err(Failure::NotFound) };
-    let answer = demo.fetch_request(request).await.map_err(Failure::platform("reach the demo"))?;
+    let failed = Failure::platform("reach the demo");
+    let answer = demo.fetch_request(request.map_err(&failed)?).await.map_err(failed)?;
     if answer.status_code() == 404 { Err(Failure::NotFound) } else { Ok(answer) }
 }

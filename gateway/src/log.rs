@@ -5,18 +5,7 @@ use std::error::Error as _;
 use serde_json::json;
 use worker::{console_error, console_warn};
 
-use crate::{config::SettingsError, failure::Failure};
-
-pub(crate) fn misconfigured(error: &SettingsError) {
-    let line = json!({
-        "level": "error",
-        "event": "misconfigured",
-        "binding": error.binding,
-        "path": error.path,
-        "message": error.message,
-    });
-    console_error!("{line}");
-}
+use crate::failure::Failure;
 
 /// A request that was not served: `warn` where the caller was wrong, `error` with its causes where we were.
 pub(crate) fn failed(request_id: &str, route: &str, failure: &Failure) {

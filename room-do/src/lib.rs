@@ -7,13 +7,11 @@
 //! * [`live`]: the room in memory, and its deadlines.
 //! * [`peers`]: its sockets; the only place that sends.
 //! * [`sql`]: [`room_core::Storage`] on the object's SQLite.
-//! * [`clock`]: time, randomness, `setTimeout`.
 //! * `platform`: bindings that workers-rs lacks.
 //!
 //! Everything between two awaits is one step; a room is handled without any, so no other event comes in between.
 
 mod answer;
-mod clock;
 #[cfg(feature = "faults")]
 mod faults;
 mod live;

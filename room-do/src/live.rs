@@ -6,6 +6,7 @@ use std::{
     rc::{Rc, Weak},
 };
 
+use deployment::clock;
 use futures_channel::oneshot;
 use room_core::{Attachment, Deadlines, Input, Output, Outputs, RequestId, Room, Setup, Waking};
 use schemas::{
@@ -17,7 +18,6 @@ use wasm_bindgen_futures::JsFuture;
 use worker::{State, console_error};
 
 use crate::{
-    clock,
     peers::Peers,
     platform::{
         auto_response,

@@ -2,7 +2,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::config::Texts;
+use deployment::settings::Texts;
 
 const NOW_MS: u64 = 1_800_000_000_000;
 /// SHA-256 of `rk_ci_secret`, by `sha256sum`.

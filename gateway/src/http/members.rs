@@ -1,31 +1,18 @@
 //! `GET /v1/rooms/{room}/members`.
 
 use schemas::{Capability, http::RoomCall, limits};
-use worker::{Date, Env, Request, Response};
+use worker::Response;
 
 use super::query::Query;
-use crate::{
-    access::{self, Presented},
-    config::Settings,
-    failure::Failure,
-    forward,
-};
+use crate::{exchange::Exchange, failure::Failure};
 
 /// A cursor is the room's to make; no longer than this in any version.
 const CURSOR_BYTES_MAX: usize = 512;
 
-pub(crate) async fn list(
-    env: &Env,
-    settings: &Settings,
-    request: &Request,
-    presented: &Presented,
-    room: &str,
-    request_id: &str,
-) -> Result<Response, Failure> {
-    let now_ms = Date::now().as_millis();
-    let call = access::call(settings, room, presented, Capability::Presence, now_ms)?;
-    let members = members_call(&Query::of(request))?;
-    forward::call(env, &call.room, &call.tenant, &members, request_id).await
+pub(crate) async fn list(exchange: &Exchange<'_>, room: &str) -> Result<Response, Failure> {
+    let call = exchange.allow(room, Capability::Presence)?;
+    let members = members_call(&exchange.query())?;
+    exchange.ask(&call.room, &call.tenant, &members).await
 }
 
 fn members_call(query: &Query) -> Result<RoomCall, Failure> {

@@ -9,15 +9,14 @@ use schemas::{
     payload::UncheckedPayload,
     server_message::Author,
 };
-use worker::{Date, Env, Request, Response};
+use worker::Response;
 
 use super::query::Query;
 use crate::{
-    access::{self, Call, Caller, Presented},
+    access::{Call, Caller},
     body,
-    config::Settings,
+    exchange::Exchange,
     failure::Failure,
-    forward,
 };
 
 /// What a publish's body may hold beside its payload.
@@ -32,33 +31,19 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// Types that only their own requests make.
 const RESERVED_TYPES: [&str; 3] = ["edit", "remove", "react"];
 
-pub(crate) async fn publish(
-    env: &Env,
-    settings: &Settings,
-    request: &mut Request,
-    presented: &Presented,
-    room: &str,
-    request_id: &str,
-) -> Result<Response, Failure> {
-    let call = access::call(settings, room, presented, Capability::Publish, Date::now().as_millis())?;
-    let header = request.headers().get(IDEMPOTENCY_KEY).ok().flatten();
+pub(crate) async fn publish(exchange: &mut Exchange<'_>, room: &str) -> Result<Response, Failure> {
+    let call = exchange.allow(room, Capability::Publish)?;
+    let header = exchange.header(IDEMPOTENCY_KEY);
     let bytes_max = payload_bytes_max(call.kind) + BODY_SLACK_BYTES;
-    let body = body::parse_object(&body::read(request, bytes_max).await?, &OBJECTS)?;
+    let body = body::parse_object(&exchange.body(bytes_max).await?, &OBJECTS)?;
     let publish = RoomCall::Publish(publish_call(body, header, &call)?);
-    forward::call(env, &call.room, &call.tenant, &publish, request_id).await
+    exchange.ask(&call.room, &call.tenant, &publish).await
 }
 
-pub(crate) async fn list(
-    env: &Env,
-    settings: &Settings,
-    request: &Request,
-    presented: &Presented,
-    room: &str,
-    request_id: &str,
-) -> Result<Response, Failure> {
-    let call = access::call(settings, room, presented, Capability::History, Date::now().as_millis())?;
-    let messages = messages_call(&Query::of(request), &call.caller)?;
-    forward::call(env, &call.room, &call.tenant, &messages, request_id).await
+pub(crate) async fn list(exchange: &Exchange<'_>, room: &str) -> Result<Response, Failure> {
+    let call = exchange.allow(room, Capability::History)?;
+    let messages = messages_call(&exchange.query(), &call.caller)?;
+    exchange.ask(&call.room, &call.tenant, &messages).await
 }
 
 fn payload_bytes_max(kind: &KindConfig) -> usize {

@@ -5,10 +5,9 @@ use std::{cell::OnceCell, rc::Rc};
 use auth::{ApiKeys, KeyError, Keys, SigningKey};
 use js_sys::{JSON, Reflect};
 use schemas::config::Config;
+use serde_json::json;
 use wasm_bindgen::JsValue;
-use worker::Env;
-
-use crate::log;
+use worker::{Env, console_error};
 
 const CONFIG: &str = "roomcast";
 const KEYS: &str = "ROOMCAST_KEYS";
@@ -17,32 +16,32 @@ const SIGNING_KEY: &str = "ROOMCAST_SIGNING_KEY";
 const DEV: &str = "ROOMCAST_DEV";
 
 #[derive(Debug)]
-pub(crate) struct Settings {
-    pub(crate) config: Config,
-    pub(crate) keys: Keys,
-    pub(crate) api_keys: ApiKeys,
-    pub(crate) signing_key: Option<SigningKey>,
+pub struct Settings {
+    pub config: Config,
+    pub keys: Keys,
+    pub api_keys: ApiKeys,
+    pub signing_key: Option<SigningKey>,
     /// `cargo xtask dev` serves: tokens for the asking, and the demo.
-    pub(crate) dev: bool,
+    pub dev: bool,
 }
 
 /// A mistake: in which binding, where in it, and what would be right.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{binding}: {path}: {message}")]
-pub(crate) struct SettingsError {
-    pub(crate) binding: &'static str,
-    pub(crate) path: String,
-    pub(crate) message: String,
+pub struct SettingsError {
+    pub binding: &'static str,
+    pub path: String,
+    pub message: String,
 }
 
 /// The bindings' texts; those that are not bound are `None`.
 #[derive(Debug, Default)]
-pub(crate) struct Texts {
-    pub(crate) config: Option<String>,
-    pub(crate) keys: Option<String>,
-    pub(crate) api_keys: Option<String>,
-    pub(crate) signing_key: Option<String>,
-    pub(crate) dev: Option<String>,
+pub struct Texts {
+    pub config: Option<String>,
+    pub keys: Option<String>,
+    pub api_keys: Option<String>,
+    pub signing_key: Option<String>,
+    pub dev: Option<String>,
 }
 
 thread_local! {
@@ -51,12 +50,12 @@ thread_local! {
 
 impl Settings {
     /// The settings of this isolate. A mistake is logged when it is found, and answered on `/healthz`.
-    pub(crate) fn of(env: &Env) -> Rc<Result<Settings, SettingsError>> {
+    pub fn of(env: &Env) -> Rc<Result<Settings, SettingsError>> {
         SETTINGS.with(|settings| {
             let read = || {
                 let settings = Settings::parse(Texts::read(env));
                 if let Err(error) = &settings {
-                    log::misconfigured(error);
+                    log_mistake(error);
                 }
                 Rc::new(settings)
             };
@@ -64,7 +63,7 @@ impl Settings {
         })
     }
 
-    pub(crate) fn parse(texts: Texts) -> Result<Settings, SettingsError> {
+    pub fn parse(texts: Texts) -> Result<Settings, SettingsError> {
         let config = texts.config.ok_or_else(|| SettingsError {
             binding: CONFIG,
             path: ".".into(),
@@ -89,6 +88,17 @@ impl Settings {
         }
         Ok(Settings { config, keys, api_keys, signing_key, dev: texts.dev.as_deref() == Some("1") })
     }
+}
+
+fn log_mistake(error: &SettingsError) {
+    let line = json!({
+        "level": "error",
+        "event": "misconfigured",
+        "binding": error.binding,
+        "path": error.path,
+        "message": error.message,
+    });
+    console_error!("{line}");
 }
 
 fn in_binding(binding: &'static str) -> impl Fn(KeyError) -> SettingsError {
