@@ -159,7 +159,7 @@ pub(crate) fn call<'a>(
     check_origin(&settings.config, presented)?;
     let credentials = presented.bearer().ok_or(Flaw::Missing)?;
     if credentials.starts_with(API_KEY_PREFIX) {
-        let key = settings.api_keys.authorize(credentials)?;
+        let key = settings.api_keys.authorize(credentials, now_ms)?;
         let caller = Caller::Service { key_id: key.id.clone() };
         return Ok(Call { room, tenant: key.tenant.clone(), kind, caller });
     }
@@ -211,13 +211,7 @@ pub(crate) fn origin_allowed(config: &Config, origin: &str) -> bool {
 
 /// The room makes a user of the session.
 fn anonymous(kind: &KindConfig) -> Claims {
-    Claims {
-        user: None,
-        capabilities: kind.default_capabilities,
-        info: None,
-        tags: Vec::new(),
-        expires_at: None,
-    }
+    Claims { capabilities: kind.default_capabilities, ..Claims::default() }
 }
 
 #[cfg(test)]

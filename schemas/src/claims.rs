@@ -5,7 +5,11 @@ use core::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::{ids::UserId, payload::Payload};
+use crate::{
+    ids::{TokenId, UserId},
+    payload::Payload,
+    revocation::Bearer,
+};
 
 /// One thing that a token may allow in a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +66,7 @@ impl Capability {
     }
 }
 
-/// A set of capabilities. On the wire a list of names.
+/// A set of capabilities. In JSON a list of names; in MessagePack, which is for us alone, their bits.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct Capabilities(u16);
 
@@ -109,16 +113,38 @@ impl fmt::Debug for Capabilities {
 
 impl Serialize for Capabilities {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.iter().map(Capability::as_str))
+        if serializer.is_human_readable() {
+            serializer.collect_seq(self.iter().map(Capability::as_str))
+        } else {
+            serializer.serialize_u16(self.0)
+        }
     }
 }
 
-/// Accepts names and `*`; a name that this version does not know is an error.
+/// Accepts names and `*`, and in MessagePack also bits (the first layout of attachments has names); what this version
+/// does not know is an error.
 impl<'de> Deserialize<'de> for Capabilities {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let names = Vec::<String>::deserialize(deserializer)?;
+        if deserializer.is_human_readable() {
+            deserializer.deserialize_seq(CapabilitiesVisitor)
+        } else {
+            deserializer.deserialize_any(CapabilitiesVisitor)
+        }
+    }
+}
+
+struct CapabilitiesVisitor;
+
+impl<'de> de::Visitor<'de> for CapabilitiesVisitor {
+    type Value = Capabilities;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of capabilities")
+    }
+
+    fn visit_seq<A: de::SeqAccess<'de>>(self, mut names: A) -> Result<Capabilities, A::Error> {
         let mut set = Capabilities::NONE;
-        for name in names {
+        while let Some(name) = names.next_element::<String>()? {
             set = set.union(match name.as_str() {
                 "*" => Capabilities::all(),
                 name => Capability::parse(name)
@@ -128,10 +154,17 @@ impl<'de> Deserialize<'de> for Capabilities {
         }
         Ok(set)
     }
+
+    fn visit_u64<E: de::Error>(self, bits: u64) -> Result<Capabilities, E> {
+        let set: Capabilities =
+            Capability::ALL.into_iter().filter(|capability| bits & *capability as u64 != 0).collect();
+        if u64::from(set.0) == bits { Ok(set) } else { Err(E::custom("unknown capabilities")) }
+    }
 }
 
 /// What the gateway tells a room about a connection it forwards: verified, and read for this room.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// The default is nobody, who may do nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Claims {
     /// `None` for a `public` kind without a token: the room then makes `anon-` + the session's public id of it.
     pub user: Option<UserId>,
@@ -145,4 +178,19 @@ pub struct Claims {
     /// Milliseconds since 1970; `None` where there was no token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<u64>,
+    /// When the token was issued, where it says so. Milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issued_at: Option<u64>,
+    /// What stands for the token's `jti`, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jti: Option<TokenId>,
+}
+
+impl Claims {
+    /// What a revocation asks; `None` where there was no token.
+    #[must_use]
+    pub fn bearer(&self) -> Option<Bearer<'_>> {
+        let user = self.expires_at.and(self.user.as_ref())?;
+        Some(Bearer { user, jti: self.jti.as_ref(), issued_at: self.issued_at })
+    }
 }

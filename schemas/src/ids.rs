@@ -119,6 +119,13 @@ checked_string!(
 );
 
 checked_string!(
+    /// What stands for a token's `jti` in what is kept: the first 16 characters of base64url(SHA-256(jti)).
+    TokenId,
+    "a token's id is 16 of [A-Za-z0-9_-]",
+    |text| text.len() == 16 && text.bytes().all(is_base64url)
+);
+
+checked_string!(
     /// Isolates everything: 1 to 64 of `[a-z0-9-]`.
     Tenant,
     "a tenant is 1 to 64 of [a-z0-9-]",

@@ -20,6 +20,7 @@ pub mod ids;
 pub mod limits;
 pub mod payload;
 pub mod position;
+pub mod revocation;
 pub mod server_message;
 #[cfg(feature = "ts")]
 pub mod typescript;
@@ -28,7 +29,8 @@ pub use claims::{Capabilities, Capability, Claims};
 pub use client_message::ClientMessage;
 pub use codec::{Codec, Frame};
 pub use codes::{CloseCode, ErrorCode};
-pub use ids::{ConnectionId, PublicSession, RoomName, Session, Tenant, UserId};
+pub use ids::{ConnectionId, PublicSession, RoomName, Session, Tenant, TokenId, UserId};
 pub use payload::Payload;
 pub use position::{Epoch, Offset, Position};
+pub use revocation::{Bearer, Revocation, Revoked};
 pub use server_message::ServerMessage;

@@ -13,6 +13,12 @@ pub const PRESENCE_BYTES_MAX: usize = 2 * 1024;
 /// A token's `info`.
 pub const INFO_BYTES_MAX: usize = 1024;
 pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
+/// A token's `jti`.
+pub const JTI_BYTES_MAX: usize = 256;
+/// Revocations that a tenant has at a time; beyond it those that end first are forgotten.
+pub const REVOCATIONS_MAX: usize = 10_000;
+/// A revocation lasts at most so long, in seconds.
+pub const REVOCATION_TTL_SECONDS_MAX: u64 = 366 * 24 * 60 * 60;
 /// How far the clocks of a token's issuer and ours may differ.
 pub const TOKEN_LEEWAY_MS: u64 = 30_000;
 

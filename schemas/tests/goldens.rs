@@ -428,3 +428,16 @@ fn r_auth_3_capabilities_are_names_and_a_star_is_all() {
     assert_eq!(read(r#"["*"]"#).ok(), Some(Capabilities::all()));
     assert!(read(r#"["join","fly"]"#).is_err());
 }
+
+#[test]
+fn r_life_9_capabilities_are_kept_as_bits_and_read_as_names_too() {
+    let kept = rmp_serde::to_vec_named(&Capabilities::all()).expect("MessagePack");
+    assert_eq!(kept, [0xcd, 0x01, 0xff]);
+    let read = |bytes: &[u8]| rmp_serde::from_slice::<Capabilities>(bytes).ok();
+    assert_eq!(read(&kept), Some(Capabilities::all()));
+    assert_eq!(read(&[0]), Some(Capabilities::NONE));
+    let first_layout = rmp_serde::to_vec_named(&["join", "edit-own"]).expect("MessagePack");
+    let names = |set: Capabilities| set.iter().map(schemas::Capability::as_str).collect::<Vec<_>>();
+    assert_eq!(read(&first_layout).map(names), Some(vec!["join", "edit-own"]));
+    assert_eq!(read(&[0xcd, 0x02, 0x00]), None, "a bit that this version does not know");
+}

@@ -10,6 +10,7 @@ use subtle::ConstantTimeEq as _;
 use crate::{
     keys::{KeyError, parse_list},
     refusal::{Flaw, Refusal},
+    scope::{Scope, Scopes},
 };
 
 pub const API_KEY_PREFIX: &str = "rk_";
@@ -19,12 +20,27 @@ pub const API_KEY_PREFIX: &str = "rk_";
 pub struct ApiKey {
     pub id: String,
     pub tenant: Tenant,
+    scopes: Scopes,
+    /// Milliseconds since 1970.
+    expires_at: Option<u64>,
     sha256: [u8; 32],
 }
 
 impl fmt::Debug for ApiKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ApiKey").field("id", &self.id).field("tenant", &self.tenant).finish_non_exhaustive()
+        f.debug_struct("ApiKey")
+            .field("id", &self.id)
+            .field("tenant", &self.tenant)
+            .field("scopes", &self.scopes)
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ApiKey {
+    #[must_use]
+    pub fn has(&self, scope: Scope) -> bool {
+        self.scopes.has(scope)
     }
 }
 
@@ -40,10 +56,17 @@ struct ApiKeyConfig {
     sha256: String,
     #[serde(default)]
     tenant: Option<Tenant>,
+    /// Absent: all.
+    #[serde(default)]
+    scopes: Option<Vec<Scope>>,
+    /// Milliseconds since 1970. Absent: never.
+    #[serde(default)]
+    expires_at: Option<u64>,
 }
 
 impl ApiKeys {
-    /// Parses `[{"id": "ci", "sha256": "…64 hex digits…", "tenant": "acme"}]`.
+    /// Parses `[{"id": "ci", "sha256": "…64 hex digits…", "tenant": "acme", "scopes": ["publish"], "expires_at":
+    /// 1800000000000}]`, of which `id` and `sha256` are needed.
     ///
     /// # Errors
     /// The first mistake, with its path.
@@ -60,7 +83,8 @@ impl ApiKeys {
             let sha256 = digest_from_hex(&config.sha256)
                 .ok_or_else(|| KeyError::at(index, "sha256", "is the key's SHA-256 in 64 hex digits"))?;
             let tenant = config.tenant.unwrap_or_else(Tenant::default_tenant);
-            keys.push(ApiKey { id: config.id, tenant, sha256 });
+            let scopes = config.scopes.map_or_else(Scopes::all, |scopes| scopes.into_iter().collect());
+            keys.push(ApiKey { id: config.id, tenant, scopes, expires_at: config.expires_at, sha256 });
         }
         Ok(ApiKeys(keys))
     }
@@ -68,8 +92,8 @@ impl ApiKeys {
     /// Whose key `text` is. The comparison of digests takes the same time wherever they differ.
     ///
     /// # Errors
-    /// `unauthorized` for any text that is no configured key.
-    pub fn authorize(&self, text: &str) -> Result<&ApiKey, Refusal> {
+    /// `unauthorized` for any text that is no configured key, and for one that has expired.
+    pub fn authorize(&self, text: &str, now_ms: u64) -> Result<&ApiKey, Refusal> {
         let id = text
             .strip_prefix(API_KEY_PREFIX)
             .and_then(|rest| rest.split_once('_'))
@@ -77,7 +101,13 @@ impl ApiKeys {
             .ok_or(Flaw::ApiKey)?;
         let key = self.0.iter().find(|key| key.id == id).ok_or(Flaw::ApiKey)?;
         let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
-        if bool::from(digest.ct_eq(&key.sha256)) { Ok(key) } else { Err(Flaw::ApiKey.into()) }
+        if !bool::from(digest.ct_eq(&key.sha256)) {
+            return Err(Flaw::ApiKey.into());
+        }
+        if key.expires_at.is_some_and(|expires_at| now_ms >= expires_at) {
+            return Err(Flaw::ApiKeyExpired.into());
+        }
+        Ok(key)
     }
 }
 

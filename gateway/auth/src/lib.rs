@@ -15,6 +15,8 @@
 //! Architecture invariant: nothing here touches a room. Whoever fails here has cost the gateway some microseconds,
 //! and no object anything.
 //!
+//! A token that verifies may still be [`Revocations::revoke`]d; those are the directory's to store and to tell.
+//!
 //! Every no is a [`Refusal`], which knows its HTTP status, its code and its close code.
 
 mod api_keys;
@@ -24,10 +26,14 @@ mod keys;
 mod mint;
 mod pattern;
 mod refusal;
+mod revocation;
+mod scope;
 mod token;
 
 pub use api_keys::{API_KEY_PREFIX, ApiKey, ApiKeys};
 pub use keys::{KeyError, Keys, SigningKey};
 pub use mint::{MintError, TTL_SECONDS_MAX, mint};
 pub use refusal::{Flaw, Refusal};
+pub use revocation::{Revocations, revocation};
+pub use scope::{Scope, Scopes};
 pub use token::{LEEWAY_MS, Token, verify};

@@ -15,6 +15,8 @@ pub enum Refusal {
     Unauthorized(Flaw),
     #[error("the token has expired")]
     TokenExpired,
+    #[error("the token was revoked")]
+    Revoked,
     #[error("the WebSocket subprotocol must be roomcast.v1.msgpack or roomcast.v1.json")]
     UnsupportedProtocol,
 }
@@ -43,6 +45,7 @@ impl Refusal {
             Refusal::Forbidden(_) => (403, "forbidden", CloseCode::Forbidden),
             Refusal::Unauthorized(_) => (401, "unauthorized", CloseCode::Unauthorized),
             Refusal::TokenExpired => (401, "token_expired", CloseCode::TokenExpired),
+            Refusal::Revoked => (401, "revoked", CloseCode::Revoked),
             Refusal::UnsupportedProtocol => (400, "unsupported_protocol", CloseCode::UnsupportedProtocol),
         }
     }
@@ -81,6 +84,8 @@ pub enum Flaw {
     Audience,
     #[error("the API key is not known")]
     ApiKey,
+    #[error("the API key has expired")]
+    ApiKeyExpired,
 }
 
 impl From<Flaw> for Refusal {

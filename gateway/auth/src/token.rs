@@ -1,8 +1,12 @@
 //! A token, taken apart and believed only once its signature is.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use schemas::{Capabilities, Claims, Payload, RoomName, Tenant, UserId, ids, limits, position::INTEGER_MAX};
+use schemas::{
+    Bearer, Capabilities, Claims, Payload, RoomName, Tenant, TokenId, UserId, ids, limits,
+    position::INTEGER_MAX,
+};
 use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
 
 use crate::{
     header::Header,
@@ -14,8 +18,6 @@ use crate::{
 
 /// How far the clocks of an issuer and of the gateway may lie apart.
 pub const LEEWAY_MS: u64 = 30_000;
-
-const JTI_BYTES_MAX: usize = 256;
 
 /// A verified token: who, for which tenant, until when. What it allows depends on the room.
 #[derive(Debug, Clone)]
@@ -30,7 +32,8 @@ pub struct Token {
     pub expires_at: u64,
     /// The claim `iat`, likewise; for revocation of what was issued before a time.
     pub issued_at: Option<u64>,
-    pub jti: Option<String>,
+    /// What stands for the claim `jti`.
+    pub jti: Option<TokenId>,
     rooms: Vec<(Pattern, Capabilities)>,
 }
 
@@ -71,9 +74,10 @@ fn read_claims(claims: &Fields, key: &Key, now_ms: u64) -> Result<Token, Refusal
     let user = read::<UserId>(claims, "sub")?.ok_or(Flaw::Claim("sub"))?;
     let claimed_tenant = read::<Tenant>(claims, "tenant")?;
     let jti = read::<String>(claims, "jti")?;
-    if jti.as_ref().is_some_and(|jti| jti.len() > JTI_BYTES_MAX) {
+    if jti.as_ref().is_some_and(|jti| jti.len() > limits::JTI_BYTES_MAX) {
         return Err(Flaw::Claim("jti").into());
     }
+    let jti = jti.as_deref().map(token_id);
     let info = info(claims)?;
     let tags = tags(claims)?;
     let rooms = rooms(claims, &user)?;
@@ -86,6 +90,12 @@ fn read_claims(claims: &Fields, key: &Key, now_ms: u64) -> Result<Token, Refusal
 
 fn read<T: DeserializeOwned>(claims: &Fields, name: &'static str) -> Result<Option<T>, Flaw> {
     claims.read(name).map_err(|_| Flaw::Claim(name))
+}
+
+/// What stands for a `jti`, so that it takes the same little space wherever it is kept.
+pub(crate) fn token_id(jti: &str) -> TokenId {
+    let digest = URL_SAFE_NO_PAD.encode(Sha256::digest(jti));
+    TokenId::parse(&digest[..16]).expect("base64url")
 }
 
 /// A NumericDate (RFC 7519 §2: seconds, fractions allowed) in milliseconds.
@@ -174,6 +184,12 @@ fn tenant(key: &Key, claimed: Option<Tenant>) -> Result<Tenant, Refusal> {
 }
 
 impl Token {
+    /// What a revocation asks.
+    #[must_use]
+    pub fn bearer(&self) -> Bearer<'_> {
+        Bearer { user: &self.user, jti: self.jti.as_ref(), issued_at: self.issued_at }
+    }
+
     /// The token read for one room: the union of what all matching patterns allow.
     ///
     /// # Errors
@@ -193,6 +209,8 @@ impl Token {
             info: self.info.clone(),
             tags: self.tags.clone(),
             expires_at: Some(self.expires_at),
+            issued_at: self.issued_at,
+            jti: self.jti.clone(),
         })
     }
 }

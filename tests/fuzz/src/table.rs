@@ -270,9 +270,9 @@ fn claims(slot: Slot) -> Claims {
     Claims {
         user: UserId::parse(user),
         capabilities,
-        info: None,
         tags: if fixed { vec!["$vip".into(), "red".into()] } else { Vec::new() },
         expires_at: fixed.then_some(START + 90_000),
+        ..Claims::default()
     }
 }
 

@@ -411,13 +411,7 @@ impl World {
         let user = UserId::parse("visitor").expect("a user");
         for _ in 0..6 {
             let capabilities: Capabilities = [Capability::Join].into_iter().collect();
-            let claims = Claims {
-                user: Some(user.clone()),
-                capabilities,
-                info: None,
-                tags: Vec::new(),
-                expires_at: None,
-            };
+            let claims = Claims { user: Some(user.clone()), capabilities, ..Claims::default() };
             let Some(connection) = self.open(Peer::Visitor, Codec::Json, claims) else { continue };
             self.next_visitor += 1;
             let session = Session::parse(&format!("visitor-{}", self.next_visitor)).expect("a session");

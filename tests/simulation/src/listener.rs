@@ -122,13 +122,7 @@ impl Listener {
         Listener {
             codec: *random.pick(&[Codec::Json, Codec::Json, Codec::Msgpack]),
             session,
-            claims: Claims {
-                user: Some(user(number)),
-                capabilities,
-                info: None,
-                tags: own,
-                expires_at: None,
-            },
+            claims: Claims { user: Some(user(number)), capabilities, tags: own, ..Claims::default() },
             token_ms: random.chance(40).then(|| 30_000 + random.below(120_000)),
             rewind: (capabilities.has(Capability::History) && random.chance(60))
                 .then(|| 1 + random.below(30) as u32),

@@ -97,8 +97,7 @@ impl Player {
             uncertain: Vec::new(),
             unechoed: Vec::new(),
         };
-        let claims =
-            Claims { user: Some(user(number)), capabilities, info: None, tags: own, expires_at: None };
+        let claims = Claims { user: Some(user(number)), capabilities, tags: own, ..Claims::default() };
         let sees_members = capabilities.has(Capability::Presence) && random.chance(90);
         let has_token = random.chance(60);
         let options = Options {

@@ -181,9 +181,7 @@ impl Script {
         let claims = Claims {
             user: UserId::parse(&format!("user-{who}")),
             capabilities: Capabilities::all(),
-            info: None,
-            tags: Vec::new(),
-            expires_at: None,
+            ..Claims::default()
         };
         let hello = Hello {
             session: Session::parse(&format!("session-{who}")).expect("a session"),

@@ -75,7 +75,7 @@ fn r_auth_3_another_librarys_tokens_mean_what_they_say() {
         let token = verify(text, &keys, 1_800_000_000_000).expect("a token");
         assert_eq!((token.user.as_str(), token.tenant.as_str()), ("\u{fc}n\u{ef}-ann", "acme"));
         assert_eq!((token.expires_at, token.issued_at), (1_800_003_600_000, Some(1_800_000_000_000)));
-        assert_eq!(token.jti.as_deref(), Some("j-1"));
+        assert_eq!(token.jti.as_ref().map(schemas::TokenId::as_str), Some("tGFBNCCecq--n7UU"), "of j-1");
         let claims = token.claims_for(&schemas::RoomName::parse("chat:a").expect("a room")).expect("claims");
         assert_eq!(claims.capabilities.iter().collect::<Vec<_>>(), [Capability::Join, Capability::Publish]);
         assert_eq!(claims.tags, ["$vip", "de"]);

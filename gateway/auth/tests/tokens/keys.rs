@@ -4,7 +4,7 @@ use crate::support::{
     NOW_MS, NOW_S, base64url, claims, ed_config, ed_key, hs_config, keys, keys_of, room, signed_by_ed, token,
     with,
 };
-use auth::{ApiKeys, Flaw, Keys, Refusal, SigningKey, mint, verify};
+use auth::{ApiKeys, Flaw, Keys, Refusal, Scope, SigningKey, mint, verify};
 use schemas::{Tenant, http::TokenBody};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -156,7 +156,7 @@ fn r_auth_7_an_api_key_is_known_by_its_digest() {
         { "id": "ops", "sha256": sha256_hex("rk_ops_other").to_uppercase() },
     ]);
     let keys = ApiKeys::parse(&keys.to_string()).expect("keys");
-    let tenant = |text: &str| keys.authorize(text).map(|key| key.tenant.to_string());
+    let tenant = |text: &str| keys.authorize(text, NOW_MS).map(|key| key.tenant.to_string());
     assert_eq!(tenant("rk_ci_s3cret_with_underscores"), Ok("acme".into()));
     assert_eq!(tenant("rk_ops_other"), Ok("default".into()));
     let wrong = [
@@ -176,7 +176,37 @@ fn r_auth_7_an_api_key_is_known_by_its_digest() {
     for text in wrong {
         assert_eq!(tenant(text), Err(Flaw::ApiKey.into()), "{text}");
     }
-    assert_eq!(ApiKeys::default().authorize("rk_ops_other").err(), Some(Flaw::ApiKey.into()));
+    assert_eq!(ApiKeys::default().authorize("rk_ops_other", NOW_MS).err(), Some(Flaw::ApiKey.into()));
+}
+
+#[test]
+fn r_auth_13_an_api_key_is_for_its_scopes_until_it_expires() {
+    let key = |changes: Value| {
+        let config = with(json!({ "id": "ci", "sha256": sha256_hex("rk_ci_x") }), &changes);
+        ApiKeys::parse(&json!([config]).to_string()).expect("keys")
+    };
+    let scopes = |changes: Value| -> Vec<&str> {
+        let keys = key(changes);
+        let key = keys.authorize("rk_ci_x", NOW_MS).expect("a key");
+        Scope::ALL.into_iter().filter(|scope| key.has(*scope)).map(Scope::as_str).collect()
+    };
+    let all = ["publish", "read", "edit", "moderate", "admin", "tokens", "revoke", "metrics"];
+    assert_eq!(scopes(json!({})), all);
+    assert_eq!(scopes(json!({ "scopes": null })), all);
+    assert_eq!(scopes(json!({ "scopes": [] })), Vec::<&str>::new());
+    assert_eq!(scopes(json!({ "scopes": ["metrics", "read", "read"] })), ["read", "metrics"]);
+    for name in all {
+        assert_eq!(scopes(json!({ "scopes": [name] })), [name]);
+    }
+
+    let expiring = key(json!({ "expires_at": NOW_MS }));
+    assert!(expiring.authorize("rk_ci_x", NOW_MS - 1).is_ok());
+    assert_eq!(expiring.authorize("rk_ci_x", NOW_MS).err(), Some(Flaw::ApiKeyExpired.into()));
+    assert_eq!(
+        expiring.authorize("rk_ci_y", NOW_MS).err(),
+        Some(Flaw::ApiKey.into()),
+        "not told when it ends"
+    );
 }
 
 #[test]
@@ -189,6 +219,11 @@ fn r_conf_2_a_mistake_in_the_api_keys_names_its_path() {
         (json!([with(good(), &json!({ "sha256": "00" }))]), "[0].sha256"),
         (json!([with(good(), &json!({ "sha256": "z".repeat(64) }))]), "[0].sha256"),
         (json!([with(good(), &json!({ "tenant": "" }))]), "[0].tenant"),
+        (json!([with(good(), &json!({ "scopes": ["publish", "fly"] }))]), "[0].scopes[1]"),
+        (json!([with(good(), &json!({ "scopes": ["Publish"] }))]), "[0].scopes[0]"),
+        (json!([with(good(), &json!({ "scopes": ["*"] }))]), "[0].scopes[0]"),
+        (json!([with(good(), &json!({ "scopes": "publish" }))]), "[0].scopes"),
+        (json!([with(good(), &json!({ "expires_at": "soon" }))]), "[0].expires_at"),
         (json!([with(good(), &json!({ "key": "rk_ci_x" }))]), "[0].key"),
     ];
     for (config, path) in rows {

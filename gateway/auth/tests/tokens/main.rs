@@ -3,4 +3,5 @@
 mod fixtures;
 mod hostile;
 mod keys;
+mod revocation;
 mod support;

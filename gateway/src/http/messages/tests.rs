@@ -15,7 +15,7 @@ fn user() -> Caller {
         capabilities: schemas::Capabilities::all(),
         info,
         tags: vec!["$vip".into()],
-        expires_at: None,
+        ..Claims::default()
     };
     Caller::User { user, claims }
 }

@@ -111,6 +111,8 @@ fn r_rate_3_an_attachment_at_every_bound_fits() {
         info: Some(info),
         tags: (0..TAGS_TOKEN_MAX).map(|index| tag("$", index)).collect(),
         expires_at: Some(START + 1_000_000_000),
+        issued_at: Some(START),
+        jti: schemas::TokenId::parse("0123456789abcdef"),
         ..claims("x")
     };
     let tags: Vec<String> =

@@ -59,13 +59,7 @@ pub(crate) fn set_up(setup: Setup) -> Table {
 }
 
 pub(crate) fn claims(user: &str) -> Claims {
-    Claims {
-        user: UserId::parse(user),
-        capabilities: Capabilities::all(),
-        info: None,
-        tags: Vec::new(),
-        expires_at: None,
-    }
+    Claims { user: UserId::parse(user), capabilities: Capabilities::all(), ..Claims::default() }
 }
 
 /// Claims with these capabilities and no others.
