@@ -189,6 +189,10 @@ fn result(json: &mut Writer, result: RequestResult) {
         RequestResult::Members(_)
         | RequestResult::Tags(_)
         | RequestResult::Room(_)
+        | RequestResult::StateSnapshot(_)
+        | RequestResult::Refreshed(_)
+        | RequestResult::Closed(_)
+        | RequestResult::Batch(_)
         | RequestResult::Done {} => {}
     }
 }

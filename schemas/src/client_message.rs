@@ -1,6 +1,7 @@
 //! Client → server.
 
 use alloc::{string::String, vec::Vec};
+use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +54,11 @@ pub enum ClientMessage {
         id: u32,
         ops: Vec<StateOp>,
     },
+    /// A newer token of the same user: its claims replace those of the connection.
+    Auth {
+        id: u32,
+        token: TokenText,
+    },
     /// So many WebSocket messages with protocol messages were handled since the upgrade; `pong` is none.
     Ack {
         frames: u64,
@@ -78,8 +84,20 @@ impl ClientMessage {
             | ClientMessage::Remove { id, .. }
             | ClientMessage::React { id, .. }
             | ClientMessage::State { id, .. }
+            | ClientMessage::Auth { id, .. }
             | ClientMessage::Leave { id } => Some(*id),
         }
+    }
+}
+
+/// A token as it was sent: nothing prints it.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct TokenText(pub String);
+
+impl fmt::Debug for TokenText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TokenText({} bytes)", self.0.len())
     }
 }
 
@@ -128,8 +146,8 @@ pub struct Publish {
 }
 
 /// One operation on shared state. `expected` (`if` on the wire) is the version that the key must have, 0 for absent.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(untagged)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, try_from = "StateOpFields")]
 pub enum StateOp {
     Set {
         #[serde(rename = "set")]
@@ -147,6 +165,35 @@ pub enum StateOp {
         #[serde(rename = "if", skip_serializing_if = "Option::is_none")]
         expected: Option<u64>,
     },
+}
+
+/// A checked operation as it is written. Serde reads untagged enums by way of a buffer that holds no raw JSON.
+#[derive(Deserialize)]
+struct StateOpFields {
+    set: Option<String>,
+    delete: Option<String>,
+    #[serde(default, deserialize_with = "crate::payload::present")]
+    value: Option<Payload>,
+    #[serde(rename = "if")]
+    expected: Option<u64>,
+    #[serde(default)]
+    owned: bool,
+}
+
+impl TryFrom<StateOpFields> for StateOp {
+    type Error = &'static str;
+
+    fn try_from(fields: StateOpFields) -> Result<StateOp, Self::Error> {
+        match fields {
+            StateOpFields { set: Some(key), delete: None, value: Some(value), expected, owned } => {
+                Ok(StateOp::Set { key, value, expected, owned })
+            }
+            StateOpFields { set: None, delete: Some(key), expected, .. } => {
+                Ok(StateOp::Delete { key, expected })
+            }
+            _ => Err("an operation has set and value, or delete"),
+        }
+    }
 }
 
 impl StateOp {

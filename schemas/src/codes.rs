@@ -102,6 +102,7 @@ pub enum ErrorCode {
     InvalidArgument,
     Unauthorized,
     Forbidden,
+    Blocked,
     NotFound,
     Conflict,
     RateLimited,
@@ -116,11 +117,12 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
-    pub const ALL: [ErrorCode; 15] = [
+    pub const ALL: [ErrorCode; 16] = [
         ErrorCode::BadRequest,
         ErrorCode::InvalidArgument,
         ErrorCode::Unauthorized,
         ErrorCode::Forbidden,
+        ErrorCode::Blocked,
         ErrorCode::NotFound,
         ErrorCode::Conflict,
         ErrorCode::RateLimited,
@@ -156,6 +158,7 @@ impl ErrorCode {
             ErrorCode::InvalidArgument => ("invalid_argument", 400),
             ErrorCode::Unauthorized => ("unauthorized", 401),
             ErrorCode::Forbidden => ("forbidden", 403),
+            ErrorCode::Blocked => ("blocked", 403),
             ErrorCode::NotFound => ("not_found", 404),
             ErrorCode::Conflict => ("conflict", 409),
             ErrorCode::RateLimited => ("rate_limited", 429),

@@ -5,12 +5,13 @@ use alloc::{string::String, vec::Vec};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    client_message::To,
+    claims::Capabilities,
+    client_message::{StateOp, To},
     codes::ErrorCode,
-    ids::UserId,
+    ids::{ConnectionId, PublicSession, UserId},
     payload::{Payload, UncheckedPayload},
     position::Offset,
-    server_message::{Author, Detail},
+    server_message::{Author, Detail, Published},
 };
 
 /// Headers beginning with this carry trust from the gateway to a room; the gateway strips any that come from outside.
@@ -51,6 +52,91 @@ pub struct FromBody {
     pub info: Option<UncheckedPayload>,
 }
 
+/// The body of `POST /v1/publish`: each message is a [`PublishBody`] with the field `room` besides.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BatchBody {
+    /// 1 to 100.
+    pub messages: Vec<alloc::boxed::Box<serde_json::value::RawValue>>,
+}
+
+/// What `POST /v1/publish` answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BatchAnswer {
+    /// One for each message, in their order.
+    pub results: Vec<BatchResult>,
+}
+
+/// What became of one message of a batch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum BatchResult {
+    Refused {
+        error: Problem,
+    },
+    Published(Published),
+    /// An ephemeral.
+    Done {},
+}
+
+/// The body of `PATCH /v1/rooms/{room}/messages/{offset}`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EditBody {
+    pub data: UncheckedPayload,
+}
+
+/// The body of `PATCH /v1/rooms/{room}/state`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StateBody {
+    /// 1 to 100.
+    pub ops: Vec<StateOpBody>,
+}
+
+/// One operation on shared state: it has one of `set` and `delete`, and `value` with `set` alone.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StateOpBody {
+    #[serde(default)]
+    pub set: Option<String>,
+    #[serde(default)]
+    pub delete: Option<String>,
+    #[serde(default, deserialize_with = "crate::payload::present")]
+    pub value: Option<UncheckedPayload>,
+    /// The version that the key must have, 0 for absent.
+    #[serde(default, rename = "if")]
+    pub expected: Option<u64>,
+    #[serde(default)]
+    pub owned: bool,
+}
+
+/// The body of `POST /v1/rooms/{room}/disconnect`: exactly one of `user`, `session` and `connection`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DisconnectBody {
+    #[serde(default)]
+    pub user: Option<UserId>,
+    /// The public one, as others see it.
+    #[serde(default)]
+    pub session: Option<PublicSession>,
+    #[serde(default)]
+    pub connection: Option<ConnectionId>,
+    /// What the client reads beside the close code: at most 123 bytes.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// Seconds, or a duration such as `"10m"`; 0 ends a block.
+    #[serde(default)]
+    pub block_for: Option<BlockFor>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum BlockFor {
+    Seconds(u64),
+    Duration(String),
+}
+
 /// The body of `POST /v1/tokens`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -76,10 +162,70 @@ pub struct TokenAnswer {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum RoomCall {
     Publish(PublishCall),
-    Messages { before: Option<Offset>, after: Option<Offset>, limit: u32, tags: Vec<String>, reader: Reader },
-    Members { cursor: Option<String>, limit: u32 },
+    /// In their order; each has a result of its own.
+    Batch(Vec<PublishCall>),
+    Messages {
+        before: Option<Offset>,
+        after: Option<Offset>,
+        limit: u32,
+        tags: Vec<String>,
+        reader: Reader,
+    },
+    /// The log as it is: edits, removals and reactions are listed, and not applied.
+    RawMessages {
+        before: Option<Offset>,
+        after: Option<Offset>,
+        limit: u32,
+        tags: Vec<String>,
+    },
+    Amend(AmendCall),
+    Members {
+        cursor: Option<String>,
+        limit: u32,
+    },
+    State,
+    WriteState {
+        ops: Vec<StateOp>,
+        /// Whether what others own may be written.
+        moderates: bool,
+    },
+    Disconnect(DisconnectCall),
     Info,
     Delete,
+    /// What a user asks, with a token that allows it. A room refuses those whom it has blocked.
+    ByUser {
+        user: UserId,
+        call: alloc::boxed::Box<RoomCall>,
+    },
+}
+
+/// An edit or a removal of a publication.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AmendCall {
+    pub target: Offset,
+    /// What it says from now on; `None` removes it.
+    pub data: Option<Payload>,
+    pub reader: Reader,
+    /// Whom the change is told to be from.
+    pub author: Option<Author>,
+    pub capabilities: Capabilities,
+}
+
+/// Closes connections with 3505.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DisconnectCall {
+    pub who: Who,
+    /// The close's reason, at most 123 bytes.
+    pub reason: Option<String>,
+    /// For how long the user is refused from now on, in milliseconds; 0 ends a block.
+    pub block_ms: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Who {
+    User(UserId),
+    Session(PublicSession),
+    Connection(ConnectionId),
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

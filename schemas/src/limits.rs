@@ -125,3 +125,15 @@ pub const ACK_BYTES: u64 = 256 * 1024;
 /// A vacant room that nothing touched for so long is idle, by default; and goes after so long.
 pub const IDLE_AFTER_DEFAULT_MS: u64 = 60 * 60 * 1000;
 pub const EXPIRE_AFTER_DEFAULT_MS: u64 = 90 * 24 * 60 * 60 * 1000;
+
+/// Messages of one `POST /v1/publish`, and its body's bytes.
+pub const BATCH_MAX: usize = 100;
+pub const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// A close's reason, as RFC 6455 bounds it.
+pub const CLOSE_REASON_BYTES_MAX: usize = 123;
+/// The longest block.
+pub const BLOCK_MAX_MS: u64 = 365 * 24 * 60 * 60 * 1000;
+/// Blocked users that a room remembers; beyond it the block that ends first goes.
+pub const BLOCKS_MAX: usize = 10_000;
+/// Tokens refused on one connection within [`BAD_REQUEST_WINDOW_MS`], the last of which closes 3501.
+pub const REFRESHES_REFUSED_MAX: u32 = 10;

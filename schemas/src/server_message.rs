@@ -341,6 +341,10 @@ pub enum RequestResult {
     Published(Published),
     Amended(Amended),
     State(StateVersion),
+    StateSnapshot(StateSnapshot),
+    Refreshed(Refreshed),
+    Closed(Closed),
+    Batch(BatchResults),
     Room(Box<RoomInfo>),
     History(HistoryPage),
     Members(MembersPage),
@@ -370,6 +374,37 @@ pub struct Amended {
 pub struct StateVersion {
     #[cfg_attr(feature = "ts", ts(type = "number"))]
     pub version: u64,
+}
+
+/// What `auth` returns: when the new token expires, in milliseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Refreshed {
+    #[cfg_attr(feature = "ts", ts(type = "number"))]
+    pub expires_at: u64,
+}
+
+/// How many connections a backend's `disconnect` closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closed {
+    pub closed: u32,
+}
+
+/// What became of the publishes of one batch, in their order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BatchResults {
+    pub results: Vec<BatchItem>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum BatchItem {
+    Refused {
+        error: RequestError,
+    },
+    Published(Published),
+    /// An ephemeral.
+    Done {},
 }
 
 /// Where a room stands in its life.

@@ -34,7 +34,7 @@ impl Change {
         match self {
             Change::Edit(data) => data.clone(),
             Change::Remove => Payload::of(&()),
-            Change::React { name, on } => Payload::of(&Reacted { name, on: *on }),
+            Change::React { name, on, .. } => Payload::of(&Reacted { name, on: *on }),
         }
     }
 
@@ -72,7 +72,7 @@ impl Deciding<'_> {
             return Ok(Err(RequestError::new(None, ErrorCode::NotFound, message)));
         };
         let author = target.publication.from.as_ref().map(|from| &from.user);
-        let own = author == Some(&amendment.author.user);
+        let own = author.is_some() && author == amendment.author.as_ref().map(|author| &author.user);
         if !amendment.change.is_allowed(amendment.capabilities, own) {
             let message = "the token does not allow this to another's publication";
             return Ok(Err(RequestError::new(None, ErrorCode::Forbidden, message)));
@@ -81,12 +81,8 @@ impl Deciding<'_> {
         match &amendment.change {
             Change::Edit(_) => {}
             Change::Remove => self.remove(target),
-            Change::React { name, on } => {
-                let key = ReactionKey {
-                    target: amendment.target,
-                    name: name.clone(),
-                    user: amendment.author.user.clone(),
-                };
+            Change::React { user, name, on } => {
+                let key = ReactionKey { target: amendment.target, name: name.clone(), user: user.clone() };
                 match self.react(key, *on, record.publication.offset)? {
                     Ok(true) => {}
                     Ok(false) => return Ok(Ok(None)),
@@ -119,7 +115,7 @@ impl Deciding<'_> {
         let publication = Publication {
             offset,
             time,
-            from: Some(amendment.author.clone()),
+            from: amendment.author.clone(),
             kind: amendment.change.verb().as_str().to_owned(),
             data: Some(amendment.change.data()),
             tags: target.publication.tags.clone(),

@@ -1,9 +1,10 @@
 //! What the gateway asks of a room, on behalf of a backend or of a user over HTTP.
 
 use schemas::{
-    http::{PublishCall, Reader, RoomCall},
+    ErrorCode, Offset,
+    http::{AmendCall, PublishCall, Reader, RoomCall},
     ids, limits,
-    server_message::{LogInfo, RequestError, RequestResult, RoomInfo, TimerInfo},
+    server_message::{BatchItem, BatchResults, LogInfo, RequestError, RequestResult, RoomInfo, TimerInfo},
 };
 
 use crate::{
@@ -13,7 +14,8 @@ use crate::{
     recovery::Viewer,
     requests::fate,
     room::Room,
-    staging::{Draft, Origin},
+    shared_state::{Writer, check_ops},
+    staging::{Amendment, Change, Draft, Origin, StateRequest},
     storage::{Row, Rows, Storage, StorageError},
 };
 
@@ -26,17 +28,34 @@ impl Room {
         storage: &mut dyn Storage,
     ) {
         let result = match call {
-            RoomCall::Publish(call) => match self.stage_call(request, call) {
+            RoomCall::ByUser { user, call } => match self.check_block(now, &user) {
+                Ok(()) => return self.on_asked(now, request, *call, storage),
+                Err(error) => Err(error),
+            },
+            RoomCall::Publish(call) => match self.stage_call(Origin::Http { request }, call) {
                 Ok(()) => return,
                 Err(error) => Err(error),
             },
+            RoomCall::Batch(calls) => return self.stage_batch(request, calls),
+            RoomCall::Amend(call) => match self.stage_amendment(request, call) {
+                Ok(()) => return,
+                Err(error) => Err(error),
+            },
+            RoomCall::WriteState { ops, moderates } => match check_ops(None, &ops) {
+                Ok(()) => {
+                    let (origin, writer) = (Origin::Http { request }, Writer { member: None, moderates });
+                    return self.staging.state(StateRequest { origin, writer, ops });
+                }
+                Err(error) => Err(error),
+            },
+            RoomCall::State => Ok(RequestResult::StateSnapshot(self.state.snapshot())),
             RoomCall::Messages { before, after, limit, tags, reader } => {
-                let viewer = viewer(reader, tags);
-                let limit = limit.clamp(1, limits::HISTORY_PAGE_MAX);
-                self.found(now, storage)
-                    .and_then(|()| self.read_history(now, before, after, limit, &viewer, storage))
-                    .map(RequestResult::History)
-                    .map_err(|_| unavailable(None))
+                let (viewer, range) = (viewer(reader, tags), Range { before, after, limit });
+                self.read_page(now, range, Rows::Messages, &viewer, storage)
+            }
+            RoomCall::RawMessages { before, after, limit, tags } => {
+                let (viewer, range) = (viewer(Reader::Service, tags), Range { before, after, limit });
+                self.read_page(now, range, Rows::All, &viewer, storage)
             }
             RoomCall::Members { cursor, limit } => {
                 let limit = limit.clamp(1, limits::MEMBERS_PAGE_MAX);
@@ -44,6 +63,7 @@ impl Room {
                 let page = self.presence.members_page(cursor.as_deref(), limit, connections);
                 Ok(RequestResult::Members(page))
             }
+            RoomCall::Disconnect(call) => self.disconnect(now, call, storage),
             RoomCall::Info => self
                 .info(storage)
                 .map(|info| RequestResult::Room(Box::new(info)))
@@ -53,6 +73,24 @@ impl Room {
             }
         };
         self.outputs.push(Output::Answer { request, result });
+    }
+
+    fn read_page(
+        &mut self,
+        now: u64,
+        Range { before, after, limit }: Range,
+        wanted: Rows,
+        viewer: &Viewer,
+        storage: &mut dyn Storage,
+    ) -> Result<RequestResult, RequestError> {
+        let limit = limit.clamp(1, limits::HISTORY_PAGE_MAX);
+        self.found(now, storage)
+            .and_then(|()| match wanted {
+                Rows::All => self.read_log(now, before, after, limit, wanted, viewer, storage),
+                Rows::Messages => self.read_history(now, before, after, limit, viewer, storage),
+            })
+            .map(RequestResult::History)
+            .map_err(|_| unavailable(None))
     }
 
     fn info(&self, storage: &dyn Storage) -> Result<RoomInfo, StorageError> {
@@ -81,9 +119,9 @@ impl Room {
         })
     }
 
-    fn stage_call(&mut self, request: RequestId, call: PublishCall) -> Result<(), RequestError> {
+    fn stage_call(&mut self, origin: Origin, call: PublishCall) -> Result<(), RequestError> {
         let draft = Draft {
-            origin: Origin::Http { request },
+            origin,
             author: call.author,
             kind: call.kind,
             data: call.data,
@@ -97,6 +135,62 @@ impl Room {
         self.staging.publish(draft);
         Ok(())
     }
+
+    /// Each is staged or refused by itself; they are answered together.
+    fn stage_batch(&mut self, request: RequestId, calls: Vec<PublishCall>) {
+        if calls.is_empty() {
+            let result = Ok(RequestResult::Batch(BatchResults { results: Vec::new() }));
+            return self.outputs.push(Output::Answer { request, result });
+        }
+        self.staging.batches.insert(request, vec![None; calls.len()]);
+        for (index, call) in calls.into_iter().enumerate() {
+            if let Err(error) = self.stage_call(Origin::Batch { request, index }, call) {
+                self.answer_in_batch(request, index, Err(error));
+            }
+        }
+    }
+
+    /// What became of one publish of a batch; the last of them answers it.
+    pub(crate) fn answer_in_batch(
+        &mut self,
+        request: RequestId,
+        index: usize,
+        result: Result<RequestResult, RequestError>,
+    ) {
+        let Some(results) = self.staging.batches.get_mut(&request) else { return };
+        results[index] = Some(match result {
+            Ok(RequestResult::Published(published)) => BatchItem::Published(published),
+            Ok(_) => BatchItem::Done {},
+            Err(error) => BatchItem::Refused { error },
+        });
+        if results.iter().any(Option::is_none) {
+            return;
+        }
+        let results = self.staging.batches.remove(&request).unwrap_or_default();
+        let results = results.into_iter().flatten().collect();
+        let result = Ok(RequestResult::Batch(BatchResults { results }));
+        self.outputs.push(Output::Answer { request, result });
+    }
+
+    fn stage_amendment(&mut self, request: RequestId, call: AmendCall) -> Result<(), RequestError> {
+        let AmendCall { target, data, reader, author, capabilities } = call;
+        let change = data.map_or(Change::Remove, Change::Edit);
+        self.check_change(None, &change)?;
+        if !change.is_allowed_at_all(capabilities) {
+            let message = format!("the token does not allow {}", change.verb().as_str());
+            return Err(RequestError::new(None, ErrorCode::Forbidden, message));
+        }
+        let (origin, viewer) = (Origin::Http { request }, viewer(reader, Vec::new()));
+        self.staging.amend(Amendment { origin, author, viewer, capabilities, target, change });
+        Ok(())
+    }
+}
+
+/// Which page of the log is wanted.
+struct Range {
+    before: Option<Offset>,
+    after: Option<Offset>,
+    limit: u32,
 }
 
 /// How one who asks over HTTP sees the log. `tags` asks for those tags alone.

@@ -50,9 +50,21 @@ pub struct AttachedJoin {
     pub subscribed: Vec<String>,
     #[serde(rename = "members", alias = "sees_members")]
     pub sees_members: bool,
+    /// Whether its hello asked to see them; what was written before this was kept does not say.
+    #[serde(default = "yes", rename = "w", skip_serializing_if = "is_yes")]
+    pub wants_members: bool,
     /// An offset that it knew of then.
     #[serde(default)]
     pub position: Offset,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's `skip_serializing_if` passes a reference")]
+fn is_yes(value: &bool) -> bool {
+    *value
 }
 
 impl Attachment {

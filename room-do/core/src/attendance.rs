@@ -4,7 +4,6 @@ use schemas::{Claims, CloseCode, Codec, ConnectionId, ServerMessage, limits, ser
 
 use crate::{
     connection::Connection,
-    output::Output,
     presence::{MemberKey, MemberRow},
     room::Room,
     timer::Timer,
@@ -20,15 +19,19 @@ const UNSEEN_MS: u64 = limits::HEARTBEAT_DEAD_MS + limits::SWEEP_INTERVAL_MS + 3
 impl Room {
     pub(crate) fn on_opened(&mut self, now: u64, id: ConnectionId, codec: Codec, claims: Claims) {
         // Who is behind it, and whom it replaces, is known at hello: there the bounds are exact.
-        if self.connections.len() >= self.setup.config.limits.connections as usize + GREETING_MAX {
-            self.outputs.push(Output::Close { connection: id, code: CloseCode::RoomFull });
-            return;
+        if let Err(code) = self.admit(now, &claims) {
+            return self.close(id, code);
         }
         self.timers.set(Timer::Hello(id), now + limits::HELLO_WITHIN_MS);
         self.timers.set_if_unset(Timer::Sweep, self.next_sweep(now));
         self.watch_expiry(now, id, claims.expires_at);
         self.connections.open(id, Connection::opened(codec, claims, now));
         self.attach(now, id);
+    }
+
+    /// Whether there are more connections than the kind's bound, and those that may turn out to replace another.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.connections.len() >= self.setup.config.limits.connections as usize + GREETING_MAX
     }
 
     /// Both deadlines are rounded up to slots, so that many tokens share an alarm. `since` is when the connection was
@@ -69,7 +72,7 @@ impl Room {
         if self.connections.get(id).is_none() {
             return;
         }
-        self.outputs.push(Output::Close { connection: id, code });
+        self.close(id, code);
         if let Some(key) = self.forget(id) {
             self.begin_grace(now, &key);
         }

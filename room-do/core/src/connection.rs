@@ -28,6 +28,10 @@ pub(crate) struct Connection {
     /// Refusals for asking too much.
     pub(crate) refusals: Strikes,
     pub(crate) backlog: Backlog,
+    /// The request whose token is being verified.
+    pub(crate) verifying: Option<u32>,
+    /// Tokens that were shown on the connection and not taken.
+    pub(crate) tokens_refused: Strikes,
     pub(crate) phase: Phase,
 }
 
@@ -47,6 +51,8 @@ pub(crate) struct Joined {
     /// Beside the token's tags.
     pub(crate) subscribed: BTreeSet<String>,
     pub(crate) sees_members: bool,
+    /// Whether its hello asked to see them.
+    pub(crate) wants_members: bool,
     /// The highest offset that it knows of.
     pub(crate) position: Offset,
 }
@@ -65,6 +71,8 @@ impl Connection {
             rates: Buckets::default(),
             refusals: Strikes::default(),
             backlog: Backlog::of_new(),
+            verifying: None,
+            tokens_refused: Strikes::default(),
             phase: Phase::Greeting,
         }
     }
@@ -79,6 +87,7 @@ impl Connection {
                 session: joined.session,
                 subscribed: joined.subscribed.into_iter().collect(),
                 sees_members: joined.sees_members,
+                wants_members: joined.wants_members,
                 // What it was told since is not known; never above the head of a log that began anew.
                 position: joined.position.min(head),
             }),
@@ -96,6 +105,8 @@ impl Connection {
             rates: attachment.rates,
             refusals: Strikes::default(),
             backlog: Backlog::default(),
+            verifying: None,
+            tokens_refused: Strikes::default(),
             phase,
         }
     }
@@ -105,6 +116,7 @@ impl Connection {
             session: joined.session.clone(),
             subscribed: joined.subscribed.iter().cloned().collect(),
             sees_members: joined.sees_members,
+            wants_members: joined.wants_members,
             position: joined.position,
         });
         Attachment {
@@ -280,6 +292,20 @@ impl Connections {
             if joined.subscribed.remove(tag) && !fixed {
                 unindex(&mut self.by_tag, tag, id);
             }
+        }
+    }
+
+    /// Other claims, of the same user, take the place of a connection's. Tags that it subscribed to stay.
+    pub(crate) fn reclaim(&mut self, id: ConnectionId, claims: Claims) {
+        let Some(connection) = self.all.get_mut(&id) else { return };
+        let before = connection.tags();
+        connection.claims = claims;
+        let after = connection.tags();
+        for tag in before.iter().filter(|tag| !after.contains(tag)) {
+            unindex(&mut self.by_tag, tag, id);
+        }
+        for tag in after {
+            self.by_tag.entry(tag).or_default().insert(id);
         }
     }
 

@@ -142,13 +142,12 @@ impl Room {
                 self.answer(&amendment.origin, Ok(RequestResult::Amended(Amended { offset })), delivery);
             }
             Staged::State(request) => {
-                let (connection, id) = (request.connection, request.request);
                 let result = match verdict {
                     Verdict::Stated(version) => Ok(RequestResult::State(StateVersion { version })),
                     Verdict::Refused(error) => Err(error),
                     _ => Err(unavailable(None)),
                 };
-                self.answer(&Origin::Connection { connection, request: Some(id) }, result, delivery);
+                self.answer(&request.origin, result, delivery);
             }
             other => self.deliver_as_staged(now, other, delivery, storage),
         }
@@ -253,6 +252,7 @@ impl Room {
     ) {
         match origin {
             Origin::Http { request } => self.outputs.push(Output::Answer { request: *request, result }),
+            Origin::Batch { request, index } => self.answer_in_batch(*request, *index, result),
             Origin::Connection { request: None, .. } => {}
             Origin::Connection { connection, request: Some(id) } => {
                 let message = match result {
@@ -285,9 +285,7 @@ impl Room {
                 Staged::Publish(draft) => self.answer(&draft.origin, Err(unavailable(None)), delivery),
                 Staged::Amend(amendment) => self.answer(&amendment.origin, Err(unavailable(None)), delivery),
                 Staged::State(request) => {
-                    let origin =
-                        Origin::Connection { connection: request.connection, request: Some(request.request) };
-                    self.answer(&origin, Err(unavailable(None)), delivery);
+                    self.answer(&request.origin, Err(unavailable(None)), delivery);
                 }
                 Staged::Confirm { connection, request } => {
                     let origin = Origin::Connection { connection, request: Some(request) };

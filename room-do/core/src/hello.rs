@@ -33,6 +33,9 @@ impl Room {
             Ok(()) if self.is_outdated(id, &hello) => {
                 return self.refuse_connection(now, id, CloseCode::SessionReplaced);
             }
+            Ok(()) if self.is_blocked(now, id, &hello) => {
+                return self.refuse_connection(now, id, CloseCode::BlockedOrKicked);
+            }
             Ok(()) if self.is_full_for(id, &hello) => {
                 return self.refuse_connection(now, id, CloseCode::RoomFull);
             }
@@ -64,6 +67,14 @@ impl Room {
         let other = self.connections.of_member(&user, &session);
         let other = other.and_then(|other| self.connections.get(other));
         other.is_some_and(|other| other.opened > connection.opened)
+    }
+
+    /// Whether the user may not come in; who is anonymous is known by its session alone.
+    fn is_blocked(&self, now: u64, id: ConnectionId, hello: &Hello) -> bool {
+        let Some(connection) = self.connections.get(id) else { return false };
+        let user = connection.claims.user.clone();
+        let user = user.unwrap_or_else(|| anonymous(&public_session(&hello.session)));
+        self.blocks.holds(&user, now)
     }
 
     /// Whether the kind's bounds leave no place. A session's older connection gives up its own.
@@ -99,6 +110,7 @@ impl Room {
             session: session.clone(),
             subscribed: hello.tags.into_iter().collect(),
             sees_members,
+            wants_members: hello.members,
             position: head,
         };
         if let Some(connection) = self.connections.get_mut(id) {
@@ -145,7 +157,7 @@ impl Room {
         let Some(older) = self.connections.of_member(user, session).filter(|older| *older != id) else {
             return;
         };
-        self.outputs.push(crate::Output::Close { connection: older, code: CloseCode::SessionReplaced });
+        self.close(older, CloseCode::SessionReplaced);
         self.forget(older);
     }
 

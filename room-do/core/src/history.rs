@@ -26,6 +26,23 @@ impl Room {
         viewer: &Viewer,
         storage: &dyn Storage,
     ) -> Result<HistoryPage, StorageError> {
+        let mut page = self.read_log(now, before, after, limit, Rows::Messages, viewer, storage)?;
+        amend::fold(&mut page.messages, storage)?;
+        Ok(page)
+    }
+
+    /// As [`Room::read_history`], with the log as it is where all rows are wanted.
+    #[expect(clippy::too_many_arguments, reason = "a page, and who reads what of it")]
+    pub(crate) fn read_log(
+        &mut self,
+        now: u64,
+        before: Option<Offset>,
+        after: Option<Offset>,
+        limit: u32,
+        wanted: Rows,
+        viewer: &Viewer,
+        storage: &dyn Storage,
+    ) -> Result<HistoryPage, StorageError> {
         let epoch = self.log.epoch();
         if !self.log.is_kept() {
             return Ok(HistoryPage { epoch, messages: Vec::new(), next: None });
@@ -37,7 +54,7 @@ impl Room {
         if let Some(after) = after {
             let mut from = after.max(floor);
             loop {
-                let rows = storage.read_after(from, READ_CHUNK, Rows::Messages)?;
+                let rows = storage.read_after(from, READ_CHUNK, wanted)?;
                 let is_last = rows.len() < READ_CHUNK;
                 match page.take(&rows, floor)? {
                     Some(offset) if !is_last => from = offset,
@@ -48,7 +65,7 @@ impl Room {
             let end = self.log.head().next();
             let mut from = before.unwrap_or(end).min(end);
             while from > floor.next() {
-                let rows = storage.read_before(from, READ_CHUNK, Rows::Messages)?;
+                let rows = storage.read_before(from, READ_CHUNK, wanted)?;
                 let is_last = rows.len() < READ_CHUNK;
                 match page.take(&rows, floor)? {
                     Some(offset) if !is_last => from = offset,
@@ -61,7 +78,6 @@ impl Room {
         if after.is_none() {
             messages.reverse();
         }
-        amend::fold(&mut messages, storage)?;
         Ok(HistoryPage { epoch, messages, next })
     }
 }

@@ -1,10 +1,21 @@
 //! What happened to a room. Names are past participles.
 
-use schemas::{Claims, Codec, ConnectionId, Frame, http::RoomCall};
+use schemas::{Claims, Codec, ConnectionId, ErrorCode, Frame, http::RoomCall};
 
 /// Names an HTTP request that waits for its [`Output::Answer`](crate::Output::Answer).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub u64);
+
+/// Why a token is not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenRefusal {
+    /// `unauthorized`, `forbidden`, or `unavailable` where it could not be verified now.
+    pub code: ErrorCode,
+    /// The code that a refused upgrade would have had, such as `token_expired`.
+    pub reason: &'static str,
+    /// For whoever issues tokens. Never quotes one.
+    pub message: String,
+}
 
 #[derive(Debug, Clone)]
 pub enum Input {
@@ -18,6 +29,9 @@ pub enum Input {
     Asked { request: RequestId, call: RoomCall },
     /// How much of what was sent has not left, in bytes: for connections where it is much, or no longer is.
     Measured { unsent: Vec<(ConnectionId, u64)> },
+    /// A token that the room wanted verified: the same request of the same connection, and the claims in this room,
+    /// those that allow nothing among them.
+    Verified { connection: ConnectionId, request: u32, result: Result<Claims, TokenRefusal> },
     /// The `turn` deadline passed.
     TurnEnded,
     /// The alarm fired. `heard` holds when each socket's ping was last answered by the platform, in milliseconds

@@ -21,11 +21,13 @@
 //! * Nothing is delivered or answered before it is committed.
 //! * Input cannot panic; an assertion on our own contradiction may.
 
+mod access;
 mod amend;
 mod asked;
 mod attachment;
 mod attendance;
 mod backlog;
+mod blocks;
 mod connection;
 mod decide;
 mod delivery;
@@ -50,7 +52,7 @@ mod timer;
 mod upkeep;
 
 pub use attachment::{ATTACHMENT_BYTES_MAX, Attachment, Buckets};
-pub use input::{Input, RequestId};
+pub use input::{Input, RequestId, TokenRefusal};
 pub use output::{Output, Outputs};
 pub use presence::MemberRow;
 pub use rates::Bucket;

@@ -2,6 +2,7 @@
 
 use schemas::{
     CloseCode, ConnectionId, Frame,
+    client_message::TokenText,
     server_message::{RequestError, RequestResult},
 };
 
@@ -14,7 +15,14 @@ pub enum Output {
     /// Send one frame to each. The frame is encoded once; nothing is assumed of where the connections are.
     Broadcast { connections: Vec<ConnectionId>, frame: Frame },
     /// Close the socket. The room has already forgotten the connection.
-    Close { connection: ConnectionId, code: CloseCode },
+    Close {
+        connection: ConnectionId,
+        code: CloseCode,
+        /// What is said in place of the code's own reason, at most 123 bytes.
+        reason: Option<String>,
+    },
+    /// Say with [`Input::Verified`](crate::Input::Verified) what this token is worth in this room.
+    Verify { connection: ConnectionId, request: u32, token: TokenText },
     /// Answer an HTTP request.
     Answer { request: RequestId, result: Result<RequestResult, RequestError> },
 }

@@ -97,18 +97,23 @@ impl Room {
             }
             return true;
         };
-        let (window_ms, max) = (limits::RATE_REFUSALS_WINDOW_MS, limits::RATE_REFUSALS_MAX);
-        let too_many = connection.refusals.count(now, window_ms, max);
         let text = format!("at most {} a second, and {} at once", rate.per_second, rate.burst);
         let mut error = RequestError::new(request, ErrorCode::RateLimited, text);
         error.retry_after_ms = Some(retry_after_ms);
-        if too_many {
+        self.refuse_for_rate(now, id, error);
+        false
+    }
+
+    /// Refuses a request that came too soon; who goes on regardless is closed.
+    pub(crate) fn refuse_for_rate(&mut self, now: u64, id: ConnectionId, error: RequestError) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let (window_ms, max) = (limits::RATE_REFUSALS_WINDOW_MS, limits::RATE_REFUSALS_MAX);
+        if connection.refusals.count(now, window_ms, max) {
             self.send_now(id, &ServerMessage::Error(error));
             self.refuse_connection(now, id, CloseCode::RateLimited);
         } else {
             self.reject(id, error);
         }
-        false
     }
 }
 

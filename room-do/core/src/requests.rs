@@ -62,7 +62,7 @@ impl Room {
                 self.on_amend(now, id, request, offset, Change::Remove);
             }
             ClientMessage::React { id: request, offset, name, on } => {
-                self.on_amend(now, id, request, offset, Change::React { name, on });
+                self.on_react(now, id, request, offset, name, on);
             }
             ClientMessage::State { id: request, ops } => self.on_state(now, id, request, ops),
             ClientMessage::Presence { id: request, data } => self.on_presence(now, id, request, data),
@@ -78,6 +78,7 @@ impl Room {
                     self.staging.read(id, Read::Members(members));
                 }
             }
+            ClientMessage::Auth { id: request, token } => self.on_auth(now, id, request, token),
             ClientMessage::Ack { frames } => self.on_ack(id, frames),
             ClientMessage::Leave { id: request } => self.on_leave(id, request),
         }
@@ -189,11 +190,11 @@ impl Room {
         }
         let amendment = Amendment {
             origin: Origin::Connection { connection: id, request: Some(request) },
-            author: Author {
+            author: Some(Author {
                 user: joined.user.clone(),
                 session: Some(joined.session.clone()),
                 info: connection.claims.info.clone(),
-            },
+            }),
             viewer: Viewer::joined(connection, joined),
             capabilities,
             target,
@@ -202,7 +203,21 @@ impl Room {
         self.staging.amend(amendment);
     }
 
-    fn check_change(&self, id: Option<u32>, change: &Change) -> Result<(), RequestError> {
+    fn on_react(
+        &mut self,
+        now: u64,
+        id: ConnectionId,
+        request: u32,
+        target: Offset,
+        name: String,
+        on: bool,
+    ) {
+        let joined = self.connections.get(id).and_then(|connection| connection.joined());
+        let Some(user) = joined.map(|joined| joined.user.clone()) else { return };
+        self.on_amend(now, id, request, target, Change::React { user, name, on });
+    }
+
+    pub(crate) fn check_change(&self, id: Option<u32>, change: &Change) -> Result<(), RequestError> {
         match change {
             Change::Edit(data) => self.check_payload(id, data),
             Change::Remove => Ok(()),
@@ -232,7 +247,8 @@ impl Room {
             member: Some((joined.user.clone(), joined.session.clone())),
             moderates: connection.claims.capabilities.has(Capability::Moderate),
         };
-        self.staging.state(StateRequest { connection: id, request, writer, ops });
+        let origin = Origin::Connection { connection: id, request: Some(request) };
+        self.staging.state(StateRequest { origin, writer, ops });
     }
 
     fn on_presence(&mut self, now: u64, id: ConnectionId, request: u32, data: Payload) {
@@ -351,7 +367,10 @@ fn pace(message: &ClientMessage) -> Option<Pace> {
         | ClientMessage::Unsubscribe { .. }
         | ClientMessage::History(_)
         | ClientMessage::Members(_) => Some(Pace::Request),
-        ClientMessage::Hello(_) | ClientMessage::Ack { .. } | ClientMessage::Leave { .. } => None,
+        ClientMessage::Hello(_)
+        | ClientMessage::Auth { .. }
+        | ClientMessage::Ack { .. }
+        | ClientMessage::Leave { .. } => None,
     }
 }
 

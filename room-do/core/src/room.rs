@@ -12,6 +12,7 @@ use schemas::{
 
 use crate::{
     attachment::Attachment,
+    blocks::Blocks,
     connection::{Connection, Connections},
     input::Input,
     keys::Keys,
@@ -52,6 +53,7 @@ pub struct Room {
     pub(crate) presence: Presence,
     pub(crate) state: SharedState,
     pub(crate) keys: Keys,
+    pub(crate) blocks: Blocks,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) staging: Staging,
     pub(crate) timers: Timers,
@@ -91,6 +93,7 @@ impl Room {
         let log = Log::restored(&loaded, Epoch::new(seed), setup.config.log);
         let mut room = Room {
             keys: Keys::restored(setup.config.key_window_ms, loaded.keys, log.is_kept()),
+            blocks: Blocks::restored(loaded.blocks),
             log,
             setup,
             connections: Connections::default(),
@@ -106,12 +109,13 @@ impl Room {
         for (id, attachment) in sockets {
             match attachment {
                 Some(attachment) => room.restore_connection(now, id, attachment),
-                None => room.outputs.push(Output::Close { connection: id, code: CloseCode::Restarted }),
+                None => room.close(id, CloseCode::Restarted),
             }
         }
         room.restore_memberships(now);
         room.restore_graces(now);
         room.set_storage_timers(now);
+        room.set_blocks_timer(now);
         if waking == Waking::FromFault {
             room.tell_restarted(now);
         }
@@ -195,6 +199,9 @@ impl Room {
             Input::Received { connection, frame } => self.on_received(now, connection, &frame, storage),
             Input::Closed { connection, code } => self.on_closed(now, connection, code),
             Input::Asked { request, call } => self.on_asked(now, request, call, storage),
+            Input::Verified { connection, request, result } => {
+                self.on_verified(now, connection, request, result);
+            }
             Input::TurnEnded => self.on_turn_ended(now, storage),
             Input::AlarmFired { heard } => self.on_alarm(now, heard, storage),
             Input::Measured { unsent } => self.on_measured(now, unsent),
@@ -243,6 +250,7 @@ impl Room {
             connection.rates.request.step_back(by_ms);
             connection.malformed.step_back(by_ms);
             connection.refusals.step_back(by_ms);
+            connection.tokens_refused.step_back(by_ms);
         }
     }
 
@@ -277,6 +285,7 @@ impl Room {
             Timer::Sweep => self.sweep(now),
             Timer::Trim => self.trim(now, storage),
             Timer::Keys => self.expire_keys(now, storage),
+            Timer::Blocks => self.end_blocks(now, storage),
             Timer::Idle => self.rest(now, storage),
             Timer::Expire => self.expire(now, storage),
         }
@@ -326,6 +335,10 @@ impl Room {
         let fragment = codec::encode(connection.codec, message);
         let frame = codec::join(connection.codec, [fragment.as_slice()]);
         self.outputs.push(Output::Broadcast { connections: vec![id], frame });
+    }
+
+    pub(crate) fn close(&mut self, connection: ConnectionId, code: CloseCode) {
+        self.outputs.push(Output::Close { connection, code, reason: None });
     }
 
     pub(crate) fn reject(&mut self, id: ConnectionId, error: RequestError) {

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use schemas::{
-    Capabilities, CloseCode, ConnectionId, Offset, Payload, ServerMessage,
+    Capabilities, CloseCode, ConnectionId, Offset, Payload, ServerMessage, UserId,
     client_message::{History, Members, StateOp, To},
     http::ScopedKey,
     limits,
-    server_message::{Author, Member, Reply, RequestResult},
+    server_message::{Author, BatchItem, Member, Reply, RequestResult},
 };
 
 use crate::{input::RequestId, presence::MemberKey, recovery::Viewer, shared_state::Writer};
@@ -23,8 +23,18 @@ const STAGED_ENTRIES_MAX: usize = 4_096;
 /// Who asks, and so who is answered.
 #[derive(Debug, Clone)]
 pub(crate) enum Origin {
-    Connection { connection: ConnectionId, request: Option<u32> },
-    Http { request: RequestId },
+    Connection {
+        connection: ConnectionId,
+        request: Option<u32>,
+    },
+    Http {
+        request: RequestId,
+    },
+    /// One of several that are answered together.
+    Batch {
+        request: RequestId,
+        index: usize,
+    },
 }
 
 /// A checked publish without an offset.
@@ -55,7 +65,8 @@ pub(crate) enum Fate {
 #[derive(Debug, Clone)]
 pub(crate) struct Amendment {
     pub(crate) origin: Origin,
-    pub(crate) author: Author,
+    /// A backend has none.
+    pub(crate) author: Option<Author>,
     pub(crate) viewer: Viewer,
     pub(crate) capabilities: Capabilities,
     pub(crate) target: Offset,
@@ -66,13 +77,12 @@ pub(crate) struct Amendment {
 pub(crate) enum Change {
     Edit(Payload),
     Remove,
-    React { name: String, on: bool },
+    React { user: UserId, name: String, on: bool },
 }
 
 #[derive(Debug, Clone)]
 pub(crate) struct StateRequest {
-    pub(crate) connection: ConnectionId,
-    pub(crate) request: u32,
+    pub(crate) origin: Origin,
     pub(crate) writer: Writer,
     pub(crate) ops: Vec<StateOp>,
 }
@@ -119,6 +129,8 @@ pub(crate) struct Staging {
     pub(crate) greeted: BTreeMap<ConnectionId, Option<Member>>,
     /// Ended memberships whose commit failed.
     pub(crate) owed_ends: BTreeSet<MemberKey>,
+    /// What became of batches whose publishes are staged.
+    pub(crate) batches: BTreeMap<RequestId, Vec<Option<BatchItem>>>,
     pub(crate) last_flush_at: u64,
     /// After a failed commit: not before this.
     pub(crate) retry_at: u64,

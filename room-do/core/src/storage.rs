@@ -204,6 +204,10 @@ pub struct Writes {
     pub state_removed: Vec<String>,
     pub members_put: Vec<MemberRow>,
     pub members_removed: Vec<(UserId, PublicSession)>,
+    /// Who is kept out, and until when, in milliseconds since 1970.
+    pub blocks_put: Vec<(UserId, u64)>,
+    /// Never one that is put besides.
+    pub blocks_removed: Vec<UserId>,
     /// Records at or below it go, and reactions to them. Comes with `meta`, since the head must outlive the records.
     pub trim_through: Option<Offset>,
 }
@@ -255,6 +259,8 @@ pub struct Loaded {
     pub members: Vec<MemberRow>,
     pub state: Vec<(String, StateRow)>,
     pub keys: KeyCount,
+    /// Who is kept out, and until when, in milliseconds since 1970.
+    pub blocks: Vec<(UserId, u64)>,
 }
 
 /// A statement failed; what it belonged to was rolled back.

@@ -23,6 +23,8 @@ pub enum Timer {
     Trim,
     /// Old idempotency keys may go.
     Keys,
+    /// A user's block may have ended.
+    Blocks,
     /// The room is vacant, and comes to rest.
     Idle,
     /// The room is idle, and its end has come.
@@ -42,6 +44,7 @@ impl Timer {
             | Timer::Sweep
             | Timer::Trim
             | Timer::Keys
+            | Timer::Blocks
             | Timer::Idle
             | Timer::Expire => true,
         }
@@ -49,7 +52,15 @@ impl Timer {
 
     /// Whether it follows from what is stored, and goes with it.
     fn is_of_storage(&self) -> bool {
-        matches!(self, Timer::Grace(..) | Timer::Trim | Timer::Keys | Timer::Idle | Timer::Expire)
+        matches!(
+            self,
+            Timer::Grace(..)
+                | Timer::Trim
+                | Timer::Keys
+                | Timer::Blocks
+                | Timer::Idle
+                | Timer::Expire
+        )
     }
 
     /// The name under which a room shows it.
@@ -64,6 +75,7 @@ impl Timer {
             Timer::Sweep => "sweep",
             Timer::Trim => "trim",
             Timer::Keys => "keys",
+            Timer::Blocks => "blocks",
             Timer::Idle => "idle",
             Timer::Expire => "expire",
         }

@@ -3,6 +3,7 @@
 use schemas::{CloseCode, ConnectionId, Epoch, server_message::LifecycleState};
 
 use crate::{
+    blocks::Blocks,
     keys::Keys,
     lifecycle::{Lifecycle, Transition},
     log::Log,
@@ -171,6 +172,7 @@ impl Room {
         self.presence = Presence::default();
         self.state = SharedState::default();
         self.keys = Keys::restored(config.key_window_ms, KeyCount::default(), self.log.is_kept());
+        self.blocks = Blocks::default();
         self.staging.owed_ends.clear();
         self.connections.forget_positions();
         self.lifecycle = lifecycle;

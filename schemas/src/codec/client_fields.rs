@@ -7,7 +7,7 @@ use alloc::{borrow::Cow, format, string::String, vec::Vec};
 use serde::Deserialize;
 
 use crate::{
-    client_message::{ClientMessage, Hello, History, Members, Publish, StateOp, To},
+    client_message::{ClientMessage, Hello, History, Members, Publish, StateOp, To, TokenText},
     codes::ErrorCode,
     ids::Session,
     limits,
@@ -63,6 +63,7 @@ struct ClientFields<'a> {
     on: Option<bool>,
     ops: Option<Vec<OpFields>>,
     frames: Option<u64>,
+    token: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -185,6 +186,15 @@ impl ClientFields<'_> {
             "ack" => {
                 let frames = self.frames.ok_or_else(|| Refusal::invalid(self.id, "frames", "is missing"))?;
                 Ok(ClientMessage::Ack { frames })
+            }
+            "auth" => {
+                let id = self.required_id()?;
+                let token = required(id, "token", self.token)?;
+                if token.len() > limits::TOKEN_BYTES_MAX {
+                    let message = format!("is at most {} bytes", limits::TOKEN_BYTES_MAX);
+                    return Err(Refusal::invalid(Some(id), "token", message));
+                }
+                Ok(ClientMessage::Auth { id, token: TokenText(token) })
             }
             "leave" => Ok(ClientMessage::Leave { id: self.required_id()? }),
             other => Err(Refusal {

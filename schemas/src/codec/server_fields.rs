@@ -12,7 +12,7 @@ use crate::{
     position::{Epoch, Offset},
     server_message::{
         Amended, Author, Detail, Edited, Ephemeral, HistoryPage, Left, Member, MembersPage, NoticeCode,
-        Occupancy, PresenceDiff, Publication, Published, Reaction, RecoveryFailure, Reply, RequestError,
+        Occupancy, PresenceDiff, Publication, Published, Reaction, RecoveryFailure, Refreshed, Reply, RequestError,
         RequestResult, ServerMessage, StateChange, StateSnapshot, StateVersion, StateWrite, Tags, Welcome,
         WelcomeLimits,
     },
@@ -110,6 +110,7 @@ struct ResultFields {
     connections: Option<u32>,
     tags: Option<Vec<String>>,
     version: Option<u64>,
+    expires_at: Option<u64>,
 }
 
 /// `next` is an offset in history and a cursor in member lists.
@@ -297,6 +298,9 @@ impl ResultFields {
             }
             ResultFields { offset: Some(offset), .. } => RequestResult::Amended(Amended { offset }),
             ResultFields { version: Some(version), .. } => RequestResult::State(StateVersion { version }),
+            ResultFields { expires_at: Some(expires_at), .. } => {
+                RequestResult::Refreshed(Refreshed { expires_at })
+            }
             _ => RequestResult::Done {},
         }
     }

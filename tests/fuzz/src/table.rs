@@ -83,7 +83,7 @@ impl Table {
                         self.witness(&messages);
                     }
                 }
-                Output::Close { connection, code } => {
+                Output::Close { connection, code, .. } => {
                     self.sockets.remove(&connection);
                     let witness = self.slots.get(&Slot::Witness) == Some(&connection);
                     let is_for_all = matches!(code, CloseCode::RoomDeleted | CloseCode::Restarted);
@@ -93,7 +93,7 @@ impl Table {
                         self.seen = Offset::ZERO;
                     }
                 }
-                Output::Answer { .. } => {}
+                Output::Answer { .. } | Output::Verify { .. } => {}
             }
         }
         if !self.slots.contains_key(&Slot::Witness) {

@@ -147,7 +147,7 @@ impl World {
         self.event += 1;
         for output in outputs {
             match output {
-                Output::Attach { .. } => {}
+                Output::Attach { .. } | Output::Verify { .. } => {}
                 Output::Broadcast { connections, frame } => {
                     for connection in connections {
                         self.judge_sending(connection, &frame);
@@ -157,7 +157,7 @@ impl World {
                         link.down.send(self.clock.real, frame, stamp, link.quality, &mut self.random);
                     }
                 }
-                Output::Close { connection, code } => {
+                Output::Close { connection, code, .. } => {
                     self.tally.count_in("closes", code.reason());
                     self.judge_closing(connection, code);
                     let at = self.clock.real + self.random.below(60);

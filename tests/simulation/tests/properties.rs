@@ -80,10 +80,11 @@ impl Bench {
                         self.said.entry(connection).or_default().extend(messages.iter().cloned());
                     }
                 }
-                Output::Close { connection, code } => {
+                Output::Close { connection, code, .. } => {
                     self.attached.remove(&connection);
                     self.closed.push((connection, code.code()));
                 }
+                Output::Verify { .. } => {}
                 Output::Answer { request, result } => self.answers.push((request, result.ok())),
             }
         }

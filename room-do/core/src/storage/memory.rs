@@ -25,6 +25,7 @@ struct Tables {
     keys: BTreeMap<ScopedKey, KeyRow>,
     state: BTreeMap<String, StateRow>,
     members: BTreeMap<(UserId, PublicSession), MemberRow>,
+    blocks: BTreeMap<UserId, u64>,
 }
 
 impl MemoryStorage {
@@ -48,13 +49,14 @@ impl MemoryStorage {
     /// Rows of every table together.
     #[must_use]
     pub fn row_count(&self) -> usize {
-        let Tables { meta, log, reactions, keys, state, members } = &self.tables;
-        usize::from(meta.is_some()) + log.len() + reactions.len() + keys.len() + state.len() + members.len()
+        let Tables { meta, log, reactions, keys, state, members, blocks } = &self.tables;
+        let people = members.len() + blocks.len();
+        usize::from(meta.is_some()) + log.len() + reactions.len() + keys.len() + state.len() + people
     }
 
     #[must_use]
     pub fn load(&self) -> Loaded {
-        let Tables { meta, log, keys, state, members, .. } = &self.tables;
+        let Tables { meta, log, keys, state, members, blocks, .. } = &self.tables;
         let oldest = log.values().next().map(|(append, _)| mark(append));
         let newest = log.values().next_back().map(|(append, _)| mark(append));
         Loaded {
@@ -63,6 +65,7 @@ impl MemoryStorage {
             members: members.values().cloned().collect(),
             state: state.iter().map(|(key, row)| (key.clone(), row.clone())).collect(),
             keys: key_count(keys),
+            blocks: blocks.iter().map(|(user, until)| (user.clone(), *until)).collect(),
         }
     }
 
@@ -119,6 +122,10 @@ impl Tables {
         }
         for key in &writes.members_removed {
             self.members.remove(key);
+        }
+        self.blocks.extend(writes.blocks_put.iter().cloned());
+        for user in &writes.blocks_removed {
+            self.blocks.remove(user);
         }
         if let Some(through) = writes.trim_through {
             self.log = self.log.split_off(&through.next());

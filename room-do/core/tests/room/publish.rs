@@ -237,7 +237,7 @@ fn r_pub_10_a_kind_without_a_log_numbers_in_memory_and_answers_no_log() {
 fn r_pub_11_what_is_not_served_yet_says_so() {
     let mut table = table();
     let ada = table.join(1, "ada");
-    for body in [r#""t":"call","method":"m","args":{}"#, r#""t":"cancel""#, r#""t":"auth","token":"x""#] {
+    for body in [r#""t":"call","method":"m","args":{}"#, r#""t":"cancel""#] {
         let error = table.request(ada, body).expect_err("it is not served");
         assert_eq!((error.code, error.retryable), (ErrorCode::Unsupported, false), "{body}");
     }

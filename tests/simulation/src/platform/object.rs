@@ -254,7 +254,7 @@ impl Object {
                 Output::Close { connection, .. } => {
                     self.sockets.remove(connection);
                 }
-                Output::Broadcast { .. } | Output::Answer { .. } => {}
+                Output::Broadcast { .. } | Output::Answer { .. } | Output::Verify { .. } => {}
             }
         }
         for id in joined {
@@ -394,7 +394,7 @@ impl Object {
 /// R-LIFE-7: each is told, where it has joined, and closed.
 fn assert_restarted(owed: &[(ConnectionId, bool)], outputs: &Outputs) {
     for (owed, has_joined) in owed {
-        let is_close = |output: &Output| matches!(output, Output::Close { connection, code: CloseCode::Restarted } if connection == owed);
+        let is_close = |output: &Output| matches!(output, Output::Close { connection, code: CloseCode::Restarted, .. } if connection == owed);
         assert!(outputs.0.iter().any(is_close), "R-LIFE-7: {owed} lived through a fault");
         let is_notice = |output: &Output| matches!(output, Output::Broadcast { connections, .. } if connections.contains(owed));
         assert!(!has_joined || outputs.0.iter().any(is_notice), "R-LIFE-7: {owed} was not told of a fault");

@@ -167,7 +167,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     mutation(
         "a replaced connection is not closed",
         "hello.rs",
-        "self.outputs.push(crate::Output::Close { connection: older, code: CloseCode::SessionReplaced });",
+        "self.close(older, CloseCode::SessionReplaced);",
         "();",
     ),
     behind(

@@ -24,6 +24,10 @@ pub(crate) struct Table {
     inboxes: BTreeMap<ConnectionId, Vec<ServerMessage>>,
     frames: BTreeMap<ConnectionId, usize>,
     pub(crate) closed: BTreeMap<ConnectionId, u16>,
+    /// What closes said in place of their code's reason.
+    pub(crate) reasons: BTreeMap<ConnectionId, String>,
+    /// Tokens that the room wants verified, with the request that brought them.
+    pub(crate) tokens: Vec<(ConnectionId, u32, String)>,
     pub(crate) answers: Vec<(RequestId, Result<RequestResult, RequestError>)>,
 }
 
@@ -54,6 +58,8 @@ pub(crate) fn set_up(setup: Setup) -> Table {
         inboxes: BTreeMap::new(),
         frames: BTreeMap::new(),
         closed: BTreeMap::new(),
+        reasons: BTreeMap::new(),
+        tokens: Vec::new(),
         answers: Vec::new(),
     }
 }
@@ -139,8 +145,12 @@ impl Table {
                         self.inboxes.entry(id).or_default().extend(messages.iter().cloned());
                     }
                 }
-                Output::Close { connection, code } => {
+                Output::Verify { connection, request, token } => {
+                    self.tokens.push((connection, request, token.0));
+                }
+                Output::Close { connection, code, reason } => {
                     self.attachments.remove(&connection);
+                    self.reasons.extend(reason.map(|reason| (connection, reason)));
                     self.closed.insert(connection, code.code());
                 }
                 Output::Answer { request, result } => self.answers.push((request, result)),
