@@ -11,6 +11,7 @@ use crate::{
     ids::{ConnectionId, PublicSession, UserId},
     payload::{Payload, UncheckedPayload},
     position::Offset,
+    revocation::Revocation,
     server_message::{Author, Detail, Published},
 };
 
@@ -190,6 +191,8 @@ pub enum RoomCall {
         moderates: bool,
     },
     Disconnect(DisconnectCall),
+    /// Closes those who came with a token that counts no longer.
+    Revoke(Vec<Revocation>),
     Info,
     Delete,
     /// What a user asks, with a token that allows it. A room refuses those whom it has blocked.

@@ -4,11 +4,11 @@
 //! connection is verified at a time.
 
 use schemas::{
-    Capability, Claims, CloseCode, ConnectionId, ErrorCode, ServerMessage,
+    Capability, Claims, CloseCode, ConnectionId, ErrorCode, Revocation, ServerMessage,
     client_message::TokenText,
     config::PresenceMode,
     limits,
-    server_message::{Detail, PresenceDiff, Refreshed, RequestError, RequestResult},
+    server_message::{Closed, Detail, LeaveReason, PresenceDiff, Refreshed, RequestError, RequestResult},
 };
 
 use crate::{
@@ -124,6 +124,20 @@ impl Room {
         }
     }
 
+    /// Closes those whose token counts no longer.
+    pub(crate) fn revoke(&mut self, now: u64, revocations: &[Revocation]) -> RequestResult {
+        let is_revoked = |claims: &Claims| {
+            let bearer = claims.bearer();
+            bearer.is_some_and(|bearer| revocations.iter().any(|one| one.lasts(now) && one.covers(bearer)))
+        };
+        let these = self.connections.iter().filter(|(_, connection)| is_revoked(&connection.claims));
+        let these: Vec<ConnectionId> = these.map(|(id, _)| id).collect();
+        for id in &these {
+            self.expel(*id, CloseCode::Revoked, None);
+        }
+        RequestResult::Closed(Closed { closed: these.len() as u32 })
+    }
+
     /// Closes a connection that is to stay away; its membership ends at once.
     pub(crate) fn expel(&mut self, id: ConnectionId, code: CloseCode, reason: Option<String>) {
         if self.connections.get(id).is_none() {
@@ -131,7 +145,7 @@ impl Room {
         }
         self.outputs.push(Output::Close { connection: id, code, reason });
         if let Some(key) = self.forget(id) {
-            self.end_membership(&key, schemas::server_message::LeaveReason::Lost);
+            self.end_membership(&key, LeaveReason::Lost);
         }
     }
 }

@@ -64,6 +64,7 @@ impl Room {
                 Ok(RequestResult::Members(page))
             }
             RoomCall::Disconnect(call) => self.disconnect(now, call, storage),
+            RoomCall::Revoke(revocations) => Ok(self.revoke(now, &revocations)),
             RoomCall::Info => self
                 .info(storage)
                 .map(|info| RequestResult::Room(Box::new(info)))

@@ -169,6 +169,7 @@ impl Room {
             self.blocks.committed(&writes);
         }
         self.set_storage_timers(now);
+        self.set_blocks_timer(now);
         Ok(())
     }
 

@@ -203,15 +203,7 @@ impl Room {
         self.staging.amend(amendment);
     }
 
-    fn on_react(
-        &mut self,
-        now: u64,
-        id: ConnectionId,
-        request: u32,
-        target: Offset,
-        name: String,
-        on: bool,
-    ) {
+    fn on_react(&mut self, now: u64, id: ConnectionId, request: u32, target: Offset, name: String, on: bool) {
         let joined = self.connections.get(id).and_then(|connection| connection.joined());
         let Some(user) = joined.map(|joined| joined.user.clone()) else { return };
         self.on_amend(now, id, request, target, Change::React { user, name, on });

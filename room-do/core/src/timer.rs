@@ -54,12 +54,7 @@ impl Timer {
     fn is_of_storage(&self) -> bool {
         matches!(
             self,
-            Timer::Grace(..)
-                | Timer::Trim
-                | Timer::Keys
-                | Timer::Blocks
-                | Timer::Idle
-                | Timer::Expire
+            Timer::Grace(..) | Timer::Trim | Timer::Keys | Timer::Blocks | Timer::Idle | Timer::Expire
         )
     }
 

@@ -12,9 +12,9 @@ use crate::{
     position::{Epoch, Offset},
     server_message::{
         Amended, Author, Detail, Edited, Ephemeral, HistoryPage, Left, Member, MembersPage, NoticeCode,
-        Occupancy, PresenceDiff, Publication, Published, Reaction, RecoveryFailure, Refreshed, Reply, RequestError,
-        RequestResult, ServerMessage, StateChange, StateSnapshot, StateVersion, StateWrite, Tags, Welcome,
-        WelcomeLimits,
+        Occupancy, PresenceDiff, Publication, Published, Reaction, RecoveryFailure, Refreshed, Reply,
+        RequestError, RequestResult, ServerMessage, StateChange, StateSnapshot, StateVersion, StateWrite,
+        Tags, Welcome, WelcomeLimits,
     },
 };
 

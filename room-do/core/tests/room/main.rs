@@ -1,6 +1,7 @@
 //! Scenarios of a room: inputs on one side, what each connection was sent on the other.
 
 mod attachment;
+mod blocks;
 mod clock;
 mod connection;
 mod economy;
@@ -13,6 +14,7 @@ mod publish;
 mod rates;
 mod reactions;
 mod recovery;
+mod refresh;
 mod slow;
 mod state;
 mod support;
