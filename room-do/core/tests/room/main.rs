@@ -1,5 +1,6 @@
 //! Scenarios of a room: inputs on one side, what each connection was sent on the other.
 
+mod asked;
 mod attachment;
 mod blocks;
 mod clock;
