@@ -65,7 +65,7 @@ pub(crate) fn strike(input: &Input) {
         Input::Asked { .. } => Fault::TrapOnCall,
         Input::TurnEnded => Fault::TrapOnTurn,
         Input::AlarmFired { .. } => Fault::TrapOnAlarm,
-        Input::Measured { .. } => return,
+        Input::Measured { .. } | Input::Verified { .. } => return,
     };
     assert!(!take(fault), "a fault was asked for: {fault:?}");
 }

@@ -19,5 +19,6 @@ mod object;
 mod peers;
 mod platform;
 mod sql;
+mod verify;
 
 pub use object::RoomObject;

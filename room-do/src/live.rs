@@ -11,6 +11,7 @@ use futures_channel::oneshot;
 use room_core::{Attachment, Deadlines, Input, Output, Outputs, RequestId, Room, Setup, Waking};
 use schemas::{
     CloseCode, ConnectionId, Frame,
+    client_message::TokenText,
     server_message::{RequestError, RequestResult},
 };
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
@@ -25,6 +26,7 @@ use crate::{
         timeout::{clear_timeout, set_timeout},
     },
     sql::RoomSql,
+    verify::Verifier,
 };
 
 type Answer = Result<RequestResult, RequestError>;
@@ -32,6 +34,7 @@ type Answer = Result<RequestResult, RequestError>;
 pub(crate) struct Live {
     state: State,
     held: RefCell<Held>,
+    verifier: Rc<Verifier>,
     /// The alarm that storage holds, as far as is known; `None` after waking.
     alarm_at: Cell<Option<u64>>,
     timeout: RefCell<Option<Timeout>>,
@@ -49,6 +52,15 @@ struct Held {
     /// Outputs of steps that wrote, and of those behind them, until what was written is on disk.
     held_back: VecDeque<Outputs>,
     is_syncing: bool,
+    /// Tokens that the room wants verified, as its outputs are carried out.
+    tokens: Vec<Shown>,
+}
+
+/// A token that a connection showed, and the request that it came with.
+struct Shown {
+    connection: ConnectionId,
+    request: u32,
+    token: TokenText,
 }
 
 struct Timeout {
@@ -65,6 +77,7 @@ impl Live {
     pub(crate) fn restore(
         state: State,
         setup: Setup,
+        verifier: Verifier,
         closing: Option<&Socket>,
         waking: Waking,
     ) -> Result<Rc<Live>, String> {
@@ -93,6 +106,7 @@ impl Live {
             requests: 0,
             held_back: VecDeque::new(),
             is_syncing: false,
+            tokens: Vec::new(),
         };
         Ok(Rc::new_cyclic(|this: &Weak<Live>| {
             let live = Weak::clone(this);
@@ -105,12 +119,21 @@ impl Live {
             Live {
                 state,
                 held: RefCell::new(held),
+                verifier: Rc::new(verifier),
                 alarm_at: Cell::new(None),
                 timeout: RefCell::new(None),
                 on_timeout,
                 this: Weak::clone(this),
             }
         }))
+    }
+
+    /// Whether a connection with these claims may be opened.
+    ///
+    /// # Errors
+    /// The code to close it with.
+    pub(crate) fn admit(&self, claims: &schemas::Claims) -> Result<(), CloseCode> {
+        self.held.borrow().room.admit(clock::now(), claims)
     }
 
     /// Takes a socket that the platform has accepted.
@@ -180,12 +203,25 @@ impl Live {
         held.handle(input);
         let must_wait = !held.held_back.is_empty() && !std::mem::replace(&mut held.is_syncing, true);
         let has_wiped = held.storage.take_has_wiped();
+        let tokens = std::mem::take(&mut held.tokens);
         let deadlines = held.room.poll_timeout();
         drop(held);
         if must_wait {
             self.send_once_durable();
         }
         self.arm(&deadlines, has_wiped);
+        tokens.into_iter().for_each(|shown| self.verify(shown));
+    }
+
+    /// Tells the room what a token is worth, once that is known.
+    fn verify(&self, Shown { connection, request, token }: Shown) {
+        let (this, verifier) = (Weak::clone(&self.this), Rc::clone(&self.verifier));
+        wasm_bindgen_futures::spawn_local(async move {
+            let result = verifier.verify(&token.0).await;
+            if let Some(live) = this.upgrade() {
+                live.step(Input::Verified { connection, request, result });
+            }
+        });
     }
 
     /// Carries out what is held back, in order, each once all that was written before it is on disk. The platform
@@ -211,7 +247,11 @@ impl Live {
                     held.carry_out(outputs.unwrap_or_default());
                 }
                 held.is_syncing = !held.held_back.is_empty();
-                if !held.is_syncing {
+                let is_done = !held.is_syncing;
+                let tokens = std::mem::take(&mut held.tokens);
+                drop(held);
+                tokens.into_iter().for_each(|shown| live.verify(shown));
+                if is_done {
                     return;
                 }
             }
@@ -292,11 +332,14 @@ impl Held {
             match output {
                 Output::Attach { connection, attachment } => self.peers.attach(connection, &attachment),
                 Output::Broadcast { connections, frame } => self.peers.send(&connections, &frame),
-                Output::Close { connection, code } => {
+                Output::Close { connection, code, reason } => {
                     if let Some(socket) = self.peers.remove(connection) {
                         // The peer may have closed in the meantime.
-                        drop(socket.close(code.code(), code.reason()));
+                        drop(socket.close(code.code(), reason.as_deref().unwrap_or(code.reason())));
                     }
+                }
+                Output::Verify { connection, request, token } => {
+                    self.tokens.push(Shown { connection, request, token });
                 }
                 Output::Answer { request, result } => {
                     if let Some(sender) = self.answers.remove(&request) {

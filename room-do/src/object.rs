@@ -10,7 +10,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use js_sys::{Promise, Uint8Array};
 use room_core::{Setup, Waking};
 use schemas::{
-    Claims, Codec, Frame, RoomName,
+    Claims, Codec, Frame, RoomName, Tenant,
     codes::ErrorCode,
     config::{Acks, Config},
     http::{CLAIMS_HEADER, CODEC_HEADER, RoomCall},
@@ -26,6 +26,7 @@ use crate::{
     answer,
     live::Live,
     platform::socket::{Socket, measures_unsent},
+    verify::Verifier,
 };
 
 /// Constructed when an event wakes it; the room itself is rebuilt by the first event that needs it.
@@ -108,7 +109,9 @@ impl Shared {
         if let Some(live) = &*self.live.borrow() {
             return Ok(Rc::clone(live));
         }
-        let live = Live::restore(self.state(), self.setup()?, closing, self.waking.get())?;
+        let (tenant, setup) = self.setup()?;
+        let verifier = Verifier::new(self.env.clone(), tenant, setup.name.clone());
+        let live = Live::restore(self.state(), setup, verifier, closing, self.waking.get())?;
         self.waking.set(Waking::FromSleep);
         self.live.replace(Some(Rc::clone(&live)));
         Ok(live)
@@ -132,17 +135,19 @@ impl Shared {
         State::from(raw.clone().unchecked_into::<worker_sys::DurableObjectState>())
     }
 
-    /// The room's name is the object's; its kind says how it behaves.
-    fn setup(&self) -> std::result::Result<Setup, String> {
+    /// Tenant and room's name are the object's; the kind says how it behaves.
+    fn setup(&self) -> std::result::Result<(Tenant, Setup), String> {
         let object = self.state().id().name().ok_or("the object has no name: it is reached by name alone")?;
-        let room = object.split_once('/').and_then(|(_, room)| RoomName::parse(room));
-        let name = room.ok_or_else(|| format!("the object's name {object:?} is not tenant/kind:id"))?;
+        let names = object.split_once('/');
+        let names = names.and_then(|(tenant, room)| Some((Tenant::parse(tenant)?, RoomName::parse(room)?)));
+        let (tenant, name) =
+            names.ok_or_else(|| format!("the object's name {object:?} is not tenant/kind:id"))?;
         let json = self.env.var_json().map_err(|error| error.to_string())?;
         let config = Config::parse(&json).map_err(|error| error.to_string())?;
         let acks = config.acks;
         let kind = config.kinds.into_iter().find(|(kind, _)| kind.as_str() == name.kind());
         let (_, config) = kind.ok_or_else(|| format!("no kind is called {:?}", name.kind()))?;
-        Ok(Setup { name, config, asks_acks: acks == Acks::Always || !measures_unsent() })
+        Ok((tenant, Setup { name, config, asks_acks: acks == Acks::Always || !measures_unsent() }))
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
@@ -185,6 +190,15 @@ impl Shared {
             return answer::refusal(ErrorCode::Internal, "the gateway's headers cannot be read");
         };
         let WebSocketPair { client, server } = WebSocketPair::new()?;
+        let answer = Headers::new();
+        answer.set("sec-websocket-protocol", codec.subprotocol())?;
+        let answer = ResponseBuilder::new().with_websocket(client).with_status(101).with_headers(answer);
+        if let Err(code) = live.admit(&claims) {
+            // Not for the platform to keep: what hibernates and never heard anything is closed late.
+            server.accept()?;
+            server.close(Some(code.code()), Some(code.reason()))?;
+            return Ok(answer.empty());
+        }
         let state = self.state();
         if state.get_websocket_auto_response().is_none() {
             state.set_websocket_auto_response(&WebSocketRequestResponsePair::new("ping", "pong")?);
@@ -192,9 +206,7 @@ impl Shared {
         state.accept_web_socket(&server);
         let server: JsValue = server.as_ref().into();
         live.open(server.unchecked_into(), codec, claims);
-        let answer = Headers::new();
-        answer.set("sec-websocket-protocol", codec.subprotocol())?;
-        Ok(ResponseBuilder::new().with_websocket(client).with_status(101).with_headers(answer).empty())
+        Ok(answer.empty())
     }
 }
 

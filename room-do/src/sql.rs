@@ -82,6 +82,11 @@ impl RoomSql {
                 .map(|row| Ok((text(row, 0)?.to_owned(), decoded::<StateRow>(blob(row, 1)?, "state")?)))
                 .collect::<Result<_, _>>()?,
             keys: self.key_count()?,
+            blocks: self
+                .rows("SELECT user, until FROM blocks", vec![])?
+                .iter()
+                .map(|row| Ok((user(row, 0)?, whole(row, 1)?)))
+                .collect::<Result<_, _>>()?,
         })
     }
 

@@ -195,15 +195,22 @@ impl Token {
     /// # Errors
     /// `forbidden` where that is nothing.
     pub fn claims_for(&self, room: &RoomName) -> Result<Claims, Refusal> {
+        let claims = self.claims_in(room);
+        if claims.capabilities.is_empty() {
+            return Err(Refusal::Forbidden("the token allows nothing in this room"));
+        }
+        Ok(claims)
+    }
+
+    /// As [`Token::claims_for`], where to allow nothing is an answer too.
+    #[must_use]
+    pub fn claims_in(&self, room: &RoomName) -> Claims {
         let capabilities = self
             .rooms
             .iter()
             .filter(|(pattern, _)| pattern.matches(room))
             .fold(Capabilities::NONE, |union, (_, capabilities)| union.union(*capabilities));
-        if capabilities.is_empty() {
-            return Err(Refusal::Forbidden("the token allows nothing in this room"));
-        }
-        Ok(Claims {
+        Claims {
             user: Some(self.user.clone()),
             capabilities,
             info: self.info.clone(),
@@ -211,6 +218,6 @@ impl Token {
             expires_at: Some(self.expires_at),
             issued_at: self.issued_at,
             jti: self.jti.clone(),
-        })
+        }
     }
 }

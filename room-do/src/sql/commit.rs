@@ -66,6 +66,12 @@ pub(super) fn add(transaction: &Transaction, writes: &Writes) -> Result<(), Stor
         let query = "DELETE FROM members WHERE user = ? AND session = ?";
         transaction.add(query, [user.as_str().into(), session.as_str().into()]);
     }
+    many(transaction, "INSERT OR REPLACE INTO blocks (user, until)", &writes.blocks_put, |(user, until)| {
+        [user.as_str().into(), number(*until)]
+    });
+    for user in &writes.blocks_removed {
+        transaction.add("DELETE FROM blocks WHERE user = ?", [user.as_str().into()]);
+    }
     if let Some(through) = writes.trim_through {
         transaction.add("DELETE FROM log WHERE \"offset\" <= ?", [number(through.value())]);
         transaction.add("DELETE FROM reactions WHERE target <= ?", [number(through.value())]);

@@ -10,9 +10,9 @@ use super::{
 use crate::platform::transaction::Transaction;
 
 /// The layout that this code writes.
-pub(super) const LAYOUT: u64 = 2;
+pub(super) const LAYOUT: u64 = 3;
 
-const TABLES: [(&str, &str); 6] = [
+const TABLES: [(&str, &str); 7] = [
     (
         "room",
         "(id INTEGER PRIMARY KEY CHECK (id = 1), schema INTEGER NOT NULL, epoch TEXT NOT NULL, \
@@ -41,6 +41,7 @@ const TABLES: [(&str, &str); 6] = [
          hash BLOB NOT NULL, PRIMARY KEY (scope, key)) WITHOUT ROWID",
     ),
     ("state", "(key TEXT PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID"),
+    ("blocks", "(user TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID"),
 ];
 
 const INDEXES: [&str; 2] = [
@@ -89,25 +90,30 @@ pub(super) fn open(room: &RoomSql, now: u64) -> Result<bool, StorageError> {
         .first()
         .map(|row: &Vec<SqlStorageValue>| whole(row, 0))
         .transpose()?;
-    // A room that kept no log left no row; only the second layout has keys.
-    let layout = written.unwrap_or(if has("keys") { 2 } else { 1 });
+    // A room that kept no log left no row; each layout has a table that the one before lacks.
+    let unwritten = [("blocks", 3), ("keys", 2)].into_iter().find(|(table, _)| has(table));
+    let layout = written.unwrap_or(unwritten.map_or(1, |(_, layout)| layout));
     if layout > LAYOUT {
         let message = format!("layout {layout} was written by newer code; this code knows {LAYOUT}");
         return Err(StorageError(message));
     }
     if layout < LAYOUT {
-        migrate(room, now)?;
+        migrate(room, layout, now)?;
     }
     Ok(true)
 }
 
-fn migrate(room: &RoomSql, now: u64) -> Result<(), StorageError> {
+/// What layout 3 adds to layout 2 are tables.
+fn migrate(room: &RoomSql, from: u64, now: u64) -> Result<(), StorageError> {
     let transaction = Transaction::default();
-    for statement in FROM_1 {
-        transaction.add(statement, []);
+    if from == 1 {
+        for statement in FROM_1 {
+            transaction.add(statement, []);
+        }
+        let begin = "UPDATE room SET since = ?1, created_at = ?1, active_at = ?1";
+        transaction.add(begin, [super::values::number(now)]);
     }
     make_tables(&transaction);
-    let begin = format!("UPDATE room SET schema = {LAYOUT}, since = ?1, created_at = ?1, active_at = ?1");
-    transaction.add(&begin, [super::values::number(now)]);
+    transaction.add(&format!("UPDATE room SET schema = {LAYOUT}"), []);
     transaction.run(room.storage.as_raw()).map_err(|error| StorageError(format!("migration: {error:?}")))
 }

@@ -1,0 +1,48 @@
+//! Tokens that come over a live connection: verified as the gateway does, since no gateway sees them.
+
+use auth::Refusal;
+use deployment::{Settings, clock};
+use room_core::TokenRefusal;
+use schemas::{Claims, ErrorCode, RoomName, Tenant};
+use worker::Env;
+
+pub(crate) struct Verifier {
+    env: Env,
+    tenant: Tenant,
+    room: RoomName,
+}
+
+const MISCONFIGURED: &str = "the configuration is wrong: see /healthz";
+
+impl Verifier {
+    pub(crate) fn new(env: Env, tenant: Tenant, room: RoomName) -> Verifier {
+        Verifier { env, tenant, room }
+    }
+
+    /// What the token is worth in this room. One of another tenant is `forbidden`; one that allows nothing here is no
+    /// refusal.
+    ///
+    /// # Errors
+    /// Why it is not taken.
+    pub(crate) async fn verify(&self, token: &str) -> Result<Claims, TokenRefusal> {
+        let settings = Settings::of(&self.env);
+        let Ok(settings) = settings.as_ref() else {
+            let (code, reason) = (ErrorCode::Unavailable, ErrorCode::Unavailable.as_str());
+            return Err(TokenRefusal { code, reason, message: MISCONFIGURED.to_owned() });
+        };
+        let token = auth::verify(token, &settings.keys, clock::now()).map_err(told)?;
+        if token.tenant != self.tenant {
+            return Err(told(Refusal::Forbidden("the token is another tenant's")));
+        }
+        Ok(token.claims_in(&self.room))
+    }
+}
+
+fn told(refusal: Refusal) -> TokenRefusal {
+    let code = match refusal.http_status() {
+        403 => ErrorCode::Forbidden,
+        503 => ErrorCode::Unavailable,
+        _ => ErrorCode::Unauthorized,
+    };
+    TokenRefusal { code, reason: refusal.code(), message: refusal.to_string() }
+}
