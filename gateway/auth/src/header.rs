@@ -1,6 +1,6 @@
 //! A token's header: what it may say, which is little.
 
-use crate::{json::Fields, keys::Algorithm, refusal::Flaw};
+use crate::{algorithm::Algorithm, json::Fields, refusal::Flaw};
 
 /// Parameters that would let a token bring its own key or its own rules.
 const REFUSED: [&str; 5] = ["crit", "jku", "jwk", "x5u", "x5c"];

@@ -2,19 +2,19 @@
 
 use std::fmt;
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use ed25519_dalek::{Signature, Signer as _, VerifyingKey};
-use jwt_simple::algorithms::{HS256Key, MACLike as _};
 use schemas::Tenant;
-use serde::{Deserialize, Deserializer, de, de::DeserializeOwned};
-use sha2::{Digest as _, Sha256};
-use subtle::ConstantTimeEq as _;
+use serde::de::DeserializeOwned;
 
-use crate::{header::Header, refusal::Flaw};
-
-/// RFC 7518 §3.2: a key of the same size as the hash output or larger.
-const HS256_SECRET_BYTES_MIN: usize = 32;
-const KID_BYTES_MAX: usize = 128;
+use crate::{
+    algorithm::Algorithm,
+    header::Header,
+    issuer::{Begun, Fetch, Issuer, Standing, Wanted},
+    jwk::JwksError,
+    key_config::{Configured, EntryConfig},
+    material::Material,
+    refusal::{Flaw, Refusal},
+    signing_key::SigningKey,
+};
 
 /// A mistake in a secret: where, and what would be right. Never quotes the secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,123 +25,76 @@ pub struct KeyError {
 }
 
 impl KeyError {
-    pub(crate) fn at(index: usize, field: &str, message: &str) -> KeyError {
+    pub(crate) fn at(index: usize, field: &str, message: impl Into<String>) -> KeyError {
         KeyError { path: format!("[{index}].{field}"), message: message.into() }
     }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Algorithm {
-    Hs256,
-    EdDsa,
-}
-
-impl Algorithm {
-    pub(crate) fn parse(name: &str) -> Option<Algorithm> {
-        match name {
-            "HS256" => Some(Algorithm::Hs256),
-            "EdDSA" => Some(Algorithm::EdDsa),
-            _ => None,
-        }
-    }
-}
-
-#[derive(Clone)]
-enum Material {
-    Hs256(HS256Key),
-    EdDsa(Box<VerifyingKey>),
 }
 
 /// One trusted key, and what tokens under it must say.
 #[derive(Clone)]
 pub(crate) struct Key {
-    kid: String,
-    material: Material,
+    /// `None` only for the one key of a fetched set that has no name.
+    pub(crate) kid: Option<String>,
+    pub(crate) material: Material,
     pub(crate) tenant: Option<Tenant>,
     pub(crate) iss: Option<String>,
     pub(crate) aud: Option<String>,
+    /// Whether it is of an issuer's set, which ages.
+    pub(crate) fetched: bool,
 }
 
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Key")
             .field("kid", &self.kid)
-            .field("algorithm", &self.algorithm())
+            .field("algorithm", &self.material.algorithm())
             .field("tenant", &self.tenant)
             .finish_non_exhaustive()
     }
 }
 
-impl Key {
-    pub(crate) fn algorithm(&self) -> Algorithm {
-        match self.material {
-            Material::Hs256(_) => Algorithm::Hs256,
-            Material::EdDsa(_) => Algorithm::EdDsa,
-        }
-    }
-
-    pub(crate) fn verifies(&self, signed: &[u8], signature: &[u8]) -> bool {
-        match &self.material {
-            Material::Hs256(key) => key.authentication_tag(signed).ct_eq(signature).into(),
-            Material::EdDsa(key) => Signature::from_slice(signature)
-                .is_ok_and(|signature| key.verify_strict(signed, &signature).is_ok()),
-        }
-    }
-}
-
-/// Every key that tokens may be signed with: those of `ROOMCAST_KEYS`, and the gateway's own.
+/// Every key that tokens may be signed with: those of `ROOMCAST_KEYS`, those that its issuers publish, and the
+/// gateway's own.
 #[derive(Debug, Clone, Default)]
 pub struct Keys {
     configured: Vec<Key>,
+    issuers: Vec<Issuer>,
     own: Option<Key>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct KeyConfig {
-    kid: String,
-    alg: String,
-    #[serde(default)]
-    secret: Option<SecretText>,
-    #[serde(default)]
-    public_key: Option<String>,
-    #[serde(default)]
-    tenant: Option<Tenant>,
-    #[serde(default)]
-    iss: Option<String>,
-    #[serde(default)]
-    aud: Option<String>,
-}
-
-/// A string that no error message quotes.
-struct SecretText(String);
-
-impl<'de> Deserialize<'de> for SecretText {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match serde_json::Value::deserialize(deserializer) {
-            Ok(serde_json::Value::String(text)) => Ok(SecretText(text)),
-            Ok(_) => Err(de::Error::custom("is a string")),
-            Err(error) => Err(error),
-        }
-    }
-}
-
 impl Keys {
-    /// Parses `[{"kid": "a", "alg": "HS256", "secret": "…base64url…"}, {"kid": "b", "alg": "EdDSA", "public_key":
-    /// "…base64url…"}]`; each may have `tenant`, `iss` and `aud`.
+    /// Parses a list of keys and issuers:
+    ///
+    /// * `{"kid": "a", "alg": "HS256", "secret": "…base64url…"}`, likewise HS384 and HS512;
+    /// * `{"kid": "b", "alg": "RS256", "public_key": "-----BEGIN PUBLIC KEY-----…"}`, likewise ES256 and EdDSA, which
+    ///   also takes base64url of the 32 bytes;
+    /// * `{"jwk": {…}}`, whose `kid` and `alg` may stand in it or beside it;
+    /// * `{"jwks_url": "https://…", "iss": "…"}`, with `algs` where not every algorithm of a public key is welcome.
+    ///
+    /// Each may have `tenant`, `iss` and `aud`, which its tokens must then say. A `kid` may stand several times under
+    /// different `iss`.
     ///
     /// # Errors
     /// The first mistake, with its path.
     pub fn parse(json: &str) -> Result<Keys, KeyError> {
-        let mut configured = Vec::<Key>::new();
-        for (index, config) in parse_list::<KeyConfig>(json)?.into_iter().enumerate() {
-            let key = config.check(index)?;
-            if configured.iter().any(|other| other.kid == key.kid) {
-                return Err(KeyError::at(index, "kid", "stands twice"));
+        let mut keys = Keys::default();
+        for (index, config) in parse_list::<EntryConfig>(json)?.into_iter().enumerate() {
+            match config.check(index)? {
+                Configured::Key(key) => {
+                    if keys.configured.iter().any(|other| other.kid == key.kid && other.iss == key.iss) {
+                        return Err(KeyError::at(index, "kid", "stands twice"));
+                    }
+                    keys.configured.push(*key);
+                }
+                Configured::Issuer(issuer) => {
+                    if keys.issuers.iter().any(|other| other.iss == issuer.iss) {
+                        return Err(KeyError::at(index, "iss", "stands twice beside a jwks_url"));
+                    }
+                    keys.issuers.push(*issuer);
+                }
             }
-            configured.push(key);
         }
-        Ok(Keys { configured, own: None })
+        Ok(keys)
     }
 
     /// Trusts what the gateway itself mints.
@@ -149,79 +102,94 @@ impl Keys {
     /// # Errors
     /// When a configured key has the same `kid`, and is another key.
     pub fn trust(&mut self, signing_key: &SigningKey) -> Result<(), KeyError> {
-        let kid = signing_key.kid();
-        if let Some(index) = self.configured.iter().position(|key| key.kid == kid) {
+        let kid = Some(signing_key.kid());
+        if let Some(index) = self.configured.iter().position(|key| key.kid.as_deref() == kid) {
             return Err(KeyError::at(index, "kid", "is that of ROOMCAST_SIGNING_KEY"));
         }
-        let material = Material::EdDsa(Box::new(signing_key.key.verifying_key()));
-        self.own = Some(Key { kid: kid.into(), material, tenant: None, iss: None, aud: None });
+        let material = signing_key.material();
+        let kid = kid.map(Into::into);
+        self.own = Some(Key { kid, material, tenant: None, iss: None, aud: None, fetched: false });
         Ok(())
     }
 
-    /// The key that a token with this header was signed with, if it was.
-    pub(crate) fn select(&self, header: &Header) -> Result<&Key, Flaw> {
-        let key = match &header.kid {
-            Some(kid) => {
-                self.configured.iter().chain(&self.own).find(|key| key.kid == *kid).ok_or(Flaw::UnknownKey)?
-            }
-            None => self.only(header.algorithm).ok_or(Flaw::NoKey)?,
-        };
-        if header.algorithm == Some(key.algorithm()) { Ok(key) } else { Err(Flaw::Algorithm) }
+    /// Who fetches what [`Refusal::Unready`] wants. What is to be got is then on its way, for others too.
+    #[must_use]
+    pub fn fetch(&mut self, wanted: Wanted, now_ms: u64) -> Fetch {
+        let Some(issuer) = self.issuers.get_mut(wanted.issuer) else { return Fetch::Done };
+        match issuer.set.begin(wanted.unknown, now_ms) {
+            Begun::Fetches => Fetch::Get { url: issuer.url.clone() },
+            Begun::Waits => Fetch::Wait,
+            Begun::No => Fetch::Done,
+        }
     }
 
-    /// The one configured key of that algorithm; where none is configured, the gateway's own.
-    fn only(&self, algorithm: Option<Algorithm>) -> Option<&Key> {
-        let mut candidates = self.configured.iter().filter(|key| Some(key.algorithm()) == algorithm);
+    /// What came of a fetch: the body of a 200, or `None`. What cannot be read changes nothing: the last good set
+    /// stays.
+    ///
+    /// # Errors
+    /// What is wrong with the body, for the log.
+    pub fn fetched(&mut self, wanted: Wanted, json: Option<&[u8]>, now_ms: u64) -> Result<(), JwksError> {
+        self.issuers.get_mut(wanted.issuer).map_or(Ok(()), |issuer| issuer.take(json, now_ms))
+    }
+
+    /// The `iss` of the issuer whose keys are wanted, for the log.
+    #[must_use]
+    pub fn issuer(&self, wanted: Wanted) -> &str {
+        self.issuers.get(wanted.issuer).map_or("", |issuer| &issuer.iss)
+    }
+
+    /// The key that a token with this header, which says that it is from `iss`, was signed with, if it was. Nothing
+    /// of it is believed yet: a token that lies about its issuer finds a key that did not sign it.
+    pub(crate) fn select(&self, header: &Header, iss: Option<&str>, now_ms: u64) -> Result<&Key, Refusal> {
+        let found = match &header.kid {
+            Some(kid) => self.named(kid, header.algorithm, iss),
+            None => self.only(header.algorithm, iss),
+        };
+        let mut issuers = self.issuers.iter().enumerate();
+        let Some((index, issuer)) = issuers.find(|(_, issuer)| Some(issuer.iss.as_str()) == iss) else {
+            return Ok(found?);
+        };
+        let known = match found {
+            Ok(key) if header.kid.is_some() && !key.fetched => return Ok(key),
+            // Without a `kid` it must be the only one, which shows once the set is there.
+            Ok(_) => issuer.set.is_there(),
+            Err(_) => false,
+        };
+        match issuer.set.standing(known, now_ms) {
+            Standing::Good => Ok(found?),
+            Standing::Wanted { unknown } => Err(Refusal::Unready(Wanted { issuer: index, unknown })),
+            Standing::Unavailable => Err(Refusal::KeysUnavailable),
+        }
+    }
+
+    /// Keys for tokens of that issuer, those that name it first.
+    fn candidates<'a, 'b>(&'a self, iss: Option<&'b str>) -> impl Iterator<Item = &'a Key> + use<'a, 'b> {
+        let of_issuer = move |key: &&Key| key.iss.is_some() && key.iss.as_deref() == iss;
+        let fetched = self.issuers.iter().flat_map(|issuer| &issuer.set.keys);
+        let of_any = self.configured.iter().filter(|key| key.iss.is_none());
+        self.configured.iter().chain(fetched).filter(of_issuer).chain(of_any)
+    }
+
+    fn named(&self, kid: &str, algorithm: Option<Algorithm>, iss: Option<&str>) -> Result<&Key, Flaw> {
+        let mut named =
+            self.candidates(iss).chain(&self.own).filter(|key| key.kid.as_deref() == Some(kid)).peekable();
+        if named.peek().is_none() {
+            let under_another = self.configured.iter().any(|key| key.kid.as_deref() == Some(kid));
+            return Err(if under_another { Flaw::Issuer } else { Flaw::UnknownKey });
+        }
+        named.find(|key| Some(key.material.algorithm()) == algorithm).ok_or(Flaw::Algorithm)
+    }
+
+    /// The one key of that algorithm; where there is none but the gateway's own, that.
+    fn only(&self, algorithm: Option<Algorithm>, iss: Option<&str>) -> Result<&Key, Flaw> {
+        let is_of = |key: &&Key| Some(key.material.algorithm()) == algorithm;
+        let mut candidates = self.candidates(iss).filter(is_of);
         match (candidates.next(), candidates.next()) {
-            (Some(key), None) => Some(key),
-            (Some(_), Some(_)) => None,
-            (None, _) => self.own.as_ref().filter(|key| Some(key.algorithm()) == algorithm),
+            (Some(key), None) => Ok(key),
+            (Some(_), Some(_)) => Err(Flaw::NoKey),
+            (None, _) => self.own.as_ref().filter(is_of).ok_or(Flaw::NoKey),
         }
     }
-}
-
-impl KeyConfig {
-    fn check(self, index: usize) -> Result<Key, KeyError> {
-        if !(1..=KID_BYTES_MAX).contains(&self.kid.len()) {
-            return Err(KeyError::at(index, "kid", "is 1 to 128 bytes"));
-        }
-        let algorithm = Algorithm::parse(&self.alg)
-            .ok_or_else(|| KeyError::at(index, "alg", "is \"HS256\" or \"EdDSA\""))?;
-        let material = match (algorithm, self.secret, self.public_key) {
-            (Algorithm::Hs256, Some(secret), None) => hs256(index, &secret.0)?,
-            (Algorithm::EdDsa, None, Some(public_key)) => eddsa(index, &public_key)?,
-            (Algorithm::Hs256, _, Some(_)) => {
-                return Err(KeyError::at(index, "public_key", "is not for HS256, which has a secret"));
-            }
-            (Algorithm::Hs256, None, None) => {
-                return Err(KeyError::at(index, "secret", "is needed for HS256"));
-            }
-            (Algorithm::EdDsa, Some(_), _) => {
-                return Err(KeyError::at(index, "secret", "is not for EdDSA, which has a public_key"));
-            }
-            (Algorithm::EdDsa, None, None) => {
-                return Err(KeyError::at(index, "public_key", "is needed for EdDSA"));
-            }
-        };
-        Ok(Key { kid: self.kid, material, tenant: self.tenant, iss: self.iss, aud: self.aud })
-    }
-}
-
-fn hs256(index: usize, secret: &str) -> Result<Material, KeyError> {
-    let secret = URL_SAFE_NO_PAD
-        .decode(secret.trim_end_matches('='))
-        .ok()
-        .filter(|secret| secret.len() >= HS256_SECRET_BYTES_MIN)
-        .ok_or_else(|| KeyError::at(index, "secret", "is base64url of at least 32 bytes"))?;
-    Ok(Material::Hs256(HS256Key::from_bytes(&secret)))
-}
-
-fn eddsa(index: usize, public_key: &str) -> Result<Material, KeyError> {
-    decode_32(public_key)
-        .and_then(|bytes| VerifyingKey::from_bytes(&bytes).ok())
-        .filter(|key| !key.is_weak())
-        .map(|key| Material::EdDsa(Box::new(key)))
-        .ok_or_else(|| KeyError::at(index, "public_key", "is base64url of an Ed25519 public key's 32 bytes"))
 }
 
 /// A list from JSON, where a mistake has a path.
@@ -233,59 +201,4 @@ pub(crate) fn parse_list<T: DeserializeOwned>(json: &str) -> Result<Vec<T>, KeyE
         Ok(()) => Ok(list),
         Err(error) => Err(KeyError { path: ".".into(), message: error.to_string() }),
     }
-}
-
-fn decode_32(base64url: &str) -> Option<[u8; 32]> {
-    URL_SAFE_NO_PAD.decode(base64url.trim_end_matches('=')).ok()?.try_into().ok()
-}
-
-/// The gateway's own key: it mints tokens, and is named by its RFC 7638 thumbprint, so that a new key is a new name.
-#[derive(Clone)]
-pub struct SigningKey {
-    key: ed25519_dalek::SigningKey,
-    kid: String,
-}
-
-impl fmt::Debug for SigningKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SigningKey").field("kid", &self.kid).finish_non_exhaustive()
-    }
-}
-
-impl SigningKey {
-    /// Reads `ROOMCAST_SIGNING_KEY`: base64url of an Ed25519 seed.
-    ///
-    /// # Errors
-    /// For anything but 32 bytes.
-    pub fn parse(seed: &str) -> Result<SigningKey, KeyError> {
-        let seed = decode_32(seed.trim()).ok_or_else(|| KeyError {
-            path: ".".into(),
-            message: "is base64url of an Ed25519 seed's 32 bytes".into(),
-        })?;
-        let key = ed25519_dalek::SigningKey::from_bytes(&seed);
-        let kid = thumbprint(&URL_SAFE_NO_PAD.encode(key.verifying_key().as_bytes()));
-        Ok(SigningKey { key, kid })
-    }
-
-    #[must_use]
-    pub fn kid(&self) -> &str {
-        &self.kid
-    }
-
-    /// The public half as a JSON Web Key (RFC 8037), for `/.well-known/jwks.json`.
-    #[must_use]
-    pub fn jwk(&self) -> serde_json::Value {
-        let x = URL_SAFE_NO_PAD.encode(self.key.verifying_key().as_bytes());
-        serde_json::json!({ "kty": "OKP", "crv": "Ed25519", "x": x, "kid": self.kid, "alg": "EdDSA", "use": "sig" })
-    }
-
-    pub(crate) fn sign(&self, bytes: &[u8]) -> [u8; 64] {
-        self.key.sign(bytes).to_bytes()
-    }
-}
-
-/// RFC 7638, on the members that RFC 8037 §2 requires in the order that it requires.
-fn thumbprint(x: &str) -> String {
-    let canonical = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#);
-    URL_SAFE_NO_PAD.encode(Sha256::digest(canonical.as_bytes()))
 }

@@ -11,7 +11,7 @@ use schemas::{
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::keys::SigningKey;
+use crate::signing_key::SigningKey;
 
 pub const TTL_SECONDS_MAX: u64 = 24 * 60 * 60;
 

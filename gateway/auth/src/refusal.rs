@@ -2,6 +2,8 @@
 
 use schemas::CloseCode;
 
+use crate::issuer::Wanted;
+
 /// Why somebody is not let in: the refusal table of docs/PROTOCOL.md, in the order in which it is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -17,6 +19,11 @@ pub enum Refusal {
     TokenExpired,
     #[error("the token was revoked")]
     Revoked,
+    /// Fetch them and ask again.
+    #[error("the keys of the token's issuer have not come yet")]
+    Unready(Wanted),
+    #[error("the keys of the token's issuer cannot be fetched")]
+    KeysUnavailable,
     #[error("the WebSocket subprotocol must be roomcast.v1.msgpack or roomcast.v1.json")]
     UnsupportedProtocol,
 }
@@ -46,6 +53,7 @@ impl Refusal {
             Refusal::Unauthorized(_) => (401, "unauthorized", CloseCode::Unauthorized),
             Refusal::TokenExpired => (401, "token_expired", CloseCode::TokenExpired),
             Refusal::Revoked => (401, "revoked", CloseCode::Revoked),
+            Refusal::Unready(_) | Refusal::KeysUnavailable => (503, "unavailable", CloseCode::Overloaded),
             Refusal::UnsupportedProtocol => (400, "unsupported_protocol", CloseCode::UnsupportedProtocol),
         }
     }
@@ -64,9 +72,9 @@ pub enum Flaw {
     Header,
     #[error("the token's header carries crit, jku, jwk, x5u or x5c, which are refused")]
     HeaderParameter,
-    #[error("the token's kid names no configured key")]
+    #[error("the token's kid names no key of its issuer")]
     UnknownKey,
-    #[error("the token has no kid, and its alg is not that of exactly one configured key")]
+    #[error("the token has no kid, and its alg is not that of exactly one key of its issuer")]
     NoKey,
     #[error("the token's alg is not its key's")]
     Algorithm,

@@ -17,7 +17,9 @@ const ALLOWED: [(&str, &[&str]); 4] = [
         &[
             "base64",
             "ed25519-dalek",
-            "jwt-simple",
+            "hmac",
+            "p256",
+            "rsa",
             "schemas",
             "serde",
             "serde_json",

@@ -4,6 +4,8 @@ use auth::{Flaw, Keys, Refusal, SigningKey, verify};
 use schemas::Capability;
 use serde_json::json;
 
+use crate::rfc7515;
+
 /// RFC 8037, appendix A.1.
 const RFC_8037_SEED: &str = "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A";
 const RFC_8037_X: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
@@ -27,6 +29,8 @@ fn keys() -> Keys {
     let config = json!([
         { "kid": "rfc-8037", "alg": "EdDSA", "public_key": RFC_8037_X },
         { "kid": "rfc-7515", "alg": "HS256", "secret": RFC_7515_SECRET },
+        { "kid": "rfc-7515-rsa", "jwk": rfc7515::rsa_jwk() },
+        { "kid": "rfc-7515-ec", "jwk": rfc7515::p256_jwk() },
     ]);
     Keys::parse(&config.to_string()).expect("keys")
 }
@@ -52,6 +56,10 @@ fn r_auth_1_the_signatures_of_the_rfcs_verify_and_their_tampered_copies_do_not()
     assert_eq!(flaw(RFC_7515_JWS), Flaw::Claim("sub"));
     assert_eq!(flaw(&tampered(RFC_7515_JWS)), Flaw::Signature);
     assert_eq!(flaw(RFC_7515_UNSECURED), Flaw::NoKey);
+    for jws in [rfc7515::RS256_JWS, rfc7515::ES256_JWS] {
+        assert_eq!(flaw(jws), Flaw::Claim("sub"));
+        assert_eq!(flaw(&tampered(jws)), Flaw::Signature);
+    }
 }
 
 #[test]

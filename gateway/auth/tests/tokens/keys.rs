@@ -1,5 +1,6 @@
 //! Keys of every sort: what they may be configured as, and what they make and open.
 
+use crate::rfc7515::{P256_PEM, RSA_PEM, rsa_jwk};
 use crate::support::{
     NOW_MS, NOW_S, base64url, claims, ed_config, ed_key, hs_config, keys, keys_of, room, signed_by_ed, token,
     with,
@@ -19,12 +20,19 @@ fn r_conf_2_a_mistake_in_the_keys_names_its_path_and_never_the_secret() {
     let rows = [
         (json!({}), "."),
         (json!([1]), "[0]"),
-        (json!([{ "kid": "a" }]), "[0]"),
+        (json!([{ "kid": "a" }]), "[0].alg"),
+        (json!([{ "alg": "HS256" }]), "[0].kid"),
         (hs(json!({ "kid": "" })), "[1].kid"),
         (hs(json!({ "kid": "k".repeat(129) })), "[1].kid"),
         (hs(json!({ "kid": "ed" })), "[1].kid"),
         (hs(json!({ "alg": "none" })), "[1].alg"),
-        (hs(json!({ "alg": "HS512" })), "[1].alg"),
+        (hs(json!({ "alg": "HS384" })), "[1].secret"),
+        (hs(json!({ "alg": "HS512", "secret": base64url([7; 63]) })), "[1].secret"),
+        (hs(json!({ "alg": "RS256" })), "[1].secret"),
+        (hs(json!({ "alg": "ES384" })), "[1].alg"),
+        (hs(json!({ "algs": ["HS256"] })), "[1].algs"),
+        (hs(json!({ "allow_http": true })), "[1].allow_http"),
+        (hs(json!({ "jwk": rsa_jwk() })), "[1].jwk"),
         (hs(json!({ "alg": "hs256" })), "[1].alg"),
         (hs(json!({ "secret": base64url([7; 31]) })), "[1].secret"),
         (hs(json!({ "secret": "not base64url: SECRET" })), "[1].secret"),
@@ -33,21 +41,79 @@ fn r_conf_2_a_mistake_in_the_keys_names_its_path_and_never_the_secret() {
         (hs(json!({ "public_key": "x" })), "[1].public_key"),
         (hs(json!({ "tenant": "Acme" })), "[1].tenant"),
         (hs(json!({ "iss": 1 })), "[1].iss"),
-        (hs(json!({ "jwks_url": "https://a.example" })), "[1].jwks_url"),
         (ed(json!({ "secret": "SECRET" })), "[0].secret"),
+        (ed(json!({ "jwk": rsa_jwk() })), "[0].jwk"),
+        (ed(json!({ "alg": "RS256" })), "[0].public_key"),
+        (ed(json!({ "alg": "ES256", "public_key": RSA_PEM })), "[0].public_key"),
+        (ed(json!({ "alg": "RS256", "public_key": P256_PEM })), "[0].public_key"),
+        (ed(json!({ "public_key": RSA_PEM })), "[0].public_key"),
+        (
+            ed(json!({ "public_key": "-----BEGIN PRIVATE KEY-----\nSECRET\n-----END PRIVATE KEY-----" })),
+            "[0].public_key",
+        ),
+        (ed(json!({ "public_key": { "SECRET": 1 } })), "[0].public_key"),
         (ed(json!({ "public_key": null })), "[0].public_key"),
         (ed(json!({ "public_key": base64url([7; 31]) })), "[0].public_key"),
         (ed(json!({ "public_key": base64url([7; 33]) })), "[0].public_key"),
         (ed(json!({ "public_key": identity })), "[0].public_key"),
         (ed(json!({ "public_key": base64url([0; 32]) })), "[0].public_key"),
     ];
-    for (config, path) in rows {
+    let jwk = |changes: Value| json!([with(json!({ "kid": "a", "jwk": rsa_jwk() }), &changes)]);
+    let of_jwk = |changes: Value| jwk(json!({ "jwk": with(rsa_jwk(), &changes) }));
+    let issuer = |changes: Value| {
+        json!([with(json!({ "jwks_url": "https://a.example/keys?v=1", "iss": "a" }), &changes)])
+    };
+    assert!(
+        [jwk(json!({})), of_jwk(json!({})), issuer(json!({}))]
+            .iter()
+            .all(|config| Keys::parse(&config.to_string()).is_ok())
+    );
+    let more = [
+        (jwk(json!({ "kid": null })), "[0].kid"),
+        (jwk(json!({ "alg": "ES256" })), "[0].alg"),
+        (jwk(json!({ "alg": "HS256" })), "[0].jwk"),
+        (jwk(json!({ "jwk": "SECRET" })), "[0].jwk"),
+        (of_jwk(json!({ "kid": "b" })), "[0].kid"),
+        (of_jwk(json!({ "d": "SECRET" })), "[0].jwk"),
+        (of_jwk(json!({ "kty": "oct", "k": "SECRET" })), "[0].jwk"),
+        (of_jwk(json!({ "alg": "RS512" })), "[0].jwk"),
+        (of_jwk(json!({ "use": "enc" })), "[0].jwk"),
+        (of_jwk(json!({ "n": base64url([0xf1; 255]) })), "[0].jwk"),
+        (issuer(json!({ "iss": null })), "[0].iss"),
+        (issuer(json!({ "kid": "a" })), "[0].kid"),
+        (issuer(json!({ "alg": "RS256" })), "[0].alg"),
+        (issuer(json!({ "secret": "SECRET" })), "[0].secret"),
+        (issuer(json!({ "public_key": RSA_PEM })), "[0].public_key"),
+        (issuer(json!({ "jwk": rsa_jwk() })), "[0].jwk"),
+        (issuer(json!({ "algs": [] })), "[0].algs"),
+        (issuer(json!({ "algs": ["RS256", "HS256"] })), "[0].algs[1]"),
+        (issuer(json!({ "algs": ["none"] })), "[0].algs[0]"),
+        (issuer(json!({ "jwks_url": "http://a.example/" })), "[0].jwks_url"),
+        (issuer(json!({ "jwks_url": "a.example" })), "[0].jwks_url"),
+        (issuer(json!({ "jwks_url": "https://" })), "[0].jwks_url"),
+        (issuer(json!({ "jwks_url": "https:///keys" })), "[0].jwks_url"),
+        (issuer(json!({ "jwks_url": "https://SECRET:x@a.example/" })), "[0].jwks_url"),
+        (issuer(json!({ "jwks_url": "https://a.example/#k" })), "[0].jwks_url"),
+        (issuer(json!({ "jwks_url": "https://a.example/ k" })), "[0].jwks_url"),
+        (issuer(json!({ "jwks_url": "file:///etc/keys", "allow_http": true })), "[0].jwks_url"),
+        (issuer(json!({ "jwks_url": format!("https://a.example/{}", "k".repeat(2048)) })), "[0].jwks_url"),
+        (issuer(json!({ "jwks_url": 7 })), "[0].jwks_url"),
+        (json!([issuer(json!({}))[0], issuer(json!({ "aud": "b" }))[0]]), "[1].iss"),
+    ];
+    for (config, path) in rows.into_iter().chain(more) {
         let error = Keys::parse(&config.to_string()).expect_err(path);
         assert_eq!(error.path, path, "{config}: {error}");
         assert!(!error.message.contains("SECRET"), "{error}");
     }
     assert!(Keys::parse("").is_err() && Keys::parse("[] []").is_err());
     assert!(Keys::parse("[]").is_ok());
+    assert!(
+        Keys::parse(&issuer(json!({ "jwks_url": "http://a.example/", "allow_http": true })).to_string())
+            .is_ok()
+    );
+    let one_kid_of_two_issuers =
+        json!([with(hs_config(), &json!({ "iss": "a" })), with(hs_config(), &json!({ "iss": "b" }))]);
+    assert!(Keys::parse(&one_kid_of_two_issuers.to_string()).is_ok());
 }
 
 #[test]

@@ -3,9 +3,13 @@
 use auth::Keys;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ed25519_dalek::{Signer as _, SigningKey};
-use jwt_simple::algorithms::{HS256Key, MACLike as _};
+use hmac::{Hmac, Mac as _};
+use rsa::signature::SignatureEncoding as _;
 use schemas::RoomName;
 use serde_json::{Value, json};
+use sha2::{Sha256, Sha384, Sha512};
+
+use crate::rfc7515;
 
 pub(crate) const NOW_S: u64 = 1_800_000_000;
 pub(crate) const NOW_MS: u64 = NOW_S * 1000;
@@ -64,7 +68,11 @@ pub(crate) fn signed_by_ed(header: &str, claims: &str) -> String {
 
 pub(crate) fn signed_by_hs(secret: &[u8], header: &str, claims: &str) -> String {
     let signed = format!("{}.{}", base64url(header), base64url(claims));
-    let tag = HS256Key::from_bytes(secret).authentication_tag(signed.as_bytes());
+    let tag = Hmac::<Sha256>::new_from_slice(secret)
+        .expect("a secret")
+        .chain_update(&signed)
+        .finalize()
+        .into_bytes();
     format!("{signed}.{}", base64url(tag))
 }
 
@@ -74,4 +82,59 @@ pub(crate) const HS_HEADER: &str = r#"{"alg":"HS256","kid":"hs"}"#;
 /// A token that is right in every way, for these claims.
 pub(crate) fn token(claims: &Value) -> String {
     signed_by_ed(ED_HEADER, &claims.to_string())
+}
+
+/// What signs a token, right or wrong for its header.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Signer<'a> {
+    Hs256(&'a [u8]),
+    Hs384(&'a [u8]),
+    Hs512(&'a [u8]),
+    Rs256,
+    Es256,
+    /// ES256 in DER, as OpenSSL signs.
+    Es256Der,
+    Ed,
+}
+
+impl Signer<'_> {
+    pub(crate) fn sign(self, header: &Value, claims: &Value) -> String {
+        let signed = format!("{}.{}", base64url(header.to_string()), base64url(claims.to_string()));
+        format!("{signed}.{}", base64url(self.signature(signed.as_bytes())))
+    }
+
+    fn signature(self, signed: &[u8]) -> Vec<u8> {
+        match self {
+            Signer::Hs256(secret) => Hmac::<Sha256>::new_from_slice(secret)
+                .expect("a secret")
+                .chain_update(signed)
+                .finalize()
+                .into_bytes()
+                .to_vec(),
+            Signer::Hs384(secret) => Hmac::<Sha384>::new_from_slice(secret)
+                .expect("a secret")
+                .chain_update(signed)
+                .finalize()
+                .into_bytes()
+                .to_vec(),
+            Signer::Hs512(secret) => Hmac::<Sha512>::new_from_slice(secret)
+                .expect("a secret")
+                .chain_update(signed)
+                .finalize()
+                .into_bytes()
+                .to_vec(),
+            Signer::Rs256 => {
+                rsa::pkcs1v15::SigningKey::<Sha256>::new(rfc7515::rsa_private()).sign(signed).to_vec()
+            }
+            Signer::Es256 => {
+                let signature: p256::ecdsa::Signature = rfc7515::p256_private().sign(signed);
+                signature.to_vec()
+            }
+            Signer::Es256Der => {
+                let signature: p256::ecdsa::DerSignature = rfc7515::p256_private().sign(signed);
+                signature.to_vec()
+            }
+            Signer::Ed => ed_key().sign(signed).to_bytes().to_vec(),
+        }
+    }
 }
