@@ -10,8 +10,6 @@ use worker::{Env, Response};
 
 use crate::{access::Connection, failure::Failure};
 
-const NAMESPACE: &str = "ROOMS";
-
 /// Hands an upgrade to its room, and brings back the room's answer with its WebSocket.
 pub(crate) async fn connect(
     env: &Env,
@@ -50,7 +48,7 @@ pub(crate) async fn fault(env: &Env, name: &RoomName, body: &[u8]) -> Result<Res
 }
 
 fn room(name: &str) -> Object<'_> {
-    Object { namespace: NAMESPACE, name }
+    Object { namespace: objects::ROOMS, name }
 }
 
 impl From<CallError> for Failure {

@@ -65,7 +65,7 @@ pub(crate) fn strike(input: &Input) {
         Input::Asked { .. } => Fault::TrapOnCall,
         Input::TurnEnded => Fault::TrapOnTurn,
         Input::AlarmFired { .. } => Fault::TrapOnAlarm,
-        Input::Measured { .. } | Input::Verified { .. } => return,
+        Input::Measured { .. } | Input::Verified { .. } | Input::ReportDue | Input::Reported { .. } => return,
     };
     assert!(!take(fault), "a fault was asked for: {fault:?}");
 }

@@ -7,11 +7,13 @@
 //! * [`live`]: the room in memory, and its deadlines.
 //! * [`peers`]: its sockets; the only place that sends.
 //! * [`sql`]: [`room_core::Storage`] on the object's SQLite.
+//! * `directory`: the way to the tenant's directory, which is told where the room stands.
 //! * `platform`: bindings that workers-rs lacks.
 //!
 //! Everything between two awaits is one step; a room is handled without any, so no other event comes in between.
 
 mod answer;
+mod directory;
 #[cfg(feature = "faults")]
 mod faults;
 mod live;

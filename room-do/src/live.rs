@@ -12,19 +12,17 @@ use room_core::{Attachment, Deadlines, Input, Output, Outputs, RequestId, Room, 
 use schemas::{
     CloseCode, ConnectionId, Frame,
     client_message::TokenText,
+    directory::Report,
     server_message::{RequestError, RequestResult},
 };
-use wasm_bindgen::{JsCast, JsValue, closure::Closure};
+use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use worker::{State, console_error};
 
 use crate::{
+    directory::Directory,
     peers::Peers,
-    platform::{
-        auto_response,
-        socket::Socket,
-        timeout::{clear_timeout, set_timeout},
-    },
+    platform::{auto_response, socket::Socket, timeout::Timeout},
     sql::RoomSql,
     verify::Verifier,
 };
@@ -37,8 +35,9 @@ pub(crate) struct Live {
     verifier: Rc<Verifier>,
     /// The alarm that storage holds, as far as is known; `None` after waking.
     alarm_at: Cell<Option<u64>>,
-    timeout: RefCell<Option<Timeout>>,
-    on_timeout: Closure<dyn FnMut()>,
+    timeout: Timeout,
+    report_timeout: Timeout,
+    directory: Directory,
     this: Weak<Live>,
 }
 
@@ -50,10 +49,16 @@ struct Held {
     answers: HashMap<RequestId, oneshot::Sender<Answer>>,
     requests: u64,
     /// Outputs of steps that wrote, and of those behind them, until what was written is on disk.
-    held_back: VecDeque<Outputs>,
+    held_back: VecDeque<HeldBack>,
     is_syncing: bool,
-    /// Tokens that the room wants verified, as its outputs are carried out.
+    /// What others are to be asked, as the room's outputs are carried out.
+    errands: Errands,
+}
+
+#[derive(Default)]
+struct Errands {
     tokens: Vec<Shown>,
+    reports: Vec<Box<Report>>,
 }
 
 /// A token that a connection showed, and the request that it came with.
@@ -63,9 +68,10 @@ struct Shown {
     token: TokenText,
 }
 
-struct Timeout {
-    at: u64,
-    handle: JsValue,
+struct HeldBack {
+    outputs: Outputs,
+    /// When their step wrote, in milliseconds since 1970.
+    since: u64,
 }
 
 impl Live {
@@ -78,6 +84,7 @@ impl Live {
         state: State,
         setup: Setup,
         verifier: Verifier,
+        directory: Directory,
         closing: Option<&Socket>,
         waking: Waking,
     ) -> Result<Rc<Live>, String> {
@@ -106,23 +113,25 @@ impl Live {
             requests: 0,
             held_back: VecDeque::new(),
             is_syncing: false,
-            tokens: Vec::new(),
+            errands: Errands::default(),
         };
         Ok(Rc::new_cyclic(|this: &Weak<Live>| {
-            let live = Weak::clone(this);
-            let on_timeout = Closure::new(move || {
-                if let Some(live) = live.upgrade() {
-                    live.timeout.replace(None);
-                    live.step(Input::TurnEnded);
+            let stepping = |input: fn() -> Input| {
+                let live = Weak::clone(this);
+                move || {
+                    if let Some(live) = live.upgrade() {
+                        live.step(input());
+                    }
                 }
-            });
+            };
             Live {
                 state,
                 held: RefCell::new(held),
                 verifier: Rc::new(verifier),
                 alarm_at: Cell::new(None),
-                timeout: RefCell::new(None),
-                on_timeout,
+                timeout: Timeout::new(stepping(|| Input::TurnEnded)),
+                report_timeout: Timeout::new(stepping(|| Input::ReportDue)),
+                directory,
                 this: Weak::clone(this),
             }
         }))
@@ -203,14 +212,19 @@ impl Live {
         held.handle(input);
         let must_wait = !held.held_back.is_empty() && !std::mem::replace(&mut held.is_syncing, true);
         let has_wiped = held.storage.take_has_wiped();
-        let tokens = std::mem::take(&mut held.tokens);
+        let errands = std::mem::take(&mut held.errands);
         let deadlines = held.room.poll_timeout();
         drop(held);
         if must_wait {
             self.send_once_durable();
         }
         self.arm(&deadlines, has_wiped);
-        tokens.into_iter().for_each(|shown| self.verify(shown));
+        self.run(errands);
+    }
+
+    fn run(&self, errands: Errands) {
+        errands.tokens.into_iter().for_each(|shown| self.verify(shown));
+        errands.reports.into_iter().for_each(|report| self.report(report));
     }
 
     /// Tells the room what a token is worth, once that is known.
@@ -220,6 +234,24 @@ impl Live {
             let result = verifier.verify(&token.0).await;
             if let Some(live) = this.upgrade() {
                 live.step(Input::Verified { connection, request, result });
+            }
+        });
+    }
+
+    /// Tells the directory, and the room what came of it. Nobody waits for this.
+    fn report(&self, mut report: Box<Report>) {
+        report.stored_bytes = self.state.storage().sql().database_size() as u64;
+        let (this, directory) = (Weak::clone(&self.this), self.directory.clone());
+        wasm_bindgen_futures::spawn_local(async move {
+            let taken = match directory.report(&report).await {
+                Ok(()) => true,
+                Err(error) => {
+                    console_error!("the directory did not take a report: {error}");
+                    false
+                }
+            };
+            if let Some(live) = this.upgrade() {
+                live.step(Input::Reported { taken });
             }
         });
     }
@@ -243,14 +275,15 @@ impl Live {
                 }
                 let mut held = live.held.borrow_mut();
                 for _ in 0..count {
-                    let outputs = held.held_back.pop_front();
-                    held.carry_out(outputs.unwrap_or_default());
+                    let Some(HeldBack { outputs, since }) = held.held_back.pop_front() else { break };
+                    held.carry_out(outputs);
+                    held.room.count_flush_ms(clock::now().saturating_sub(since));
                 }
                 held.is_syncing = !held.held_back.is_empty();
                 let is_done = !held.is_syncing;
-                let tokens = std::mem::take(&mut held.tokens);
+                let errands = std::mem::take(&mut held.errands);
                 drop(held);
-                tokens.into_iter().for_each(|shown| live.verify(shown));
+                live.run(errands);
                 if is_done {
                     return;
                 }
@@ -260,26 +293,12 @@ impl Live {
 
     /// A room that was wiped leaves no alarm behind, unless it has a use for one again.
     fn arm(&self, deadlines: &Deadlines, has_wiped: bool) {
-        self.arm_timeout(deadlines.turn.as_ref().map(|deadline| deadline.at));
+        self.timeout.arm(deadlines.turn.as_ref().map(|deadline| deadline.at));
+        self.report_timeout.arm(deadlines.report);
         match &deadlines.durable {
             Some(durable) => self.arm_alarm(durable.at),
             None if has_wiped => self.disarm_alarm(),
             None => {}
-        }
-    }
-
-    fn arm_timeout(&self, at: Option<u64>) {
-        let mut timeout = self.timeout.borrow_mut();
-        if timeout.as_ref().map(|timeout| timeout.at) == at {
-            return;
-        }
-        if let Some(timeout) = timeout.take() {
-            clear_timeout(&timeout.handle);
-        }
-        if let Some(at) = at {
-            let delay_ms = at.saturating_sub(clock::now()) as f64;
-            let handle = set_timeout(self.on_timeout.as_ref().unchecked_ref(), delay_ms);
-            *timeout = Some(Timeout { at, handle });
         }
     }
 
@@ -319,9 +338,10 @@ impl Held {
     fn handle(&mut self, input: Input) {
         #[cfg(feature = "faults")]
         crate::faults::strike(&input);
-        let outputs = self.room.handle(clock::now(), input, &mut self.storage);
+        let now = clock::now();
+        let outputs = self.room.handle(now, input, &mut self.storage);
         if self.storage.take_has_written() || self.is_syncing {
-            self.held_back.push_back(outputs);
+            self.held_back.push_back(HeldBack { outputs, since: now });
         } else {
             self.carry_out(outputs);
         }
@@ -339,7 +359,7 @@ impl Held {
                     }
                 }
                 Output::Verify { connection, request, token } => {
-                    self.tokens.push(Shown { connection, request, token });
+                    self.errands.tokens.push(Shown { connection, request, token });
                 }
                 Output::Answer { request, result } => {
                     if let Some(sender) = self.answers.remove(&request) {
@@ -347,6 +367,7 @@ impl Held {
                         drop(sender.send(result));
                     }
                 }
+                Output::Report(report) => self.errands.reports.push(report),
             }
         }
     }

@@ -24,6 +24,7 @@ use worker::{
 
 use crate::{
     answer,
+    directory::Directory,
     live::Live,
     platform::socket::{Socket, measures_unsent},
     verify::Verifier,
@@ -110,8 +111,10 @@ impl Shared {
             return Ok(Rc::clone(live));
         }
         let (tenant, setup) = self.setup()?;
+        let directory = Directory::new(self.env.clone(), tenant.clone());
         let verifier = Verifier::new(self.env.clone(), tenant, setup.name.clone());
-        let live = Live::restore(self.state(), setup, verifier, closing, self.waking.get())?;
+        let (state, waking) = (self.state(), self.waking.get());
+        let live = Live::restore(state, setup, verifier, directory, closing, waking)?;
         self.waking.set(Waking::FromSleep);
         self.live.replace(Some(Rc::clone(&live)));
         Ok(live)

@@ -15,6 +15,8 @@ pub mod codes;
 #[cfg(feature = "json")]
 pub mod config;
 #[cfg(feature = "json")]
+pub mod directory;
+#[cfg(feature = "json")]
 pub mod http;
 pub mod ids;
 pub mod limits;

@@ -11,6 +11,11 @@ use schemas::{http::REQUEST_ID_HEADER, limits::REQUEST_TIMEOUT_MS};
 use serde::{Serialize, de::DeserializeOwned};
 use worker::{Delay, Env, Headers, Method, Request, RequestInit, Response};
 
+/// The namespaces' bindings.
+pub const ROOMS: &str = "ROOMS";
+pub const DIRECTORY: &str = "DIRECTORY";
+pub const LIMITER: &str = "LIMITER";
+
 /// Why an object's answer did not come.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {

@@ -73,6 +73,9 @@ impl Room {
                 self.delete(now, storage).map(|()| RequestResult::Done {}).map_err(|_| unavailable(None))
             }
         };
+        if let Err(error) = &result {
+            self.tally.rejected(error.code);
+        }
         self.outputs.push(Output::Answer { request, result });
     }
 

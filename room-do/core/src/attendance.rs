@@ -26,6 +26,7 @@ impl Room {
         self.timers.set_if_unset(Timer::Sweep, self.next_sweep(now));
         self.watch_expiry(now, id, claims.expires_at);
         self.connections.open(id, Connection::opened(codec, claims, now));
+        self.tally.opened();
         self.attach(now, id);
     }
 

@@ -13,6 +13,7 @@ use schemas::{
 use crate::{
     connection::{Connection, Connections},
     output::Output,
+    tally::Tally,
 };
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,6 +108,7 @@ impl Delivery {
         connections: &mut Connections,
         head: Offset,
         outputs: &mut Vec<Output>,
+        tally: &mut Tally,
     ) -> Vec<ConnectionId> {
         let mut groups: BTreeMap<Group, Vec<ConnectionId>> = BTreeMap::new();
         if self.everyone.is_empty() && self.watchers.is_empty() {
@@ -127,7 +129,7 @@ impl Delivery {
             self.positioned.push(id);
         }
         for ((codec, indexes), ids) in groups {
-            self.frames(codec, &indexes, &ids, outputs);
+            self.frames(codec, &indexes, &ids, outputs, tally);
         }
         self.positioned
     }
@@ -221,7 +223,14 @@ impl Delivery {
     }
 
     /// Joins the fragments to as few frames as the frame bound allows; a larger fragment goes alone.
-    fn frames(&mut self, codec: Codec, indexes: &[usize], ids: &[ConnectionId], outputs: &mut Vec<Output>) {
+    fn frames(
+        &mut self,
+        codec: Codec,
+        indexes: &[usize],
+        ids: &[ConnectionId],
+        outputs: &mut Vec<Output>,
+        tally: &mut Tally,
+    ) {
         for index in indexes {
             self.fragments[*index].encode(codec);
         }
@@ -238,6 +247,11 @@ impl Delivery {
             }
             let (these, later) = rest.split_at(count);
             let frame = codec::join(codec, these.iter().map(|index| self.fragments[*index].bytes(codec)));
+            let is_delivery = |index: &&usize| {
+                let message = &self.fragments[**index].message;
+                matches!(message, ServerMessage::Publication(_) | ServerMessage::Ephemeral(_))
+            };
+            tally.sent(count, these.iter().filter(is_delivery).count(), frame.len(), ids.len());
             outputs.push(Output::Broadcast { connections: ids.to_vec(), frame });
             rest = later;
         }

@@ -39,6 +39,7 @@ impl Room {
             Ok(decided) => {
                 delivery = Delivery::to(std::mem::take(&mut self.staging.greeted));
                 self.staging.owed_ends.clear();
+                self.tally.flushed(entries.len(), decided.records.len());
                 let told = self.take_over(decided);
                 self.deliver(now, entries, told, &mut delivery, storage);
             }
@@ -47,7 +48,8 @@ impl Room {
                 self.refuse_staged(now, entries, &mut delivery, storage);
             }
         }
-        for id in delivery.send(&mut self.connections, self.log.head(), &mut self.outputs) {
+        let (head, outputs) = (self.log.head(), &mut self.outputs);
+        for id in delivery.send(&mut self.connections, head, outputs, &mut self.tally) {
             self.attach(now, id);
         }
         for (id, code) in closes {
@@ -250,6 +252,9 @@ impl Room {
         result: Result<RequestResult, RequestError>,
         delivery: &mut Delivery,
     ) {
+        if let Err(error) = &result {
+            self.tally.rejected(error.code);
+        }
         match origin {
             Origin::Http { request } => self.outputs.push(Output::Answer { request: *request, result }),
             Origin::Batch { request, index } => self.answer_in_batch(*request, *index, result),

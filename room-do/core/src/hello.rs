@@ -141,8 +141,14 @@ impl Room {
         if let Some(from) = hello.recover {
             let member = self.presence.get(&(user.clone(), session.clone())).cloned();
             match self.recover(now, from, viewer, history, member.as_ref(), storage)? {
-                Ok(publications) => return Ok(Recovered { recovered: true, reason: None, publications }),
-                Err(failure) => reason = Some(failure),
+                Ok(publications) => {
+                    self.tally.recovered(None);
+                    return Ok(Recovered { recovered: true, reason: None, publications });
+                }
+                Err(failure) => {
+                    self.tally.recovered(Some(failure));
+                    reason = Some(failure);
+                }
             }
         }
         let publications = match hello.rewind {

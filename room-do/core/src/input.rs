@@ -32,6 +32,10 @@ pub enum Input {
     /// A token that the room wanted verified: the same request of the same connection, and the claims in this room,
     /// those that allow nothing among them.
     Verified { connection: ConnectionId, request: u32, result: Result<Claims, TokenRefusal> },
+    /// The `report` deadline passed.
+    ReportDue,
+    /// What came of the [`Output::Report`](crate::Output::Report) under way: whether the directory took it.
+    Reported { taken: bool },
     /// The `turn` deadline passed.
     TurnEnded,
     /// The alarm fired. `heard` holds when each socket's ping was last answered by the platform, in milliseconds

@@ -42,12 +42,14 @@ mod output;
 mod presence;
 mod rates;
 mod recovery;
+mod report;
 mod requests;
 mod room;
 mod session;
 mod shared_state;
 mod staging;
 pub mod storage;
+mod tally;
 mod timer;
 mod upkeep;
 

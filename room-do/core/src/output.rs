@@ -3,6 +3,7 @@
 use schemas::{
     CloseCode, ConnectionId, Frame,
     client_message::TokenText,
+    directory::Report,
     server_message::{RequestError, RequestResult},
 };
 
@@ -25,6 +26,9 @@ pub enum Output {
     Verify { connection: ConnectionId, request: u32, token: TokenText },
     /// Answer an HTTP request.
     Answer { request: RequestId, result: Result<RequestResult, RequestError> },
+    /// Tell the directory, and the room what came of it ([`Input::Reported`](crate::Input::Reported)). `stored_bytes`
+    /// is for whoever keeps them to say.
+    Report(Box<Report>),
 }
 
 #[must_use = "a room's outputs are its only effect"]

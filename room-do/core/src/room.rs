@@ -21,9 +21,11 @@ use crate::{
     output::{Output, Outputs},
     presence::{MemberKey, MemberRow, Presence},
     rates::Pace,
+    report::Reporting,
     shared_state::SharedState,
     staging::Staging,
     storage::{Loaded, Storage},
+    tally::Tally,
     timer::{Deadlines, Timer, Timers},
 };
 
@@ -57,6 +59,8 @@ pub struct Room {
     pub(crate) lifecycle: Lifecycle,
     pub(crate) staging: Staging,
     pub(crate) timers: Timers,
+    pub(crate) tally: Tally,
+    pub(crate) reporting: Reporting,
     /// When the last input came.
     pub(crate) now: u64,
     /// The source of epochs.
@@ -91,6 +95,7 @@ impl Room {
         waking: Waking,
     ) -> Room {
         let log = Log::restored(&loaded, Epoch::new(seed), setup.config.log);
+        let lifecycle = loaded.meta.map_or(Lifecycle::FRESH, |meta| meta.lifecycle);
         let mut room = Room {
             keys: Keys::restored(setup.config.key_window_ms, loaded.keys, log.is_kept()),
             blocks: Blocks::restored(loaded.blocks),
@@ -99,9 +104,11 @@ impl Room {
             connections: Connections::default(),
             presence: Presence::restored(loaded.members),
             state: SharedState::restored(loaded.meta.map_or(0, |meta| meta.state_version), loaded.state),
-            lifecycle: loaded.meta.map_or(Lifecycle::FRESH, |meta| meta.lifecycle),
+            lifecycle,
             staging: Staging::default(),
             timers: Timers::default(),
+            tally: Tally::default(),
+            reporting: Reporting::new(now, seed, lifecycle),
             now,
             seed,
             outputs: Vec::new(),
@@ -205,19 +212,27 @@ impl Room {
             Input::TurnEnded => self.on_turn_ended(now, storage),
             Input::AlarmFired { heard } => self.on_alarm(now, heard, storage),
             Input::Measured { unsent } => self.on_measured(now, unsent),
+            Input::ReportDue => self.report_if_any(now),
+            Input::Reported { taken } => self.on_reported(now, taken),
         }
         if self.staging.is_full() || self.is_quiet(now) {
             self.flush(now, storage);
         }
         self.count_sent(now);
         self.set_flush_timer(now);
+        self.plan_report(now);
         Outputs(std::mem::take(&mut self.outputs))
     }
 
     /// When the room wants `TurnEnded` and `AlarmFired` next.
     #[must_use]
     pub fn poll_timeout(&self) -> Deadlines {
-        self.timers.deadlines()
+        Deadlines { report: self.reporting.due_at(), ..self.timers.deadlines() }
+    }
+
+    /// Counts how long a flush that wrote took until it was on disk, which the room cannot see.
+    pub fn count_flush_ms(&mut self, ms: u64) {
+        self.tally.flush_took(ms);
     }
 
     /// Whether what is staged is the first after a quiet time, and need not wait for company. In a busy room flushes
@@ -243,6 +258,7 @@ impl Room {
         let by_ms = self.now - now;
         self.timers.step_back(by_ms);
         self.staging.step_back(now, RETRY_AFTER_MS);
+        self.reporting.step_back(by_ms);
         for (_, connection) in self.connections.iter_mut() {
             connection.heard_at = connection.heard_at.min(now);
             connection.spoke_at = connection.spoke_at.min(now);
@@ -273,6 +289,7 @@ impl Room {
         while let Some(timer) = self.timers.pop_durable(now) {
             self.on_timer(now, timer, storage);
         }
+        self.report_if_any(now);
     }
 
     fn on_timer(&mut self, now: u64, timer: Timer, storage: &mut dyn Storage) {
@@ -288,6 +305,7 @@ impl Room {
             Timer::Blocks => self.end_blocks(now, storage),
             Timer::Idle => self.rest(now, storage),
             Timer::Expire => self.expire(now, storage),
+            Timer::Report => self.report_if_any(now),
         }
     }
 
@@ -298,6 +316,7 @@ impl Room {
         // Who talks does not ping: a room that sleeps between what it says would know nothing of it.
         let is_stale = now.saturating_sub(connection.written_spoke_at) >= SPOKE_EVERY_MS;
         let messages = codec::decode_client(connection.codec, frame);
+        self.tally.received(messages.len(), frame.len());
         if is_stale {
             self.attach(now, id);
         }
@@ -334,6 +353,10 @@ impl Room {
         let Some(connection) = self.connections.get(id) else { return };
         let fragment = codec::encode(connection.codec, message);
         let frame = codec::join(connection.codec, [fragment.as_slice()]);
+        self.tally.sent(1, 0, frame.len(), 1);
+        if let ServerMessage::Error(error) = message {
+            self.tally.rejected(error.code);
+        }
         self.outputs.push(Output::Broadcast { connections: vec![id], frame });
     }
 
@@ -342,6 +365,7 @@ impl Room {
     }
 
     pub(crate) fn reject(&mut self, id: ConnectionId, error: RequestError) {
+        self.tally.rejected(error.code);
         self.staging.reply(id, ServerMessage::Error(error));
     }
 

@@ -29,6 +29,8 @@ pub enum Timer {
     Idle,
     /// The room is idle, and its end has come.
     Expire,
+    /// The directory could not be reached.
+    Report,
 }
 
 impl Timer {
@@ -46,7 +48,8 @@ impl Timer {
             | Timer::Keys
             | Timer::Blocks
             | Timer::Idle
-            | Timer::Expire => true,
+            | Timer::Expire
+            | Timer::Report => true,
         }
     }
 
@@ -54,7 +57,13 @@ impl Timer {
     fn is_of_storage(&self) -> bool {
         matches!(
             self,
-            Timer::Grace(..) | Timer::Trim | Timer::Keys | Timer::Blocks | Timer::Idle | Timer::Expire
+            Timer::Grace(..)
+                | Timer::Trim
+                | Timer::Keys
+                | Timer::Blocks
+                | Timer::Idle
+                | Timer::Expire
+                | Timer::Report
         )
     }
 
@@ -73,6 +82,7 @@ impl Timer {
             Timer::Blocks => "blocks",
             Timer::Idle => "idle",
             Timer::Expire => "expire",
+            Timer::Report => "report",
         }
     }
 }
@@ -84,11 +94,13 @@ pub struct Deadline {
     pub reason: Timer,
 }
 
-/// `turn` is for a `setTimeout`, `durable` for the alarm.
+/// `turn` and `report` are each for a `setTimeout`, `durable` for the alarm.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Deadlines {
     pub turn: Option<Deadline>,
     pub durable: Option<Deadline>,
+    /// Milliseconds since 1970. A room that sleeps before has nothing that must be told.
+    pub report: Option<u64>,
 }
 
 /// Every timer of a room, each at most once.
@@ -127,6 +139,11 @@ impl Timers {
         }
     }
 
+    /// When the timer is due, if it is set.
+    pub(crate) fn due(&self, timer: &Timer) -> Option<u64> {
+        self.due.get(timer).copied()
+    }
+
     /// Takes the earliest timer of the turn that is due.
     pub(crate) fn pop_turn(&mut self, now: u64) -> Option<Timer> {
         let (_, timer) = self.turn.first().filter(|(at, _)| *at <= now)?.clone();
@@ -145,7 +162,7 @@ impl Timers {
         let first = |queue: &BTreeSet<(u64, Timer)>| {
             queue.first().map(|(at, timer)| Deadline { at: *at, reason: timer.clone() })
         };
-        Deadlines { turn: first(&self.turn), durable: first(&self.durable) }
+        Deadlines { turn: first(&self.turn), durable: first(&self.durable), report: None }
     }
 
     /// Those of a room that was wiped.

@@ -65,6 +65,7 @@ impl Table {
 
     fn input(&mut self, input: Input) {
         let outputs = self.room.handle(self.now, input, &mut self.storage);
+        let mut reported = 0;
         for output in outputs {
             match output {
                 Output::Attach { connection, attachment } => {
@@ -94,7 +95,13 @@ impl Table {
                     }
                 }
                 Output::Answer { .. } | Output::Verify { .. } => {}
+                Output::Report(_) => reported += 1,
             }
+        }
+        for _ in 0..reported {
+            // The directory takes every other one.
+            let taken = self.now.is_multiple_of(2);
+            self.input(Input::Reported { taken });
         }
         if !self.slots.contains_key(&Slot::Witness) {
             self.join(Slot::Witness);

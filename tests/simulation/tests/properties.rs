@@ -86,6 +86,7 @@ impl Bench {
                 }
                 Output::Verify { .. } => {}
                 Output::Answer { request, result } => self.answers.push((request, result.ok())),
+                Output::Report(_) => {}
             }
         }
     }

@@ -16,6 +16,7 @@ mod rates;
 mod reactions;
 mod recovery;
 mod refresh;
+mod reports;
 mod slow;
 mod state;
 mod support;

@@ -159,6 +159,7 @@ impl Object {
         self.storage.is_deleting = matches!(input, Input::Asked { call: RoomCall::Delete, .. });
         let room = self.room.as_mut().expect("an awake object has a room");
         let outputs = room.handle(now.room, input, &mut self.storage);
+        let outputs = reported(room, now, outputs, &mut self.storage);
         let (head, deadlines) = (room.head(), room.poll_timeout());
         self.move_floor(now);
         if trap == Some(Trap::Behind) {
@@ -254,7 +255,7 @@ impl Object {
                 Output::Close { connection, .. } => {
                     self.sockets.remove(connection);
                 }
-                Output::Broadcast { .. } | Output::Answer { .. } | Output::Verify { .. } => {}
+                Output::Broadcast { .. } | Output::Answer { .. } | Output::Verify { .. } | Output::Report(_) => {}
             }
         }
         for id in joined {
@@ -389,6 +390,22 @@ impl Object {
         self.lose_memory(Waking::FromSleep);
         std::mem::take(&mut self.sockets).into_keys().collect()
     }
+}
+
+/// The directory answers at once, or cannot be reached; the quiet time after which a room reports may be over.
+fn reported(room: &mut Room, now: Moment, mut outputs: Outputs, storage: &mut Recorder) -> Outputs {
+    if room.poll_timeout().report.is_some_and(|at| at <= now.room) {
+        outputs.0.extend(room.handle(now.room, Input::ReportDue, storage));
+    }
+    let reports = outputs.0.iter().filter_map(|output| match output {
+        Output::Report(report) => Some(report.run.sequence % 3 != 0),
+        _ => None,
+    });
+    let answers: Vec<bool> = reports.collect();
+    for taken in answers {
+        outputs.0.extend(room.handle(now.room, Input::Reported { taken }, storage));
+    }
+    outputs
 }
 
 /// R-LIFE-7: each is told, where it has joined, and closed.

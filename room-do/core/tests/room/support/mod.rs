@@ -7,6 +7,7 @@ use schemas::{
     Capabilities, Capability, Claims, Codec, ConnectionId, Frame, Payload, RoomName, ServerMessage, UserId,
     codec::decode_server,
     config::{KindConfig, Rates},
+    directory::Report,
     http::{PublishCall, RoomCall, ScopedKey},
     server_message::{Publication, RequestError, RequestResult, RoomInfo, StateChange, Welcome},
 };
@@ -29,6 +30,8 @@ pub(crate) struct Table {
     /// Tokens that the room wants verified, with the request that brought them.
     pub(crate) tokens: Vec<(ConnectionId, u32, String)>,
     pub(crate) answers: Vec<(RequestId, Result<RequestResult, RequestError>)>,
+    /// What the directory was told, and has not answered.
+    pub(crate) reports: Vec<Report>,
 }
 
 pub(crate) fn table() -> Table {
@@ -61,6 +64,7 @@ pub(crate) fn set_up(setup: Setup) -> Table {
         reasons: BTreeMap::new(),
         tokens: Vec::new(),
         answers: Vec::new(),
+        reports: Vec::new(),
     }
 }
 
@@ -154,6 +158,7 @@ impl Table {
                     self.closed.insert(connection, code.code());
                 }
                 Output::Answer { request, result } => self.answers.push((request, result)),
+                Output::Report(report) => self.reports.push(*report),
             }
         }
     }

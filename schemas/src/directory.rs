@@ -1,0 +1,87 @@
+//! What rooms, the gateway and a tenant's directory say to one another: MessagePack between objects.
+
+use alloc::{collections::BTreeMap, format, string::String};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ids::{RoomName, Tenant},
+    server_message::LifecycleState,
+};
+
+/// A tenant's directory is so many objects; each room belongs to one of them.
+pub const SHARDS: u32 = 8;
+
+/// The shard that a room reports to: FNV-1a of its name.
+#[must_use]
+pub fn shard_of(room: &RoomName) -> u32 {
+    let mix = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+    room.as_str().bytes().fold(0x811c_9dc5, mix) % SHARDS
+}
+
+/// The name of a shard's object.
+#[must_use]
+pub fn shard_name(tenant: &Tenant, shard: u32) -> String {
+    format!("{tenant}/{shard}")
+}
+
+/// What was counted, by series in Prometheus' notation without prefix and kind: `appends_total`,
+/// `rejections_total{code="forbidden"}`. Those at zero are absent.
+pub type Counters = BTreeMap<String, u64>;
+
+/// Which memory of a room counted. A room that left memory begins anew, under another id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// Random.
+    pub id: u64,
+    /// In milliseconds since 1970.
+    pub began_at: u64,
+    /// Rises with each report of the run.
+    pub sequence: u64,
+}
+
+/// Where a room stands, and what it has counted since its run began: a report that comes twice changes nothing, and the
+/// next one makes good for one that was lost. Times are milliseconds since 1970.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    pub room: RoomName,
+    pub run: Run,
+    /// `Fresh`: nothing of it is left.
+    pub lifecycle: LifecycleState,
+    /// When that state began.
+    pub since: u64,
+    pub created_at: u64,
+    /// When the room will be heard of again at the latest, if all goes well.
+    pub next_by: Option<u64>,
+    pub members: u32,
+    pub users: u32,
+    pub connections: u32,
+    /// Publications that are kept.
+    pub publications: u64,
+    /// Bytes of its database.
+    pub stored_bytes: u64,
+    pub counters: Counters,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r_dir_1_the_shard_of_a_room_stays() {
+        // Another answer would lose every room that is known.
+        let rows = [("chat:a", 6), ("chat:lobby", 1), ("game:42", 1), ("user:ann", 3)];
+        let found = rows.map(|(name, _)| (name, shard_of(&RoomName::parse(name).expect("a name"))));
+        assert_eq!(found, rows);
+    }
+
+    #[test]
+    fn r_dir_1_rooms_spread_over_the_shards() {
+        let mut counts = [0_u32; SHARDS as usize];
+        for number in 0..8_000 {
+            let room = RoomName::parse(&format!("chat:room-{number}")).expect("a name");
+            counts[shard_of(&room) as usize] += 1;
+        }
+        assert!(counts.iter().all(|count| (800..1_200).contains(count)), "{counts:?}");
+    }
+}
