@@ -1,11 +1,12 @@
 //! What rooms, the gateway and a tenant's directory say to one another: MessagePack between objects.
 
-use alloc::{collections::BTreeMap, format, string::String};
+use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{RoomName, Tenant},
+    ids::{RoomName, Tenant, UserId},
+    revocation::Revocation,
     server_message::LifecycleState,
 };
 
@@ -61,6 +62,79 @@ pub struct Report {
     /// Bytes of its database.
     pub stored_bytes: u64,
     pub counters: Counters,
+}
+
+/// The answer to a [`Report`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reported {
+    /// What was revoked while the directory did not know that the room had members: nobody has told it.
+    #[serde(default)]
+    pub revocations: Vec<Revocation>,
+}
+
+/// What the gateway asks of one shard. Each has an answer of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DirectoryCall {
+    /// [`Vec<RoomEntry>`](RoomEntry), by name: those whose name begins with `prefix` and is above `after`.
+    Rooms { prefix: String, after: Option<String>, limit: u32 },
+    /// [`Totals`].
+    Totals,
+    /// [`Pushed`], once it is stored.
+    Revoke(Revocation),
+    /// [`Known`]: what is revoked, unless that is known.
+    Revocations { known: Option<u64> },
+    /// [`Pushed`]: ends the connections of a user in every room.
+    Disconnect { user: UserId, reason: Option<String> },
+}
+
+/// A room as it is listed: an object of `GET /v1/rooms`. Times are milliseconds since 1970.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomEntry {
+    pub room: RoomName,
+    pub kind: String,
+    pub lifecycle: LifecycleState,
+    pub since: u64,
+    pub created_at: u64,
+    pub members: u32,
+    pub users: u32,
+    pub connections: u32,
+    /// Publications that are kept.
+    pub publications: u64,
+    /// Bytes of its database.
+    pub stored_bytes: u64,
+    /// When the room last told.
+    pub reported_at: u64,
+}
+
+/// The answer of `GET /v1/rooms`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomsPage {
+    pub rooms: Vec<RoomEntry>,
+    /// The value for `cursor` that goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// Of each kind, what is and what was counted, by series as in [`Counters`]. Gauges (`rooms{state="idle"}`, `members`)
+/// stand among them.
+pub type Totals = BTreeMap<String, BTreeMap<String, i64>>;
+
+/// Revocations at a version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Known {
+    /// Another number: something was revoked.
+    pub version: u64,
+    /// `None` where the asker knows this version.
+    pub revocations: Option<Vec<Revocation>>,
+}
+
+/// How far a push came while its caller waited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Pushed {
+    /// Connections that were closed.
+    pub closed: u64,
+    /// Whether every room was reached; otherwise the rest follows.
+    pub complete: bool,
 }
 
 #[cfg(test)]
