@@ -24,6 +24,7 @@ mod response;
 mod route;
 
 use deployment::{Settings, SettingsError};
+pub use directory::DirectoryObject;
 pub use room_do::RoomObject;
 use worker::{Context, Env, Method, Request, Response, event};
 

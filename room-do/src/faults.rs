@@ -5,7 +5,7 @@ use std::cell::Cell;
 use room_core::Input;
 use wasm_bindgen::JsValue;
 
-use crate::platform::transaction::Transaction;
+use deployment::transaction::Transaction;
 
 /// What goes wrong at the next event of its kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,4 +3,3 @@
 pub(crate) mod auto_response;
 pub(crate) mod socket;
 pub(crate) mod timeout;
-pub(crate) mod transaction;

@@ -16,7 +16,7 @@ mod commit;
 mod layout;
 mod values;
 
-use crate::platform::transaction::Transaction;
+use deployment::transaction::Transaction;
 use values::{
     blob, count, failed, integer, key_row, maybe, meta, offset, payload, scope_text, text, user, value_text,
     whole,

@@ -2,10 +2,12 @@
 //!
 //! * [`settings`]: the configuration and the secrets, parsed once an isolate.
 //! * [`objects`]: the one way to call an object: a request of our own making, answered within a bound.
+//! * [`transaction`]: several statements, all or nothing.
 //! * [`clock`]: time and randomness, which everything pure takes as arguments.
 
 pub mod clock;
 pub mod objects;
 pub mod settings;
+pub mod transaction;
 
 pub use settings::{Settings, SettingsError};

@@ -12,7 +12,7 @@ use super::{
     layout::LAYOUT,
     values::{binary, lifecycle_text, number, scope_text},
 };
-use crate::platform::transaction::Transaction;
+use deployment::transaction::Transaction;
 
 pub(super) fn add(transaction: &Transaction, writes: &Writes) -> Result<(), StorageError> {
     if let Some(meta) = &writes.meta {

@@ -7,7 +7,7 @@ use super::{
     RoomSql,
     values::{text, whole},
 };
-use crate::platform::transaction::Transaction;
+use deployment::transaction::Transaction;
 
 /// The layout that this code writes.
 pub(super) const LAYOUT: u64 = 3;

@@ -21,12 +21,13 @@ extern "C" {
 
 /// Statements with their bindings, to be run together.
 #[derive(Debug, Default)]
-pub(crate) struct Transaction {
+pub struct Transaction {
     statements: Array,
 }
 
 impl Transaction {
-    pub(crate) fn add(&self, query: &str, bindings: impl IntoIterator<Item = JsValue>) {
+    /// `query` with its `?`s in order.
+    pub fn add(&self, query: &str, bindings: impl IntoIterator<Item = JsValue>) {
         let statement = Array::of1(&JsValue::from_str(query));
         for binding in bindings {
             statement.push(&binding);
@@ -34,9 +35,11 @@ impl Transaction {
         self.statements.push(&statement);
     }
 
+    /// Runs them; none at all is no transaction.
+    ///
     /// # Errors
     /// What the failing statement threw; none of the others is kept.
-    pub(crate) fn run(self, storage: &DurableObjectStorage) -> Result<(), JsValue> {
+    pub fn run(self, storage: &DurableObjectStorage) -> Result<(), JsValue> {
         if self.statements.length() == 0 {
             return Ok(());
         }
