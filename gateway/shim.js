@@ -62,25 +62,58 @@ function unavailable(request) {
   return new Response(JSON.stringify(problem), { status: 503, headers });
 }
 
-export class Room extends DurableObject {
-  #room;
+// No name that a caller from outside could call as a method.
+const call = Symbol("call");
+
+// An object whose Wasm half may be lost to a trap, and is made anew at the next event.
+class Hosted extends DurableObject {
+  #hosted;
   #builtIn = 0;
 
-  #call(method, ...parameters) {
+  // `make` is given whether there was one before.
+  [call](make, method, ...parameters) {
     const { number } = instance();
     try {
       if (this.#builtIn !== number) {
         // After a trap, and at the first event: from storage and attachments alone. Who was here before the trap may
         // have lost what was asked of it.
-        this.#room = new wasm.Room(this.ctx, this.env, this.#builtIn !== 0);
+        this.#hosted = make(this.#builtIn !== 0);
         this.#builtIn = number;
       }
-      return this.#room[method](...parameters);
+      return this.#hosted[method](...parameters);
     } catch (error) {
       // If that was a trap, those who wait learn of it before the next event.
       instance();
       throw error;
     }
+  }
+}
+
+export class Directory extends Hosted {
+  #make = () => new wasm.Directory(this.ctx, this.env);
+
+  fetch(request) {
+    return orLost(this[call](this.#make, "fetch", request));
+  }
+
+  alarm() {
+    return orLost(this[call](this.#make, "alarm"));
+  }
+}
+
+export class Limiter extends Hosted {
+  #make = () => new wasm.Limiter();
+
+  fetch(request) {
+    return orLost(this[call](this.#make, "fetch", request));
+  }
+}
+
+export class Room extends Hosted {
+  #make = (afterFault) => new wasm.Room(this.ctx, this.env, afterFault);
+
+  #call(method, ...parameters) {
+    return this[call](this.#make, method, ...parameters);
   }
 
   fetch(request) {

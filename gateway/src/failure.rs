@@ -1,8 +1,8 @@
 //! Every way a request ends badly, and the problem that its caller gets.
 
 use auth::Refusal;
-use deployment::objects::CallError;
-use schemas::{ErrorCode, http::Problem, server_message::Detail};
+use deployment::{objects::CallError, revocations::Stop};
+use schemas::{CloseCode, ErrorCode, http::Problem, server_message::Detail};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
@@ -35,6 +35,8 @@ pub(crate) enum Failure {
     },
     #[error("failed to ask an object")]
     Object(#[source] CallError),
+    #[error("whether the token is revoked cannot be told now")]
+    RevocationsUnknown(#[source] CallError),
 }
 
 impl Failure {
@@ -72,9 +74,19 @@ impl Failure {
             Failure::Object(CallError::Encoding(_) | CallError::Decoding(_)) => {
                 self.with(ErrorCode::Internal)
             }
-            Failure::Misconfigured | Failure::TimedOut | Failure::Platform { .. } | Failure::Object(_) => {
-                self.with(ErrorCode::Unavailable)
-            }
+            Failure::Misconfigured
+            | Failure::TimedOut
+            | Failure::Platform { .. }
+            | Failure::Object(_)
+            | Failure::RevocationsUnknown(_) => self.with(ErrorCode::Unavailable),
+        }
+    }
+
+    /// The code that a browser's upgrade is closed with, which cannot read a problem.
+    pub(crate) fn close_code(&self) -> CloseCode {
+        match self {
+            Failure::Refused(refusal) => refusal.close_code(),
+            _ => CloseCode::Overloaded,
         }
     }
 
@@ -84,5 +96,14 @@ impl Failure {
 
     fn with_status(&self, status: u16, code: ErrorCode) -> Problem {
         Problem::new(status, code.as_str(), self.to_string())
+    }
+}
+
+impl From<Stop> for Failure {
+    fn from(stop: Stop) -> Failure {
+        match stop {
+            Stop::Refused(refusal) => Failure::Refused(refusal),
+            Stop::Unknown(error) => Failure::RevocationsUnknown(error),
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The HTTP API, one file a resource.
 
 pub(crate) mod dev;
+pub(crate) mod directory;
 pub(crate) mod health;
 pub(crate) mod members;
 pub(crate) mod messages;

@@ -38,7 +38,7 @@ use crate::{
 const DEMO: &str = "DEMO";
 
 #[event(fetch)]
-async fn fetch(request: Request, env: Env, _context: Context) -> worker::Result<Response> {
+async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<Response> {
     let settings = Settings::of(&env);
     let routed = route::route(request.method().as_ref(), &request.path());
     let name = match &routed {
@@ -54,7 +54,9 @@ async fn fetch(request: Request, env: Env, _context: Context) -> worker::Result<
         Routed::To(route) => match settings.as_ref() {
             Ok(settings) => {
                 let request_id = request_id.clone();
-                serve(Exchange { env: &env, settings, request, presented, request_id }, route).await
+                let context = &context;
+                let exchange = Exchange { env: &env, context, settings, request, presented, request_id };
+                serve(exchange, route).await
             }
             Err(error) => serve_misconfigured(&env, request, &route, error).await,
         },
@@ -87,6 +89,11 @@ async fn serve(mut exchange: Exchange<'_>, route: Route) -> Result<Response, Fai
         Route::Room { room } => http::room::info(exchange, room).await,
         #[cfg(feature = "faults")]
         Route::DevFault { room } => http::dev::fault(exchange, room).await,
+        Route::Rooms => http::directory::rooms(exchange).await,
+        Route::Usage => http::directory::usage(exchange).await,
+        Route::Revocations => http::directory::revoke(exchange).await,
+        Route::DisconnectUser { user } => http::directory::disconnect(exchange, user).await,
+        Route::Metrics => http::directory::metrics_text(exchange).await,
         Route::Health => http::health::health(),
         Route::Jwks => http::health::jwks(exchange.settings),
         Route::DevToken => http::dev::token(exchange).await,

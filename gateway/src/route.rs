@@ -19,6 +19,15 @@ pub(crate) enum Route {
     Room {
         room: String,
     },
+    /// The tenant's rooms.
+    Rooms,
+    Usage,
+    Revocations,
+    /// Everywhere.
+    DisconnectUser {
+        user: String,
+    },
+    Metrics,
     Health,
     Jwks,
     /// `cargo xtask dev` alone has it.
@@ -49,10 +58,16 @@ impl Route {
             Route::Connect { .. }
             | Route::Messages { .. }
             | Route::Members { .. }
+            | Route::Rooms
+            | Route::Usage
+            | Route::Metrics
             | Route::Health
             | Route::Jwks => "GET, OPTIONS",
             Route::Room { .. } => "GET, DELETE, OPTIONS",
-            Route::Publish { .. } | Route::DevToken => "POST, OPTIONS",
+            Route::Publish { .. }
+            | Route::Revocations
+            | Route::DisconnectUser { .. }
+            | Route::DevToken => "POST, OPTIONS",
             #[cfg(feature = "faults")]
             Route::DevFault { .. } => "POST, OPTIONS",
             Route::Elsewhere => "*",
@@ -67,6 +82,11 @@ impl Route {
             Route::Messages { .. } => "messages",
             Route::Members { .. } => "members",
             Route::Room { .. } => "room",
+            Route::Rooms => "rooms",
+            Route::Usage => "usage",
+            Route::Revocations => "revocations",
+            Route::DisconnectUser { .. } => "disconnect_user",
+            Route::Metrics => "metrics",
             Route::Health => "healthz",
             Route::Jwks => "jwks",
             Route::DevToken => "dev_token",
@@ -101,7 +121,12 @@ fn resource(path: &str) -> Option<Route> {
                 _ => None,
             }
         }
+        ["v1", "rooms"] => Some(Route::Rooms),
+        ["v1", "usage"] => Some(Route::Usage),
+        ["v1", "revocations"] => Some(Route::Revocations),
+        ["v1", "users", user, "disconnect"] => Some(Route::DisconnectUser { user: percent_decoded(user) }),
         ["v1", ..] => None,
+        ["metrics"] => Some(Route::Metrics),
         ["healthz"] => Some(Route::Health),
         [".well-known", "jwks.json"] => Some(Route::Jwks),
         #[cfg(feature = "faults")]
@@ -187,6 +212,11 @@ mod tests {
             ("/v1/rooms/chat:a/members", "GET", Route::Members { room: room() }),
             ("/v1/rooms/chat:a", "GET", Route::Room { room: room() }),
             ("/v1/rooms/chat:a", "DELETE", Route::Room { room: room() }),
+            ("/v1/rooms", "GET", Route::Rooms),
+            ("/v1/usage", "GET", Route::Usage),
+            ("/v1/revocations", "POST", Route::Revocations),
+            ("/v1/users/ann%40x/disconnect", "POST", Route::DisconnectUser { user: "ann@x".to_owned() }),
+            ("/metrics", "GET", Route::Metrics),
             ("/healthz", "GET", Route::Health),
             ("/.well-known/jwks.json", "GET", Route::Jwks),
             ("/dev/token", "POST", Route::DevToken),
@@ -211,8 +241,9 @@ mod tests {
         let unknown = [
             "/v1",
             "/v1/",
-            "/v1/rooms",
             "/v1/rooms/",
+            "/v1/users/ann",
+            "/v1/usage/x",
             "/v1/rooms/chat:a/",
             "/v1/rooms/chat:a/nothing",
             "/v1/rooms/chat:a/connect/",

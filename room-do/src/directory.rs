@@ -20,10 +20,9 @@ impl Directory {
 
     /// # Errors
     /// When the shard of the room did not take it, or that is not known.
-    pub(crate) async fn report(&self, report: &Report) -> Result<(), CallError> {
+    pub(crate) async fn report(&self, report: &Report) -> Result<Reported, CallError> {
         let name = shard_name(&self.tenant, shard_of(&report.room));
         let object = Object { namespace: objects::DIRECTORY, name: &name };
-        let Reported {} = objects::ask_for(&self.env, object, "/report", report, "").await?;
-        Ok(())
+        objects::ask_for(&self.env, object, "/report", report, "").await
     }
 }

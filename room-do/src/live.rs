@@ -243,15 +243,12 @@ impl Live {
         report.stored_bytes = self.state.storage().sql().database_size() as u64;
         let (this, directory) = (Weak::clone(&self.this), self.directory.clone());
         wasm_bindgen_futures::spawn_local(async move {
-            let taken = match directory.report(&report).await {
-                Ok(()) => true,
-                Err(error) => {
-                    console_error!("the directory did not take a report: {error}");
-                    false
-                }
-            };
+            let answer = directory.report(&report).await;
+            if let Err(error) = &answer {
+                console_error!("the directory did not take a report: {error}");
+            }
             if let Some(live) = this.upgrade() {
-                live.step(Input::Reported { taken });
+                live.step(Input::Reported { answer: answer.ok() });
             }
         });
     }

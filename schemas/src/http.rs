@@ -8,7 +8,7 @@ use crate::{
     claims::Capabilities,
     client_message::{StateOp, To},
     codes::ErrorCode,
-    ids::{ConnectionId, PublicSession, UserId},
+    ids::{ConnectionId, PublicSession, Tenant, UserId},
     payload::{Payload, UncheckedPayload},
     position::Offset,
     revocation::Revocation,
@@ -157,6 +157,80 @@ pub struct TokenAnswer {
     pub token: String,
     /// Milliseconds since 1970.
     pub expires_at: u64,
+}
+
+/// The answer of `GET /v1/usage`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    pub tenant: Tenant,
+    pub kinds: alloc::collections::BTreeMap<String, KindUsage>,
+    /// All kinds together.
+    pub total: KindUsage,
+}
+
+/// What the rooms of one kind hold now, and what they did since the tenant's first day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct KindUsage {
+    /// Rooms that are occupied or have stored data.
+    pub rooms: u64,
+    pub members: u64,
+    pub connections: u64,
+    pub connections_opened: u64,
+    /// Protocol messages.
+    pub messages_in: u64,
+    /// Protocol messages, for each connection.
+    pub messages_out: u64,
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+    /// Publications that are kept.
+    pub publications: u64,
+    /// Bytes of the rooms' databases.
+    pub stored_bytes: u64,
+}
+
+impl KindUsage {
+    /// Adds another's to these.
+    pub fn add(&mut self, other: &KindUsage) {
+        self.rooms += other.rooms;
+        self.members += other.members;
+        self.connections += other.connections;
+        self.connections_opened += other.connections_opened;
+        self.messages_in += other.messages_in;
+        self.messages_out += other.messages_out;
+        self.bytes_in += other.bytes_in;
+        self.bytes_out += other.bytes_out;
+        self.publications += other.publications;
+        self.stored_bytes += other.stored_bytes;
+    }
+}
+
+/// The answer of `POST /v1/revocations`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevocationAnswer {
+    /// When the revocation ends, in milliseconds since 1970.
+    pub until: u64,
+    /// Live connections that were closed while this was answered.
+    pub closed: u64,
+    /// Whether every occupied room was reached; otherwise the rest follows.
+    pub complete: bool,
+}
+
+/// The body of `POST /v1/users/{user}/disconnect`, which may be absent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UserDisconnectBody {
+    /// What the clients read beside the close code: at most 123 bytes.
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+
+/// The answer of `POST /v1/users/{user}/disconnect`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DisconnectedAnswer {
+    /// Connections that were closed while this was answered.
+    pub closed: u64,
+    /// Whether every occupied room was reached; otherwise the rest follows.
+    pub complete: bool,
 }
 
 /// What the gateway asks of a room, once it has checked who asks: the body of a POST to the object, in MessagePack.

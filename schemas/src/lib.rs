@@ -22,6 +22,8 @@ pub mod ids;
 pub mod limits;
 pub mod payload;
 pub mod position;
+#[cfg(feature = "json")]
+pub mod rates;
 pub mod revocation;
 pub mod server_message;
 #[cfg(feature = "ts")]

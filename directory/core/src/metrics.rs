@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use schemas::directory::Totals;
+use schemas::{directory::Totals, http::KindUsage};
 
 /// Sums what the shards tell.
 #[must_use]
@@ -120,12 +120,26 @@ fn sample(name: &str, kind: &str, labels: &str, value: &str) -> String {
     format!("roomcast_{name}{{kind=\"{kind}\"{comma}{labels}}} {value}\n")
 }
 
-/// A metric's value in a kind, whatever its labels; 0 where it is not told.
+/// What a kind used, as `GET /v1/usage` tells it.
 #[must_use]
-pub fn value(series: &BTreeMap<String, i64>, name: &str) -> u64 {
-    let own = |full: &str| full.split('{').next() == Some(name);
-    let sum: i64 = series.iter().filter(|(full, _)| own(full)).map(|(_, value)| value).sum();
-    u64::try_from(sum).unwrap_or(0)
+pub fn usage(series: &BTreeMap<String, i64>) -> KindUsage {
+    let value = |name: &str| {
+        let own = |full: &str| full.split('{').next() == Some(name);
+        let sum: i64 = series.iter().filter(|(full, _)| own(full)).map(|(_, value)| value).sum();
+        u64::try_from(sum).unwrap_or(0)
+    };
+    KindUsage {
+        rooms: value("rooms"),
+        members: value("members"),
+        connections: value("connections"),
+        connections_opened: value("connections_opened_total"),
+        messages_in: value("messages_in_total"),
+        messages_out: value("messages_out_total"),
+        bytes_in: value("bytes_in_total"),
+        bytes_out: value("bytes_out_total"),
+        publications: value("publications"),
+        stored_bytes: value("stored_bytes"),
+    }
 }
 
 #[cfg(test)]
@@ -157,6 +171,18 @@ mod tests {
                         # TYPE roomcast_rejections_total counter\n\
                         roomcast_rejections_total{kind=\"game\",code=\"forbidden\"} 2\n";
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn r_met_3_usage_is_of_the_same_numbers() {
+        let rows = [
+            ("chat", "rooms{state=\"idle\"}", 2),
+            ("chat", "rooms{state=\"occupied\"}", 1),
+            ("chat", "messages_in_total", 7),
+            ("chat", "stored_bytes", -1),
+        ];
+        let usage = usage(&totals(&rows)["chat"]);
+        assert_eq!((usage.rooms, usage.messages_in, usage.stored_bytes, usage.bytes_in), (3, 7, 0, 0));
     }
 
     #[test]

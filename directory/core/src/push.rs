@@ -66,6 +66,7 @@ impl Push {
             return Next::Push(self);
         }
         let (news, failures, is_again) = (self.news, self.failures, self.is_again);
+        let goes_out_once = matches!(news, News::Disconnect { .. });
         let round = |failures, is_again, in_ms| {
             let due_at = now + in_ms;
             Next::Push(Push { news, after: None, has_failed: false, failures, is_again, due_at })
@@ -76,7 +77,7 @@ impl Push {
             }
             return round(failures + 1, is_again, RETRY_MS << failures);
         }
-        if is_again || matches!(news, News::Disconnect { .. }) {
+        if is_again || goes_out_once {
             return Next::Done;
         }
         round(0, true, AGAIN_AFTER_MS)

@@ -2,11 +2,13 @@
 //!
 //! * [`settings`]: the configuration and the secrets, parsed once an isolate.
 //! * [`objects`]: the one way to call an object: a request of our own making, answered within a bound.
+//! * [`revocations`]: which tokens count no longer, as the directory last said.
 //! * [`transaction`]: several statements, all or nothing.
 //! * [`clock`]: time and randomness, which everything pure takes as arguments.
 
 pub mod clock;
 pub mod objects;
+pub mod revocations;
 pub mod settings;
 pub mod transaction;
 

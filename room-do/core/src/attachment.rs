@@ -6,7 +6,7 @@
 use schemas::{Claims, Codec, ConnectionId, Offset, PublicSession};
 use serde::{Deserialize, Serialize};
 
-use crate::rates::Bucket;
+use schemas::rates::Bucket;
 
 /// The platform keeps 16 KiB; a connection at every bound of its own takes less than this.
 pub const ATTACHMENT_BYTES_MAX: usize = 4 * 1024;

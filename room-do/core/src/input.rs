@@ -1,6 +1,6 @@
 //! What happened to a room. Names are past participles.
 
-use schemas::{Claims, Codec, ConnectionId, ErrorCode, Frame, http::RoomCall};
+use schemas::{Claims, Codec, ConnectionId, ErrorCode, Frame, directory::Reported, http::RoomCall};
 
 /// Names an HTTP request that waits for its [`Output::Answer`](crate::Output::Answer).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,8 +34,9 @@ pub enum Input {
     Verified { connection: ConnectionId, request: u32, result: Result<Claims, TokenRefusal> },
     /// The `report` deadline passed.
     ReportDue,
-    /// What came of the [`Output::Report`](crate::Output::Report) under way: whether the directory took it.
-    Reported { taken: bool },
+    /// What came of the [`Output::Report`](crate::Output::Report) under way. `None`: the directory did not take it, or
+    /// that is not known.
+    Reported { answer: Option<Reported> },
     /// The `turn` deadline passed.
     TurnEnded,
     /// The alarm fired. `heard` holds when each socket's ping was last answered by the platform, in milliseconds

@@ -57,7 +57,6 @@ pub use attachment::{ATTACHMENT_BYTES_MAX, Attachment, Buckets};
 pub use input::{Input, RequestId, TokenRefusal};
 pub use output::{Output, Outputs};
 pub use presence::MemberRow;
-pub use rates::Bucket;
 pub use room::{Room, Setup, Waking};
 pub use session::public_session;
 pub use storage::{Record, Row, Storage, StorageError};

@@ -1,11 +1,8 @@
-//! Token buckets, each one number: when it would be full again (the generic cell rate algorithm).
+//! How fast a connection may ask, and what becomes of one that goes on asking faster.
 
 use std::collections::VecDeque;
 
-use schemas::{
-    CloseCode, ConnectionId, ErrorCode, ServerMessage, config::Rate, limits, server_message::RequestError,
-};
-use serde::{Deserialize, Serialize};
+use schemas::{CloseCode, ConnectionId, ErrorCode, ServerMessage, limits, server_message::RequestError};
 
 use crate::room::Room;
 
@@ -14,44 +11,6 @@ use crate::room::Room;
 pub(crate) enum Pace {
     Publish,
     Request,
-}
-
-/// What a connection may still ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Bucket {
-    /// Microseconds since 1970.
-    full_at_us: u64,
-}
-
-impl Bucket {
-    /// Takes one token.
-    ///
-    /// # Errors
-    /// In how many milliseconds there will be one.
-    pub(crate) fn take(&mut self, now: u64, rate: Rate) -> Result<(), u64> {
-        let now_us = now * 1_000;
-        let token_us = 1_000_000 / u64::from(rate.per_second);
-        let capacity_us = token_us * u64::from(rate.burst);
-        // Never emptier than empty: a clock that went back does not block anyone for long.
-        self.full_at_us = self.full_at_us.clamp(now_us, now_us + capacity_us);
-        let after_us = self.full_at_us + token_us;
-        if after_us > now_us + capacity_us {
-            return Err((after_us - now_us - capacity_us).div_ceil(1_000));
-        }
-        self.full_at_us = after_us;
-        Ok(())
-    }
-
-    /// The clock went back by so much.
-    pub(crate) fn step_back(&mut self, by_ms: u64) {
-        self.full_at_us = self.full_at_us.saturating_sub(by_ms * 1_000);
-    }
-
-    /// When it is full again, in milliseconds since 1970.
-    pub(crate) fn full_at(self) -> u64 {
-        self.full_at_us / 1_000
-    }
 }
 
 /// Counts what must not happen too often: when it did, for the last few times.
@@ -114,36 +73,5 @@ impl Room {
         } else {
             self.reject(id, error);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const RATE: Rate = Rate { per_second: 10, burst: 5 };
-    const NOW: u64 = 1_800_000_000_000;
-
-    fn taken(bucket: &mut Bucket, now: u64) -> u32 {
-        (0..1_000).take_while(|_| bucket.take(now, RATE).is_ok()).count() as u32
-    }
-
-    #[test]
-    fn r_rate_1_a_burst_then_the_rate() {
-        let mut bucket = Bucket::default();
-        assert_eq!(taken(&mut bucket, NOW), 5);
-        assert_eq!(bucket.take(NOW, RATE), Err(100));
-        assert_eq!(bucket.take(NOW + 99, RATE), Err(1));
-        assert_eq!(taken(&mut bucket, NOW + 100), 1);
-        assert_eq!(taken(&mut bucket, NOW + 10_000), 5, "never more than the burst");
-    }
-
-    #[test]
-    fn r_rate_1_a_clock_that_steps_back_blocks_nobody_for_long() {
-        let mut bucket = Bucket::default();
-        taken(&mut bucket, NOW);
-        let earlier = NOW - 3_600_000;
-        assert_eq!(bucket.take(earlier, RATE), Err(100));
-        assert_eq!(taken(&mut bucket, earlier + 500), 5);
     }
 }

@@ -6,12 +6,14 @@
 //! that left memory tells where it stands when it wakes, and the directory asks after one that is overdue.
 
 use schemas::{
-    directory::{Report, Run},
+    directory::{Report, Reported, Run},
     limits,
     server_message::LifecycleState,
 };
 
-use crate::{lifecycle::Lifecycle, output::Output, room::Room, timer::Timer};
+use crate::{
+    lifecycle::Lifecycle, output::Output, room::Room, tally::Tally, timer::Timer, upkeep::next_seed,
+};
 
 /// What was counted is told so long after it was …
 const TELL_AFTER_MS: u64 = 4_000;
@@ -106,7 +108,8 @@ impl Room {
             self.lifecycle.state == LifecycleState::Fresh && reporting.failures >= TRIES_WHEN_FRESH;
         let is_retried = self.timers.due(&Timer::Report).is_some()
             || (reporting.failures > 0 && reporting.due_at.is_some());
-        if reporting.is_under_way(now) || is_retried || is_given_up {
+        // A flush that is about to change the state tells it better.
+        if reporting.is_under_way(now) || is_retried || is_given_up || self.owes_transition() {
             return;
         }
         if !self.has_to_tell() {
@@ -141,7 +144,7 @@ impl Room {
     /// A deadline has come, or an alarm: nothing speaks against telling now.
     pub(crate) fn report_if_any(&mut self, now: u64) {
         self.reporting.due_at = None;
-        if self.has_to_tell() && !self.reporting.is_under_way(now) {
+        if self.has_to_tell() && !self.reporting.is_under_way(now) && !self.owes_transition() {
             self.report(now);
         }
     }
@@ -172,6 +175,14 @@ impl Room {
         self.outputs.push(Output::Report(Box::new(report)));
     }
 
+    /// Counts from nothing, as another.
+    fn begin_run(&mut self, now: u64) {
+        let id = next_seed(self.reporting.run.id);
+        let last_at = self.reporting.last_at;
+        self.tally = Tally::default();
+        self.reporting = Reporting { last_at, ..Reporting::new(now, id, self.lifecycle) };
+    }
+
     /// The next report follows from a deadline that is an alarm's.
     fn heard_of_by(&self, now: u64) -> Option<u64> {
         let timer = match self.lifecycle.state {
@@ -184,14 +195,22 @@ impl Room {
     }
 
     /// The directory answered, or could not be reached.
-    pub(crate) fn on_reported(&mut self, now: u64, taken: bool) {
+    pub(crate) fn on_reported(&mut self, now: u64, answer: Option<Reported>) {
         let Some((told, _)) = self.reporting.under_way.take() else { return };
+        let taken = answer.is_some();
+        if let Some(Reported { revocations }) = answer.filter(|answer| !answer.revocations.is_empty()) {
+            self.revoke(now, &revocations);
+        }
         let is_fresh = self.lifecycle.state == LifecycleState::Fresh;
         let reporting = &mut self.reporting;
         if taken {
             reporting.told = told;
             reporting.is_owed = false;
             reporting.failures = 0;
+            if is_fresh && self.tally.changes() == told.changes {
+                // What the directory knows of the room it will forget, and with it what this run has counted.
+                self.begin_run(now);
+            }
             return;
         }
         reporting.failures += 1;

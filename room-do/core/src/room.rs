@@ -213,7 +213,7 @@ impl Room {
             Input::AlarmFired { heard } => self.on_alarm(now, heard, storage),
             Input::Measured { unsent } => self.on_measured(now, unsent),
             Input::ReportDue => self.report_if_any(now),
-            Input::Reported { taken } => self.on_reported(now, taken),
+            Input::Reported { answer } => self.on_reported(now, answer),
         }
         if self.staging.is_full() || self.is_quiet(now) {
             self.flush(now, storage);

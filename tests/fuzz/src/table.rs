@@ -10,6 +10,7 @@ use schemas::{
     UserId,
     codec::{decode_client, decode_server},
     config::{KindConfig, PresenceMode},
+    directory::Reported,
     http::RoomCall,
 };
 
@@ -100,8 +101,8 @@ impl Table {
         }
         for _ in 0..reported {
             // The directory takes every other one.
-            let taken = self.now.is_multiple_of(2);
-            self.input(Input::Reported { taken });
+            let answer = self.now.is_multiple_of(2).then(|| Reported { revocations: Vec::new() });
+            self.input(Input::Reported { answer });
         }
         if !self.slots.contains_key(&Slot::Witness) {
             self.join(Slot::Witness);

@@ -1,7 +1,7 @@
 //! What is kept with a socket, and rows of earlier layouts.
 
 use crate::support::{START, claims, connection, json, table, table_with_rates, text_of};
-use room_core::{ATTACHMENT_BYTES_MAX, Attachment, Bucket, Buckets, Record, Row};
+use room_core::{ATTACHMENT_BYTES_MAX, Attachment, Buckets, Record, Row};
 use schemas::{
     Claims, Codec, ServerMessage,
     config::{KindConfig, Rate, Rates},
@@ -125,7 +125,7 @@ fn r_rate_3_an_attachment_at_every_bound_fits() {
     let bytes = table.attachments[&ada].len();
     assert!(bytes > 3_500 && bytes <= ATTACHMENT_BYTES_MAX, "{bytes} bytes");
     let kept = Attachment::decode(&table.attachments[&ada]).expect("an attachment").rates;
-    assert!(kept.publish != Bucket::default() && kept.request != Bucket::default());
+    assert!(kept.publish != schemas::rates::Bucket::default() && kept.request != schemas::rates::Bucket::default());
     table.hibernate();
     table.request(ada, r#""t":"publish","data":1"#).expect("it goes on");
 }

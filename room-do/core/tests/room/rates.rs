@@ -229,7 +229,7 @@ fn r_rate_3_is_written_just_where_it_would_not_be_full_again_in_10_s() {
     let ada = table.join(1, "ada");
     let kept = |table: &Table| {
         let attachment = Attachment::decode(&table.attachments[&ada]).expect("an attachment");
-        attachment.rates.publish != room_core::Bucket::default()
+        attachment.rates.publish != schemas::rates::Bucket::default()
     };
     assert_eq!(served(&mut table, ada, PUBLISH, 10), 10);
     assert!(!kept(&table), "it costs no write");

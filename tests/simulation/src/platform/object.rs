@@ -6,6 +6,7 @@ use room_core::{Attachment, Input, Output, Outputs, Room, Setup, Waking};
 use schemas::{
     CloseCode, ConnectionId, Epoch, Offset, PublicSession, UserId,
     config::{KindConfig, Rates},
+    directory::Reported,
     http::RoomCall,
     limits,
     server_message::LifecycleState,
@@ -403,7 +404,8 @@ fn reported(room: &mut Room, now: Moment, mut outputs: Outputs, storage: &mut Re
     });
     let answers: Vec<bool> = reports.collect();
     for taken in answers {
-        outputs.0.extend(room.handle(now.room, Input::Reported { taken }, storage));
+        let answer = taken.then(|| Reported { revocations: Vec::new() });
+        outputs.0.extend(room.handle(now.room, Input::Reported { answer }, storage));
     }
     outputs
 }
