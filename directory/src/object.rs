@@ -122,7 +122,9 @@ impl Shared {
             DirectoryCall::Revoke(revocation) => {
                 let (id, has_forgotten) = self.with(|shard| shard.revoke(revocation, clock::now()))?;
                 if has_forgotten {
-                    console_error!("the bound of revocations is reached: the one that ends first was forgotten");
+                    console_error!(
+                        "the bound of revocations is reached: the one that ends first was forgotten"
+                    );
                 }
                 answer(self.push_for_a_while(id).await)
             }

@@ -151,7 +151,11 @@ impl Shard {
             Next::Push(next) => {
                 self.sql.replace_push(id, Some(&next))?;
                 self.expect(Some(next.due_at));
-                Ok(if next.after.is_some() { Paged::GoesOn } else { Paged::RoundOver { was_whole: next.failures == 0 } })
+                Ok(if next.after.is_some() {
+                    Paged::GoesOn
+                } else {
+                    Paged::RoundOver { was_whole: next.failures == 0 }
+                })
             }
             Next::Done => {
                 self.sql.replace_push(id, None)?;

@@ -240,8 +240,7 @@ impl Sql {
 fn add_push(transaction: &Transaction, push: &Push) -> Result<(), SqlError> {
     let query = "DELETE FROM pushes WHERE id <= (SELECT MAX(id) FROM pushes) - ?";
     transaction.add(query, [number(directory_core::push::PUSHES_MAX as u64 - 1)]);
-    transaction
-        .add("INSERT INTO pushes (due_at, row) VALUES (?, ?)", [number(push.due_at), binary(push)?]);
+    transaction.add("INSERT INTO pushes (due_at, row) VALUES (?, ?)", [number(push.due_at), binary(push)?]);
     Ok(())
 }
 

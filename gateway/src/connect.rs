@@ -10,7 +10,11 @@ pub(crate) async fn answer(exchange: &Exchange<'_>, room: &str) -> Result<Respon
         return Err(Failure::UpgradeRequired);
     }
     let Exchange { presented, request_id, .. } = exchange;
-    match exchange.allow_connection(room).await {
+    let allowed = match exchange.spend_of_address().await {
+        Ok(()) => exchange.allow_connection(room).await,
+        Err(failure) => Err(failure),
+    };
+    match allowed {
         Ok(connection) => forward::connect(exchange.env, &connection, request_id).await,
         Err(failure) => match presented.refusable_subprotocol() {
             Some(subprotocol) => {

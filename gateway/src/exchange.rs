@@ -2,16 +2,23 @@
 
 use auth::{ApiKey, Scope, Token, verify};
 use deployment::{Settings, revocations};
-use schemas::{Capability, RoomName, Tenant, http::RoomCall};
+use limiter_core::Subject;
+use schemas::{Capability, RoomName, Tenant, UserId, http::RoomCall};
 use worker::{Context, Date, Env, Headers, Request, Response};
 
 use crate::{
-    access::{self, Call, Connection, Presented},
+    access::{self, Call, Caller, Connection, Presented},
     body,
     failure::Failure,
     forward,
     http::query::Query,
+    rates,
 };
+
+/// Where Cloudflare says who the client is.
+const CLOUDFLARE_ADDRESS: &str = "cf-connecting-ip";
+/// No network address is longer.
+const ADDRESS_BYTES_MAX: usize = 64;
 
 pub(crate) struct Exchange<'a> {
     pub(crate) env: &'a Env,
@@ -44,24 +51,61 @@ impl<'a> Exchange<'a> {
     /// Whether the caller may do in the room what needs this capability.
     pub(crate) async fn allow(&self, room: &str, needed: Capability) -> Result<Call<'a>, Failure> {
         let verify = async |token: &str| self.verify(token).await;
-        access::call(self.settings, room, &self.presented, needed, self.now_ms(), verify).await
+        let call = access::call(self.settings, room, &self.presented, needed, self.now_ms(), verify).await?;
+        self.spend_of(&call).await?;
+        Ok(call)
     }
 
     /// As [`Exchange::allow`], for what only backends may.
     pub(crate) async fn allow_service(&self, room: &str) -> Result<Call<'a>, Failure> {
         let verify = async |token: &str| self.verify(token).await;
-        access::service_call(self.settings, room, &self.presented, self.now_ms(), verify).await
+        let (settings, presented) = (self.settings, &self.presented);
+        let call = access::service_call(settings, room, presented, self.now_ms(), verify).await?;
+        self.spend_of(&call).await?;
+        Ok(call)
     }
 
     /// The backend that calls, where it has this scope; for what is about no room.
-    pub(crate) fn allow_backend(&self, scope: Scope) -> Result<&'a ApiKey, Failure> {
-        Ok(access::backend(self.settings, &self.presented, scope, self.now_ms())?)
+    pub(crate) async fn allow_backend(&self, scope: Scope) -> Result<&'a ApiKey, Failure> {
+        let key = access::backend(self.settings, &self.presented, scope, self.now_ms())?;
+        let subject = Subject::Key(key.id.clone());
+        rates::spend(self.env, subject, self.settings.config.rates.key).await?;
+        Ok(key)
     }
 
     /// Whether an upgrade may go on to the room.
     pub(crate) async fn allow_connection(&self, room: &str) -> Result<Connection, Failure> {
         let verify = async |token: &str| self.verify(token).await;
-        access::connect(self.settings, room, &self.presented, verify).await
+        let connection = access::connect(self.settings, room, &self.presented, verify).await?;
+        if let Some(user) = &connection.claims.user {
+            self.spend_of_user(&connection.tenant, user).await?;
+        }
+        Ok(connection)
+    }
+
+    /// Counts the request against its client's address, where that is known.
+    pub(crate) async fn spend_of_address(&self) -> Result<(), Failure> {
+        let config = &self.settings.config;
+        let header = config.client_address_header.as_deref().unwrap_or(CLOUDFLARE_ADDRESS);
+        let Some(address) = self.header(header).filter(|address| address.len() <= ADDRESS_BYTES_MAX) else {
+            return Ok(());
+        };
+        rates::spend(self.env, Subject::Address(address), config.rates.address).await
+    }
+
+    async fn spend_of(&self, call: &Call<'_>) -> Result<(), Failure> {
+        match &call.caller {
+            Caller::Service { key_id } => {
+                let subject = Subject::Key(key_id.clone());
+                rates::spend(self.env, subject, self.settings.config.rates.key).await
+            }
+            Caller::User { user, .. } => self.spend_of_user(&call.tenant, user).await,
+        }
+    }
+
+    async fn spend_of_user(&self, tenant: &Tenant, user: &UserId) -> Result<(), Failure> {
+        let subject = Subject::User(tenant.clone(), user.clone());
+        rates::spend(self.env, subject, self.settings.config.rates.user).await
     }
 
     /// Whose a token is, if it is good and not revoked.

@@ -35,6 +35,8 @@ pub(crate) enum Failure {
     },
     #[error("failed to ask an object")]
     Object(#[source] CallError),
+    #[error("too many requests")]
+    RateLimited { retry_after_ms: u64 },
     #[error("whether the token is revoked cannot be told now")]
     RevocationsUnknown(#[source] CallError),
 }
@@ -67,6 +69,11 @@ impl Failure {
             Failure::Invalid { path, message } => {
                 let mut problem = self.with(ErrorCode::InvalidArgument);
                 problem.details.push(Detail { path: path.clone(), message: message.clone() });
+                problem
+            }
+            Failure::RateLimited { retry_after_ms } => {
+                let mut problem = self.with(ErrorCode::RateLimited);
+                problem.retry_after_ms = Some(*retry_after_ms);
                 problem
             }
             Failure::TooLarge { .. } => self.with(ErrorCode::TooLarge),

@@ -20,11 +20,13 @@ mod failure;
 mod forward;
 mod http;
 mod log;
+mod rates;
 mod response;
 mod route;
 
 use deployment::{Settings, SettingsError};
 pub use directory::DirectoryObject;
+pub use limiter::LimiterObject;
 pub use room_do::RoomObject;
 use worker::{Context, Env, Method, Request, Response, event};
 
@@ -78,6 +80,9 @@ async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<R
 
 async fn serve(mut exchange: Exchange<'_>, route: Route) -> Result<Response, Failure> {
     let exchange = &mut exchange;
+    if route.is_api() {
+        exchange.spend_of_address().await?;
+    }
     match &route {
         Route::Connect { room } => connect::answer(exchange, room).await,
         Route::Publish { room } => http::messages::publish(exchange, room).await,

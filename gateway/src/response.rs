@@ -46,6 +46,9 @@ pub(crate) fn problem(failure: &Failure) -> worker::Result<Response> {
     let headers = response.headers();
     match failure {
         Failure::MethodNotAllowed { allow } => headers.set("allow", allow)?,
+        Failure::RateLimited { retry_after_ms } => {
+            headers.set("retry-after", &retry_after_ms.div_ceil(1_000).max(1).to_string())?;
+        }
         Failure::UpgradeRequired => headers.set("upgrade", "websocket")?,
         Failure::Refused(refusal) if refusal.http_status() == 401 => {
             headers.set("www-authenticate", "Bearer")?

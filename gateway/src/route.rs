@@ -64,14 +64,19 @@ impl Route {
             | Route::Health
             | Route::Jwks => "GET, OPTIONS",
             Route::Room { .. } => "GET, DELETE, OPTIONS",
-            Route::Publish { .. }
-            | Route::Revocations
-            | Route::DisconnectUser { .. }
-            | Route::DevToken => "POST, OPTIONS",
+            Route::Publish { .. } | Route::Revocations | Route::DisconnectUser { .. } | Route::DevToken => {
+                "POST, OPTIONS"
+            }
             #[cfg(feature = "faults")]
             Route::DevFault { .. } => "POST, OPTIONS",
             Route::Elsewhere => "*",
         }
+    }
+
+    /// Whether a call of it counts against its client's address. A connection counts by itself, where a refusal can be
+    /// told to a browser.
+    pub(crate) fn is_api(&self) -> bool {
+        !matches!(self, Route::Connect { .. } | Route::Health | Route::Jwks | Route::Elsewhere)
     }
 
     /// The address without what is in it, for logs.

@@ -30,6 +30,13 @@ pub struct Config {
     /// How a room knows what a connection has not received.
     #[serde(default)]
     pub acks: Acks,
+    /// How fast callers may connect and call, over all gateways.
+    #[serde(default)]
+    pub rates: CallerRates,
+    /// The header in which a proxy in front of the gateway names the client's address. Without, it is what Cloudflare
+    /// says.
+    #[serde(default)]
+    pub client_address_header: Option<String>,
     pub kinds: BTreeMap<KindName, KindConfig>,
 }
 
@@ -101,6 +108,29 @@ pub struct Rates {
     /// All else, but for `ack`, `auth`, `hello` and `leave`.
     #[serde(deserialize_with = "rate")]
     pub request: Option<Rate>,
+}
+
+/// What one caller may ask of the gateway: connections and calls of the HTTP API together; `None` for no bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CallerRates {
+    /// One user of one tenant.
+    #[serde(deserialize_with = "rate")]
+    pub user: Option<Rate>,
+    /// One API key.
+    #[serde(deserialize_with = "rate")]
+    pub key: Option<Rate>,
+    /// One network address, before anything else is looked at.
+    #[serde(deserialize_with = "rate")]
+    pub address: Option<Rate>,
+}
+
+impl Default for CallerRates {
+    fn default() -> Self {
+        let (per_second, burst) = limits::CALLER_RATE_DEFAULT;
+        let rate = Some(Rate { per_second, burst });
+        CallerRates { user: rate, key: None, address: rate }
+    }
 }
 
 impl Default for Rates {
@@ -276,6 +306,19 @@ impl Config {
                 let message = format!("{origin:?} is not an origin such as \"https://app.example\"");
                 return Err(mistake("allowed_origins", message));
             }
+        }
+        let rates = [("user", self.rates.user), ("key", self.rates.key), ("address", self.rates.address)];
+        for (name, rate) in rates {
+            if rate.is_some_and(|rate| rate.burst > rate.per_second.saturating_mul(10)) {
+                let message = "has a burst that takes more than 10 s to be had again".to_string();
+                return Err(mistake(&format!("rates.{name}"), message));
+            }
+        }
+        let is_header = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        if let Some(header) = &self.client_address_header
+            && (header.is_empty() || !header.bytes().all(is_header))
+        {
+            return Err(mistake("client_address_header", format!("{header:?} is not a header's name")));
         }
         self.kinds.iter().try_for_each(|(name, kind)| kind.check(name))
     }

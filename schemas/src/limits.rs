@@ -108,6 +108,8 @@ pub const STATE_OPS_MAX: usize = 100;
 pub const PUBLISH_RATE_DEFAULT: (u32, u32) = (50, 100);
 /// Other requests a second and connection, and the burst.
 pub const REQUEST_RATE_DEFAULT: (u32, u32) = (20, 40);
+/// Connections and calls a second of one user, and of one address, and the burst.
+pub const CALLER_RATE_DEFAULT: (u32, u32) = (100, 500);
 /// A room is put to sleep after so long without an event.
 pub const SLEEPS_AFTER_MS: u64 = 10_000;
 /// Refusals for their rate within [`RATE_REFUSALS_WINDOW_MS`], the last of which closes 3509.

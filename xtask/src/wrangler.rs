@@ -97,6 +97,14 @@ impl Wrangler {
         Ok(())
     }
 
+    /// Takes away the bounds of callers' rates, where the file sets none: what is measured here comes from one address.
+    pub fn unbound_callers(&mut self) {
+        if let Some(roomcast) = self.vars.get_mut("roomcast").and_then(Value::as_object_mut) {
+            let unbound = json!({ "user": "off", "key": "off", "address": "off" });
+            roomcast.entry("rates").or_insert(unbound);
+        }
+    }
+
     /// Adds the kind `load`: `chat` without rates and without a cap of connections a user, for measuring. One that
     /// the file declares itself stands.
     pub fn add_load_kind(&mut self) -> Result<()> {
@@ -146,6 +154,17 @@ mod tests {
         assert_eq!(kinds["load"]["limits"]["connections_user"], 32_000);
         assert_eq!(kinds["load"]["rates"]["publish"], "off");
         assert!(kinds["chat"].get("limits").is_none());
+    }
+
+    #[test]
+    fn callers_have_no_rates_where_the_file_sets_none() {
+        let mut wrangler = Wrangler::parse(RIGHT).expect("is right");
+        wrangler.unbound_callers();
+        assert_eq!(wrangler.vars["roomcast"]["rates"]["user"], "off");
+        let own = format!("{RIGHT}\n[vars.roomcast.rates]\nuser = [1, 5]\n");
+        let mut wrangler = Wrangler::parse(&own).expect("is right");
+        wrangler.unbound_callers();
+        assert_eq!(wrangler.vars["roomcast"]["rates"]["user"][1], 5);
     }
 
     #[test]

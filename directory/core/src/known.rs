@@ -67,8 +67,7 @@ impl Known {
         known.into_iter().for_each(|known| add_gauges(&mut delta, &known.report, -1));
         add_gauges(&mut delta, &report, 1);
         delta.retain(|_, change| *change != 0);
-        let was_occupied =
-            known.is_some_and(|known| known.report.lifecycle == LifecycleState::Occupied);
+        let was_occupied = known.is_some_and(|known| known.report.lifecycle == LifecycleState::Occupied);
         let has_become_occupied = report.lifecycle == LifecycleState::Occupied && !was_occupied;
         let known = Box::new(Known { report, reported_at: now, asked: 0 });
         Taken::New { known, delta, has_become_occupied }
@@ -224,7 +223,8 @@ mod tests {
     #[test]
     fn r_dir_3_another_run_counts_from_nothing() {
         use LifecycleState::Occupied;
-        let reports = [report((1, 1), Occupied, 10), report((2, 1), Occupied, 3), report((2, 2), Occupied, 4)];
+        let reports =
+            [report((1, 1), Occupied, 10), report((2, 1), Occupied, 3), report((2, 2), Occupied, 4)];
         assert_eq!(all(&reports).1["appends_total"], 14);
     }
 

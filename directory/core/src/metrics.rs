@@ -22,7 +22,9 @@ enum Type {
     Counter,
     Gauge,
     /// Whose sum is told in so many parts of the metric's unit.
-    Histogram { sum_parts: u32 },
+    Histogram {
+        sum_parts: u32,
+    },
 }
 
 impl Type {

@@ -26,7 +26,7 @@ const ROOMS_PAGE_MAX: u32 = 1_000;
 
 /// `GET /v1/rooms`.
 pub(crate) async fn rooms(exchange: &Exchange<'_>) -> Result<Response, Failure> {
-    let key = exchange.allow_backend(Scope::Admin)?;
+    let key = exchange.allow_backend(Scope::Admin).await?;
     let query = exchange.query();
     let name = |parameter: &str| -> Result<Option<String>, Failure> {
         let text = query.one(parameter)?;
@@ -43,9 +43,10 @@ pub(crate) async fn rooms(exchange: &Exchange<'_>) -> Result<Response, Failure> 
 
 /// `GET /v1/usage`.
 pub(crate) async fn usage(exchange: &Exchange<'_>) -> Result<Response, Failure> {
-    let key = exchange.allow_backend(Scope::Admin)?;
+    let key = exchange.allow_backend(Scope::Admin).await?;
     let shards: Vec<Totals> = ask_all(exchange, &key.tenant, &DirectoryCall::Totals).await?;
-    let mut usage = Usage { tenant: key.tenant.clone(), kinds: Default::default(), total: KindUsage::default() };
+    let mut usage =
+        Usage { tenant: key.tenant.clone(), kinds: Default::default(), total: KindUsage::default() };
     for (kind, series) in metrics::sum(shards) {
         let of_kind = metrics::usage(&series);
         usage.total.add(&of_kind);
@@ -56,7 +57,7 @@ pub(crate) async fn usage(exchange: &Exchange<'_>) -> Result<Response, Failure> 
 
 /// `GET /metrics`.
 pub(crate) async fn metrics_text(exchange: &Exchange<'_>) -> Result<Response, Failure> {
-    let key = exchange.allow_backend(Scope::Metrics)?;
+    let key = exchange.allow_backend(Scope::Metrics).await?;
     let shards: Vec<Totals> = ask_all(exchange, &key.tenant, &DirectoryCall::Totals).await?;
     let text = metrics::render(&metrics::sum(shards));
     let failed = Failure::platform("write the answer");
@@ -68,7 +69,7 @@ pub(crate) async fn metrics_text(exchange: &Exchange<'_>) -> Result<Response, Fa
 
 /// `POST /v1/revocations`.
 pub(crate) async fn revoke(exchange: &mut Exchange<'_>) -> Result<Response, Failure> {
-    let tenant = exchange.allow_backend(Scope::Revoke)?.tenant.clone();
+    let tenant = exchange.allow_backend(Scope::Revoke).await?.tenant.clone();
     let body: RevocationBody = body::parse_object(&exchange.body(BODY_BYTES_MAX).await?, &[])?;
     let wrong = |detail: schemas::server_message::Detail| Failure::invalid(detail.path, detail.message);
     let revocation: Revocation = auth::revocation(body, exchange.now_ms()).map_err(wrong)?;
@@ -80,7 +81,7 @@ pub(crate) async fn revoke(exchange: &mut Exchange<'_>) -> Result<Response, Fail
 
 /// `POST /v1/users/{user}/disconnect`.
 pub(crate) async fn disconnect(exchange: &mut Exchange<'_>, user: &str) -> Result<Response, Failure> {
-    let tenant = exchange.allow_backend(Scope::Moderate)?.tenant.clone();
+    let tenant = exchange.allow_backend(Scope::Moderate).await?.tenant.clone();
     let user = UserId::parse(user).ok_or_else(|| Failure::invalid("user", UserId::SHAPE))?;
     let body = exchange.body(BODY_BYTES_MAX).await?;
     let UserDisconnectBody { reason } = match body.is_empty() {

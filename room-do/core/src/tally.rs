@@ -1,10 +1,6 @@
 //! What a room counts while it is in memory. Plain numbers: nothing is looked up where messages pass.
 
-use schemas::{
-    ErrorCode,
-    directory::Counters,
-    server_message::RecoveryFailure,
-};
+use schemas::{ErrorCode, directory::Counters, server_message::RecoveryFailure};
 
 /// Upper bounds of a flush's size, in entries, and of its time, in milliseconds.
 const ENTRIES: [u64; 8] = [1, 2, 5, 10, 50, 100, 500, 1_000];

@@ -21,6 +21,7 @@ pub(super) fn path(data: &Path) -> PathBuf {
 pub(super) fn write(options: &Options, data: &Path, secrets: &Secrets) -> Result<()> {
     let mut wrangler = Wrangler::read(&options.config)?;
     wrangler.add_load_kind()?;
+    wrangler.unbound_callers();
     let run = data.join("run");
     for file in ["index.js", "index_bg.wasm"] {
         let from = options.build.join("worker").join(file);

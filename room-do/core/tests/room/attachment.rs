@@ -125,7 +125,10 @@ fn r_rate_3_an_attachment_at_every_bound_fits() {
     let bytes = table.attachments[&ada].len();
     assert!(bytes > 3_500 && bytes <= ATTACHMENT_BYTES_MAX, "{bytes} bytes");
     let kept = Attachment::decode(&table.attachments[&ada]).expect("an attachment").rates;
-    assert!(kept.publish != schemas::rates::Bucket::default() && kept.request != schemas::rates::Bucket::default());
+    assert!(
+        kept.publish != schemas::rates::Bucket::default()
+            && kept.request != schemas::rates::Bucket::default()
+    );
     table.hibernate();
     table.request(ada, r#""t":"publish","data":1"#).expect("it goes on");
 }

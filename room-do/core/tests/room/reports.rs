@@ -140,7 +140,9 @@ fn r_dir_3_counters_are_of_the_run_and_repeat() {
     table.pass(60_000);
     let woken = table.taken();
     assert_eq!(states(&woken).first(), Some(&Occupied), "who wakes tells where it stands");
-    assert!(woken[0].run.id != first[0].run.id && !woken[0].counters.contains_key("connections_opened_total"));
+    assert!(
+        woken[0].run.id != first[0].run.id && !woken[0].counters.contains_key("connections_opened_total")
+    );
 }
 
 #[test]

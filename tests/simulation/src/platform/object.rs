@@ -256,7 +256,10 @@ impl Object {
                 Output::Close { connection, .. } => {
                     self.sockets.remove(connection);
                 }
-                Output::Broadcast { .. } | Output::Answer { .. } | Output::Verify { .. } | Output::Report(_) => {}
+                Output::Broadcast { .. }
+                | Output::Answer { .. }
+                | Output::Verify { .. }
+                | Output::Report(_) => {}
             }
         }
         for id in joined {
