@@ -1,11 +1,12 @@
 //! One request that may be served, and all that its handlers need for it.
 
+use auth::ApiKey;
 use deployment::Settings;
 use schemas::{Capability, RoomName, Tenant, http::RoomCall};
 use worker::{Date, Env, Headers, Request, Response};
 
 use crate::{
-    access::{self, Call, Presented},
+    access::{self, Call, Connection, Presented},
     body,
     failure::Failure,
     forward,
@@ -47,6 +48,16 @@ impl<'a> Exchange<'a> {
     /// As [`Exchange::allow`], for what only backends may.
     pub(crate) fn allow_service(&self, room: &str) -> Result<Call<'a>, Failure> {
         Ok(access::service_call(self.settings, room, &self.presented, self.now_ms())?)
+    }
+
+    /// Whether the caller may follow the room's events.
+    pub(crate) fn listen(&self, room: &str) -> Result<Connection, Failure> {
+        Ok(access::listen(self.settings, room, &self.presented, self.now_ms())?)
+    }
+
+    /// The caller's API key, for what concerns no room.
+    pub(crate) fn service(&self) -> Result<&'a ApiKey, Failure> {
+        Ok(access::service(self.settings, &self.presented, self.now_ms())?)
     }
 
     /// Asks a room, and brings back its answer as it is.

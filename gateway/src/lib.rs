@@ -80,6 +80,10 @@ async fn serve(mut exchange: Exchange<'_>, route: Route) -> Result<Response, Fai
         Route::Publish { room } => http::messages::publish(exchange, room).await,
         Route::Messages { room } => http::messages::list(exchange, room).await,
         Route::Members { room } => http::members::list(exchange, room).await,
+        Route::Events { room } => http::events::answer(exchange, room).await,
+        Route::Tokens => http::tokens::issue(exchange).await,
+        Route::OpenApi => http::openapi::document(),
+        Route::Docs => http::openapi::page(),
         Route::Room { room } if exchange.request.method() == Method::Delete => {
             http::room::delete(exchange, room).await
         }

@@ -15,10 +15,16 @@ pub(crate) enum Route {
     Members {
         room: String,
     },
+    Events {
+        room: String,
+    },
     /// The room itself.
     Room {
         room: String,
     },
+    Tokens,
+    OpenApi,
+    Docs,
     Health,
     Jwks,
     /// `cargo xtask dev` alone has it.
@@ -49,10 +55,13 @@ impl Route {
             Route::Connect { .. }
             | Route::Messages { .. }
             | Route::Members { .. }
+            | Route::Events { .. }
+            | Route::OpenApi
+            | Route::Docs
             | Route::Health
             | Route::Jwks => "GET, OPTIONS",
             Route::Room { .. } => "GET, DELETE, OPTIONS",
-            Route::Publish { .. } | Route::DevToken => "POST, OPTIONS",
+            Route::Publish { .. } | Route::Tokens | Route::DevToken => "POST, OPTIONS",
             #[cfg(feature = "faults")]
             Route::DevFault { .. } => "POST, OPTIONS",
             Route::Elsewhere => "*",
@@ -66,6 +75,10 @@ impl Route {
             Route::Publish { .. } => "publish",
             Route::Messages { .. } => "messages",
             Route::Members { .. } => "members",
+            Route::Events { .. } => "events",
+            Route::Tokens => "tokens",
+            Route::OpenApi => "openapi",
+            Route::Docs => "docs",
             Route::Room { .. } => "room",
             Route::Health => "healthz",
             Route::Jwks => "jwks",
@@ -98,10 +111,14 @@ fn resource(path: &str) -> Option<Route> {
                 "publish" => Some(Route::Publish { room }),
                 "messages" => Some(Route::Messages { room }),
                 "members" => Some(Route::Members { room }),
+                "events" => Some(Route::Events { room }),
                 _ => None,
             }
         }
+        ["v1", "tokens"] => Some(Route::Tokens),
         ["v1", ..] => None,
+        ["openapi.json"] => Some(Route::OpenApi),
+        ["docs"] => Some(Route::Docs),
         ["healthz"] => Some(Route::Health),
         [".well-known", "jwks.json"] => Some(Route::Jwks),
         #[cfg(feature = "faults")]
@@ -187,6 +204,10 @@ mod tests {
             ("/v1/rooms/chat:a/members", "GET", Route::Members { room: room() }),
             ("/v1/rooms/chat:a", "GET", Route::Room { room: room() }),
             ("/v1/rooms/chat:a", "DELETE", Route::Room { room: room() }),
+            ("/v1/rooms/chat:a/events", "GET", Route::Events { room: room() }),
+            ("/v1/tokens", "POST", Route::Tokens),
+            ("/openapi.json", "GET", Route::OpenApi),
+            ("/docs", "GET", Route::Docs),
             ("/healthz", "GET", Route::Health),
             ("/.well-known/jwks.json", "GET", Route::Jwks),
             ("/dev/token", "POST", Route::DevToken),
@@ -218,7 +239,7 @@ mod tests {
             "/v1/rooms/chat:a/connect/",
             "/v1/rooms/chat:a/b/connect",
             "/v1//rooms/chat:a/connect",
-            "/v1/tokens",
+            "/v1/tokens/x",
             "",
         ];
         for path in unknown {

@@ -24,6 +24,7 @@ pub const REQUEST_ID_HEADER: &str = "x-request-id";
 
 /// The body of `POST /v1/rooms/{room}/publish`.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PublishBody {
     pub data: UncheckedPayload,
@@ -44,6 +45,7 @@ pub struct PublishBody {
 }
 
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct FromBody {
     pub user: UserId,
@@ -53,6 +55,7 @@ pub struct FromBody {
 
 /// The body of `POST /v1/tokens`.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TokenBody {
     pub sub: UserId,
@@ -60,12 +63,14 @@ pub struct TokenBody {
     /// Seconds, at most 24 h.
     pub ttl: u64,
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schemars(with = "Option<UncheckedPayload>"))]
     pub info: Option<alloc::boxed::Box<serde_json::value::RawValue>>,
     #[serde(default)]
     pub tags: Vec<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct TokenAnswer {
     pub token: String,
     /// Milliseconds since 1970.
@@ -118,6 +123,7 @@ pub enum Reader {
 
 /// RFC 9457 `application/problem+json`, with the code of [`ErrorCode`] or of the refusal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Problem {
     #[serde(rename = "type")]
     pub kind: String,
