@@ -3,7 +3,7 @@
 //! The order is the contract's: room name, kind, origin, token, tenant, capability. A caller learns of the first
 //! thing that is wrong, and of nothing behind it.
 
-use auth::{API_KEY_PREFIX, ApiKey, Flaw, Refusal, Token, verify};
+use auth::{API_KEY_PREFIX, ApiKey, Flaw, Refusal, Scope, Token, verify};
 use schemas::{
     Capabilities, Capability, Claims, Codec, RoomName, Tenant, UserId,
     codec::TOKEN_SUBPROTOCOL_PREFIX,
@@ -29,6 +29,8 @@ pub(crate) struct Presented {
     pub(crate) subprotocols: Option<String>,
     /// The parameter `token`.
     pub(crate) query_token: Option<String>,
+    /// What an API key must be for at the address; `None` where none is of use.
+    pub(crate) scope: Option<Scope>,
 }
 
 /// A connection that may be forwarded to its room.
@@ -145,7 +147,7 @@ pub(crate) fn listen(
     check_origin(&settings.config, presented)?;
     let (tenant, claims) = match presented.bearer() {
         Some(key) if key.starts_with(API_KEY_PREFIX) => {
-            let key = settings.api_keys.authorize(key, now_ms)?;
+            let key = keyed(settings, key, presented, now_ms)?;
             (key.tenant.clone(), nobody([Capability::Join, Capability::History].into_iter().collect()))
         }
         bearer => admit(settings, &room, kind, bearer.or(presented.query_token.as_deref()), now_ms)?,
@@ -192,10 +194,25 @@ pub(crate) fn service<'a>(
     check_origin(&settings.config, presented)?;
     let credentials = presented.bearer().ok_or(Flaw::Missing)?;
     if credentials.starts_with(API_KEY_PREFIX) {
-        return settings.api_keys.authorize(credentials, now_ms);
+        return keyed(settings, credentials, presented, now_ms);
     }
     verify(credentials, &settings.keys, now_ms)?;
     Err(Refusal::Forbidden("this is for API keys"))
+}
+
+/// The API key, where it is for what is asked.
+fn keyed<'a>(
+    settings: &'a Settings,
+    credentials: &str,
+    presented: &Presented,
+    now_ms: u64,
+) -> Result<&'a ApiKey, Refusal> {
+    let key = settings.api_keys.authorize(credentials, now_ms)?;
+    if presented.scope.is_some_and(|scope| key.has(scope)) {
+        Ok(key)
+    } else {
+        Err(Refusal::Forbidden("the API key lacks the scope for this"))
+    }
 }
 
 /// Whether a call of the HTTP API may be forwarded: with an API key, or with a token that has the capability.
@@ -210,7 +227,7 @@ pub(crate) fn call<'a>(
     check_origin(&settings.config, presented)?;
     let credentials = presented.bearer().ok_or(Flaw::Missing)?;
     if credentials.starts_with(API_KEY_PREFIX) {
-        let key = settings.api_keys.authorize(credentials, now_ms)?;
+        let key = keyed(settings, credentials, presented, now_ms)?;
         let caller = Caller::Service { key_id: key.id.clone() };
         return Ok(Call { room, tenant: key.tenant.clone(), kind, caller });
     }

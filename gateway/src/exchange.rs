@@ -1,6 +1,6 @@
 //! One request that may be served, and all that its handlers need for it.
 
-use auth::ApiKey;
+use auth::{ApiKey, Scope};
 use deployment::Settings;
 use schemas::{Capability, RoomName, Tenant, http::RoomCall};
 use worker::{Date, Env, Headers, Request, Response};
@@ -71,7 +71,8 @@ impl<'a> Exchange<'a> {
     }
 }
 
-pub(crate) fn presented(request: &Request) -> Presented {
+/// What the request shows of itself; `scope` is what its address needs of an API key.
+pub(crate) fn presented(request: &Request, scope: Option<Scope>) -> Presented {
     let header = |headers: &Headers, name| headers.get(name).ok().flatten();
     let headers = request.headers();
     Presented {
@@ -79,5 +80,6 @@ pub(crate) fn presented(request: &Request) -> Presented {
         authorization: header(headers, "authorization"),
         subprotocols: header(headers, "sec-websocket-protocol"),
         query_token: Query::of(request).all("token").next().map(ToOwned::to_owned),
+        scope,
     }
 }

@@ -1,5 +1,7 @@
 //! Method and path to what is asked for. Pure.
 
+use auth::Scope;
+
 /// What an address stands for. A room is named as it stands in the path, percent-decoded once, and not yet checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Route {
@@ -67,6 +69,33 @@ impl Route {
             Route::Elsewhere => "*",
         }
     }
+
+    /// What an API key must be for. `None` where there is nothing that one opens.
+    pub(crate) fn scope(&self, method: &str) -> Option<Scope> {
+        match self {
+            Route::Publish { .. } => Some(Scope::Publish),
+            Route::Messages { .. } | Route::Members { .. } | Route::Events { .. } => Some(Scope::Read),
+            Route::Room { .. } if method == "DELETE" => Some(Scope::Admin),
+            Route::Room { .. } => Some(Scope::Read),
+            Route::Tokens => Some(Scope::Tokens),
+            Route::Connect { .. }
+            | Route::OpenApi
+            | Route::Docs
+            | Route::Health
+            | Route::Jwks
+            | Route::DevToken
+            | Route::Elsewhere => None,
+            #[cfg(feature = "faults")]
+            Route::DevFault { .. } => None,
+        }
+    }
+
+    /// Every name that a caller of the HTTP API may rely on.
+    #[cfg(test)]
+    pub(crate) const DOCUMENTED: [&str; 11] = [
+        "connect", "publish", "messages", "members", "events", "room", "tokens", "openapi", "docs",
+        "healthz", "jwks",
+    ];
 
     /// The address without what is in it, for logs.
     pub(crate) fn name(&self) -> &'static str {
@@ -250,5 +279,45 @@ mod tests {
                 assert_eq!(route(method, path), Routed::To(Route::Elsewhere), "{method} {path}");
             }
         }
+    }
+
+    /// An address of the document with something in its braces.
+    fn filled(path: &str) -> String {
+        let values = [("{room}", "chat:a"), ("{offset}", "7"), ("{user}", "ann"), ("{id}", "x")];
+        values.into_iter().fold(path.to_owned(), |path, (name, value)| path.replace(name, value))
+    }
+
+    #[test]
+    fn r_http_10_the_document_names_the_addresses_and_methods_that_are_served() {
+        let document: serde_json::Value =
+            serde_json::from_str(include_str!("../../docs/openapi.json")).expect("JSON");
+        let paths = document["paths"].as_object().expect("paths");
+        let mut named = std::collections::BTreeSet::new();
+        for (path, operations) in paths {
+            let mut documented: Vec<String> =
+                operations.as_object().expect("operations").keys().map(|name| name.to_uppercase()).collect();
+            documented.sort();
+            let filled = filled(path);
+            let Routed::To(route) = route(&documented[0], &filled) else { panic!("{path} is not routed") };
+            assert_ne!(route, Route::Elsewhere, "{path}");
+            named.insert(route.name());
+            let served = route.allow().split(", ").filter(|method| *method != "OPTIONS");
+            let mut served: Vec<String> = served.map(ToOwned::to_owned).collect();
+            served.sort();
+            assert_eq!(documented, served, "{path}");
+            for method in &documented {
+                let operation = &operations[method.to_lowercase()];
+                let keyed = operation["security"]
+                    .as_array()
+                    .is_some_and(|ways| ways.iter().any(|way| way.get("apiKey").is_some()));
+                let scope = route.scope(method).map(Scope::as_str);
+                assert_eq!(scope.is_some(), keyed, "{method} {path}");
+                if let Some(scope) = scope {
+                    let told = operation["description"].as_str().unwrap_or_default();
+                    assert!(told.contains(&format!("scope `{scope}`")), "{method} {path}: {told}");
+                }
+            }
+        }
+        assert_eq!(named, Route::DOCUMENTED.into_iter().collect());
     }
 }

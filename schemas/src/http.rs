@@ -149,6 +149,12 @@ impl Problem {
         }
     }
 
+    /// The header `Retry-After`: the whole seconds that hold `retry_after_ms`.
+    #[must_use]
+    pub fn retry_after_seconds(&self) -> Option<u64> {
+        self.retry_after_ms.map(|ms| ms.div_ceil(1000))
+    }
+
     #[must_use]
     pub fn from_code(code: ErrorCode, title: impl Into<String>) -> Problem {
         Problem::new(code.http_status(), code.as_str(), title)

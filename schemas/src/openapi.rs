@@ -5,12 +5,7 @@ mod endpoint;
 mod endpoints;
 mod types;
 
-use alloc::{
-    borrow::ToOwned,
-    collections::{BTreeMap, BTreeSet},
-    string::String,
-    vec::Vec,
-};
+use alloc::{collections::BTreeMap, string::String, vec::Vec};
 
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
@@ -75,14 +70,4 @@ pub fn document() -> String {
     let mut text = serde_json::to_string_pretty(&document).expect("JSON values write themselves");
     text.push('\n');
     text
-}
-
-/// What a browser may send, by path: the document's other half, checked against the gateway's routes.
-#[must_use]
-pub fn methods() -> BTreeMap<String, BTreeSet<String>> {
-    let mut methods: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for endpoint in endpoints() {
-        methods.entry(endpoint.path.to_owned()).or_default().insert(endpoint.method.to_owned());
-    }
-    methods
 }

@@ -9,6 +9,7 @@ pub mod config;
 pub mod events;
 pub mod http;
 pub mod keys;
+pub mod matrix;
 pub mod observer;
 pub mod proxy;
 pub mod raw_socket;

@@ -23,6 +23,8 @@ pub enum Credential {
     Scope(&'static str),
     /// An API key with the scope, or a token with the capability in the room.
     Either { scope: &'static str, capability: &'static str },
+    /// A token with the capability in the room.
+    Token { capability: &'static str },
 }
 
 /// A row of the table.
@@ -93,6 +95,11 @@ impl Endpoint {
         self.refusals().problem(403, "blocked")
     }
 
+    pub(super) fn token(mut self, capability: &'static str) -> Endpoint {
+        self.credential = Credential::Token { capability };
+        self.refusals()
+    }
+
     fn refusals(self) -> Endpoint {
         let unauthorized = ["unauthorized", "token_expired", "revoked"];
         let endpoint = unauthorized.into_iter().fold(self, |endpoint, code| endpoint.problem(401, code));
@@ -151,6 +158,7 @@ impl Endpoint {
             Credential::None => json!([]),
             Credential::Scope(_) => json!([{ "apiKey": [] }]),
             Credential::Either { .. } => json!([{ "apiKey": [] }, { "token": [] }]),
+            Credential::Token { .. } => json!([{ "token": [] }]),
         };
         operation["security"] = security;
         let description = [self.description.to_owned(), self.who_may()].join("\n\n").trim().to_owned();
@@ -175,6 +183,7 @@ impl Endpoint {
             Credential::Either { scope, capability } => {
                 format!("API key with the scope `{scope}`, or token with the capability {capability}.")
             }
+            Credential::Token { capability } => format!("Token with the capability {capability}."),
         }
     }
 

@@ -73,7 +73,7 @@ fn listening() -> Vec<Endpoint> {
                  `roomcast.token.<jwt>` beside it. A refused upgrade that offered one of ours is accepted and \
                  closed at once with the refusal's close code.",
             )
-            .either("", "`join`")
+            .token("`join`")
             .answers_nothing(101, "The connection; hello comes first.")
             .problem(400, "unsupported_protocol")
             .problem(426, "bad_request"),
