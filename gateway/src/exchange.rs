@@ -1,11 +1,12 @@
 //! One request that may be served, and all that its handlers need for it.
 
+use auth::{ApiKey, Scope};
 use deployment::Settings;
 use schemas::{Capability, RoomName, Tenant, http::RoomCall};
 use worker::{Date, Env, Headers, Request, Response};
 
 use crate::{
-    access::{self, Call, Presented},
+    access::{self, Call, Connection, Presented},
     body,
     failure::Failure,
     forward,
@@ -49,6 +50,16 @@ impl<'a> Exchange<'a> {
         Ok(access::service_call(self.settings, room, &self.presented, self.now_ms())?)
     }
 
+    /// Whether the caller may follow the room's events.
+    pub(crate) fn listen(&self, room: &str) -> Result<Connection, Failure> {
+        Ok(access::listen(self.settings, room, &self.presented, self.now_ms())?)
+    }
+
+    /// The caller's API key, for what concerns no room.
+    pub(crate) fn service(&self) -> Result<&'a ApiKey, Failure> {
+        Ok(access::service(self.settings, &self.presented, self.now_ms())?)
+    }
+
     /// Asks a room, and brings back its answer as it is.
     pub(crate) async fn ask(
         &self,
@@ -60,7 +71,8 @@ impl<'a> Exchange<'a> {
     }
 }
 
-pub(crate) fn presented(request: &Request) -> Presented {
+/// What the request shows of itself; `scope` is what its address needs of an API key.
+pub(crate) fn presented(request: &Request, scope: Option<Scope>) -> Presented {
     let header = |headers: &Headers, name| headers.get(name).ok().flatten();
     let headers = request.headers();
     Presented {
@@ -68,5 +80,6 @@ pub(crate) fn presented(request: &Request) -> Presented {
         authorization: header(headers, "authorization"),
         subprotocols: header(headers, "sec-websocket-protocol"),
         query_token: Query::of(request).all("token").next().map(ToOwned::to_owned),
+        scope,
     }
 }

@@ -1,8 +1,11 @@
 //! The HTTP API, one file a resource.
 
 pub(crate) mod dev;
+pub(crate) mod events;
 pub(crate) mod health;
 pub(crate) mod members;
 pub(crate) mod messages;
+pub(crate) mod openapi;
 pub(crate) mod query;
 pub(crate) mod room;
+pub(crate) mod tokens;

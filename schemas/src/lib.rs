@@ -18,6 +18,8 @@ pub mod config;
 pub mod http;
 pub mod ids;
 pub mod limits;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 pub mod payload;
 pub mod position;
 pub mod revocation;
