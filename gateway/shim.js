@@ -45,13 +45,31 @@ export default {
   async fetch(request, env, ctx) {
     const { number } = instance();
     try {
-      return await orLost(wasm.fetch(request, env, ctx));
+      return untilLost(await orLost(wasm.fetch(request, env, ctx)), number);
     } catch (error) {
       if (instance().number === number) throw error;
       return unavailable(request);
     }
   },
 };
+
+// A stream that a lost instance feeds would say nothing more and never end: it is cut, and its reader comes back.
+function untilLost(response, number) {
+  if (response.headers.get("content-type") !== "text/event-stream") return response;
+  const reader = response.body.getReader();
+  const source = {
+    async pull(controller) {
+      if (instance().number !== number) throw new Error("the instance was lost to a trap");
+      const { done, value } = await orLost(reader.read());
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+    async cancel(reason) {
+      if (instance().number === number) await reader.cancel(reason);
+    },
+  };
+  return new Response(new ReadableStream(source, { highWaterMark: 0 }), response);
+}
 
 // What a caller hears whose request was under way when the instance was lost.
 function unavailable(request) {

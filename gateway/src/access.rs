@@ -6,7 +6,7 @@
 
 use auth::{API_KEY_PREFIX, ApiKey, Flaw, Refusal, Scope, Token};
 use schemas::{
-    Capability, Claims, Codec, RoomName, Tenant, UserId,
+    Capabilities, Capability, Claims, Codec, RoomName, Tenant, UserId,
     codec::TOKEN_SUBPROTOCOL_PREFIX,
     config::{Access, Config, KindConfig},
     http::{KeyScope, Reader},
@@ -34,6 +34,8 @@ pub(crate) struct Presented {
     pub(crate) subprotocols: Option<String>,
     /// The parameter `token`.
     pub(crate) query_token: Option<String>,
+    /// What an API key must be for at the address; `None` where none is of use.
+    pub(crate) scope: Option<Scope>,
 }
 
 /// A connection that may be forwarded to its room.
@@ -131,25 +133,95 @@ pub(crate) async fn connect(
 ) -> Result<Connection, Failure> {
     let (room, kind) = place(&settings.config, room)?;
     check_origin(&settings.config, presented)?;
+    let query_token = presented.query_token.as_deref().filter(|_| settings.config.query_token);
+    let token = presented.subprotocol_token().or_else(|| presented.bearer()).or(query_token);
+    let (tenant, claims) = admit(&room, kind, token, verify).await?;
+    let codec = presented.codec().ok_or(Refusal::UnsupportedProtocol)?;
+    Ok(Connection { room, tenant, claims, codec })
+}
+
+/// Whether a stream of events may be opened: whoever may connect may, and an API key. It is never a member. Browsers
+/// can set no header here, so `?token=` counts whatever is configured; API keys have no place in an address.
+pub(crate) async fn listen(
+    settings: &Settings,
+    room: &str,
+    presented: &Presented,
+    now_ms: u64,
+    verify: impl AsyncFn(&str) -> Result<Token, Failure>,
+) -> Result<Connection, Failure> {
+    let (room, kind) = place(&settings.config, room)?;
+    check_origin(&settings.config, presented)?;
+    let (tenant, claims) = match presented.bearer() {
+        Some(key) if key.starts_with(API_KEY_PREFIX) => {
+            let key = keyed(settings, key, presented, now_ms)?;
+            (key.tenant.clone(), nobody([Capability::Join, Capability::History].into_iter().collect()))
+        }
+        bearer => {
+            let token = bearer.or(presented.query_token.as_deref());
+            admit(&room, kind, token, verify).await?
+        }
+    };
+    let listens = |capability: &Capability| matches!(capability, Capability::Join | Capability::History);
+    let capabilities = claims.capabilities.iter().filter(listens).collect();
+    Ok(Connection { room, tenant, claims: Claims { capabilities, ..claims }, codec: Codec::Json })
+}
+
+/// Whose connection it is, and what it may do: with a token, or without one where the kind is public.
+async fn admit(
+    room: &RoomName,
+    kind: &KindConfig,
+    token: Option<&str>,
+    verify: impl AsyncFn(&str) -> Result<Token, Failure>,
+) -> Result<(Tenant, Claims), Failure> {
     if kind.access == Access::Service {
         return Err(SERVICE_ONLY.into());
     }
-    let query_token = presented.query_token.as_deref().filter(|_| settings.config.query_token);
-    let token = presented.subprotocol_token().or_else(|| presented.bearer()).or(query_token);
     let (tenant, claims) = match token {
         Some(token) => {
             let token = verify(token).await?;
-            let claims = token.claims_for(&room)?;
+            let claims = token.claims_for(room)?;
             (token.tenant, claims)
         }
-        None if kind.access == Access::Public => (Tenant::default_tenant(), anonymous(kind)),
+        None if kind.access == Access::Public => {
+            (Tenant::default_tenant(), nobody(kind.default_capabilities))
+        }
         None => return Err(Refusal::from(Flaw::Missing).into()),
     };
     if !claims.capabilities.has(Capability::Join) {
         return Err(Refusal::Forbidden("the token does not allow to join this room").into());
     }
-    let codec = presented.codec().ok_or(Refusal::UnsupportedProtocol)?;
-    Ok(Connection { room, tenant, claims, codec })
+    Ok((tenant, claims))
+}
+
+/// The API key of a call that concerns no room.
+pub(crate) async fn service<'a>(
+    settings: &'a Settings,
+    presented: &Presented,
+    now_ms: u64,
+    verify: impl AsyncFn(&str) -> Result<Token, Failure>,
+) -> Result<&'a ApiKey, Failure> {
+    check_origin(&settings.config, presented)?;
+    let credentials = presented.bearer().ok_or(Refusal::from(Flaw::Missing))?;
+    if credentials.starts_with(API_KEY_PREFIX) {
+        return Ok(keyed(settings, credentials, presented, now_ms)?);
+    }
+    verify(credentials).await?;
+    Err(FOR_API_KEYS.into())
+}
+
+/// The API key, where it is for what is asked.
+fn keyed<'a>(
+    settings: &'a Settings,
+    credentials: &str,
+    presented: &Presented,
+    now_ms: u64,
+) -> Result<&'a ApiKey, Refusal> {
+    let key = settings.api_keys.authorize(credentials, now_ms)?;
+    if presented.scope.is_some_and(|scope| key.has(scope)) {
+        Ok(key)
+    } else {
+        Err(Refusal::Forbidden("the API key lacks the scope for this"))
+    }
 }
 
 /// Whether a call of the HTTP API may be forwarded: with an API key, or with a token that has the capability.
@@ -165,7 +237,7 @@ pub(crate) async fn call<'a>(
     check_origin(&settings.config, presented)?;
     let credentials = presented.bearer().ok_or(Refusal::from(Flaw::Missing))?;
     if credentials.starts_with(API_KEY_PREFIX) {
-        let key = settings.api_keys.authorize(credentials, now_ms)?;
+        let key = keyed(settings, credentials, presented, now_ms)?;
         let caller = Caller::Service { key_id: key.id.clone() };
         return Ok(Call { room, tenant: key.tenant.clone(), kind, caller });
     }
@@ -196,22 +268,6 @@ pub(crate) async fn service_call<'a>(
     }
 }
 
-/// The API key of a call that is about no room, where it may do this.
-pub(crate) fn backend<'a>(
-    settings: &'a Settings,
-    presented: &Presented,
-    scope: Scope,
-    now_ms: u64,
-) -> Result<&'a ApiKey, Refusal> {
-    check_origin(&settings.config, presented)?;
-    let credentials = presented.bearer().ok_or(Flaw::Missing)?;
-    if !credentials.starts_with(API_KEY_PREFIX) {
-        return Err(FOR_API_KEYS);
-    }
-    let key = settings.api_keys.authorize(credentials, now_ms)?;
-    if key.has(scope) { Ok(key) } else { Err(Refusal::Forbidden("the API key lacks the scope for this")) }
-}
-
 fn place<'a>(config: &'a Config, room: &str) -> Result<(RoomName, &'a KindConfig), Refusal> {
     let room = RoomName::parse(room).ok_or(Refusal::BadRoomName)?;
     let kind = KindName::parse(room.kind()).and_then(|kind| config.kinds.get(&kind));
@@ -233,8 +289,8 @@ pub(crate) fn origin_allowed(config: &Config, origin: &str) -> bool {
 }
 
 /// The room makes a user of the session.
-fn anonymous(kind: &KindConfig) -> Claims {
-    Claims { capabilities: kind.default_capabilities, ..Claims::default() }
+fn nobody(capabilities: Capabilities) -> Claims {
+    Claims { capabilities, ..Claims::default() }
 }
 
 #[cfg(test)]

@@ -10,11 +10,7 @@ pub(crate) async fn answer(exchange: &Exchange<'_>, room: &str) -> Result<Respon
         return Err(Failure::UpgradeRequired);
     }
     let Exchange { presented, request_id, .. } = exchange;
-    let allowed = match exchange.spend_of_address().await {
-        Ok(()) => exchange.allow_connection(room).await,
-        Err(failure) => Err(failure),
-    };
-    match allowed {
+    match exchange.connect(room).await {
         Ok(connection) => forward::connect(exchange.env, &connection, request_id).await,
         Err(failure) => match presented.refusable_subprotocol() {
             Some(subprotocol) => {

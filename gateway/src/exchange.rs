@@ -65,22 +65,39 @@ impl<'a> Exchange<'a> {
         Ok(call)
     }
 
-    /// The backend that calls, where it has this scope; for what is about no room.
-    pub(crate) async fn allow_backend(&self, scope: Scope) -> Result<&'a ApiKey, Failure> {
-        let key = access::backend(self.settings, &self.presented, scope, self.now_ms())?;
+    /// Whether the caller may follow the room's events.
+    pub(crate) async fn listen(&self, room: &str) -> Result<Connection, Failure> {
+        let verify = async |token: &str| self.verify(token).await;
+        let (settings, presented) = (self.settings, &self.presented);
+        let connection = access::listen(settings, room, presented, self.now_ms(), verify).await?;
+        self.spend_of_connection(&connection).await?;
+        Ok(connection)
+    }
+
+    /// The caller's API key, for what concerns no room.
+    pub(crate) async fn service(&self) -> Result<&'a ApiKey, Failure> {
+        let verify = async |token: &str| self.verify(token).await;
+        let key = access::service(self.settings, &self.presented, self.now_ms(), verify).await?;
         let subject = Subject::Key(key.id.clone());
         rates::spend(self.env, subject, self.settings.config.rates.key).await?;
         Ok(key)
     }
 
     /// Whether an upgrade may go on to the room.
-    pub(crate) async fn allow_connection(&self, room: &str) -> Result<Connection, Failure> {
+    pub(crate) async fn connect(&self, room: &str) -> Result<Connection, Failure> {
+        self.spend_of_address().await?;
         let verify = async |token: &str| self.verify(token).await;
         let connection = access::connect(self.settings, room, &self.presented, verify).await?;
-        if let Some(user) = &connection.claims.user {
-            self.spend_of_user(&connection.tenant, user).await?;
-        }
+        self.spend_of_connection(&connection).await?;
         Ok(connection)
+    }
+
+    /// Whose a token is, if it is good and not revoked.
+    async fn verify(&self, token: &str) -> Result<Token, Failure> {
+        let token = verify(token, &self.settings.keys, self.now_ms())?;
+        let later = |later: revocations::Later| self.context.wait_until(later.ask());
+        revocations::check(self.env, &token, later).await?;
+        Ok(token)
     }
 
     /// Counts the request against its client's address, where that is known.
@@ -103,17 +120,16 @@ impl<'a> Exchange<'a> {
         }
     }
 
+    async fn spend_of_connection(&self, connection: &Connection) -> Result<(), Failure> {
+        match &connection.claims.user {
+            Some(user) => self.spend_of_user(&connection.tenant, user).await,
+            None => Ok(()),
+        }
+    }
+
     async fn spend_of_user(&self, tenant: &Tenant, user: &UserId) -> Result<(), Failure> {
         let subject = Subject::User(tenant.clone(), user.clone());
         rates::spend(self.env, subject, self.settings.config.rates.user).await
-    }
-
-    /// Whose a token is, if it is good and not revoked.
-    async fn verify(&self, token: &str) -> Result<Token, Failure> {
-        let token = verify(token, &self.settings.keys, self.now_ms())?;
-        let later = |later: revocations::Later| self.context.wait_until(later.ask());
-        revocations::check(self.env, &token, later).await?;
-        Ok(token)
     }
 
     /// Asks a room, and brings back its answer as it is.
@@ -127,7 +143,8 @@ impl<'a> Exchange<'a> {
     }
 }
 
-pub(crate) fn presented(request: &Request) -> Presented {
+/// What the request shows of itself; `scope` is what its address needs of an API key.
+pub(crate) fn presented(request: &Request, scope: Option<Scope>) -> Presented {
     let header = |headers: &Headers, name| headers.get(name).ok().flatten();
     let headers = request.headers();
     Presented {
@@ -135,5 +152,6 @@ pub(crate) fn presented(request: &Request) -> Presented {
         authorization: header(headers, "authorization"),
         subprotocols: header(headers, "sec-websocket-protocol"),
         query_token: Query::of(request).all("token").next().map(ToOwned::to_owned),
+        scope,
     }
 }

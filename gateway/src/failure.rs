@@ -24,6 +24,8 @@ pub(crate) enum Failure {
     Unsupported(&'static str),
     #[error("the configuration is wrong: see /healthz")]
     Misconfigured,
+    #[error("ROOMCAST_SIGNING_KEY is not configured: this gateway makes no tokens")]
+    NoSigningKey,
     #[error("the room did not answer in time: whether it did what was asked is unknown")]
     TimedOut,
     /// The platform failed us, not we the caller: worth another try.
@@ -33,6 +35,11 @@ pub(crate) enum Failure {
         #[source]
         source: worker::Error,
     },
+    #[error("the room did not take the connection")]
+    NotConnected,
+    /// By a room, before it welcomed anybody.
+    #[error("{}", closed_because(*.0))]
+    Closed(u16),
     #[error("failed to ask an object")]
     Object(#[source] CallError),
     #[error("too many requests")]
@@ -77,12 +84,17 @@ impl Failure {
                 problem
             }
             Failure::TooLarge { .. } => self.with(ErrorCode::TooLarge),
+            Failure::NoSigningKey => self.with_status(501, ErrorCode::Unsupported),
             Failure::Unsupported(_) => self.with(ErrorCode::Unsupported),
             Failure::Object(CallError::Encoding(_) | CallError::Decoding(_)) => {
                 self.with(ErrorCode::Internal)
             }
+            Failure::Closed(3505) => Problem::new(403, "blocked", self.to_string()),
+            Failure::Closed(3506) => Problem::new(503, "room_full", self.to_string()),
             Failure::Misconfigured
             | Failure::TimedOut
+            | Failure::NotConnected
+            | Failure::Closed(_)
             | Failure::Platform { .. }
             | Failure::Object(_)
             | Failure::RevocationsUnknown(_) => self.with(ErrorCode::Unavailable),
@@ -112,5 +124,13 @@ impl From<Stop> for Failure {
             Stop::Refused(refusal) => Failure::Refused(refusal),
             Stop::Unknown(error) => Failure::RevocationsUnknown(error),
         }
+    }
+}
+
+fn closed_because(code: u16) -> String {
+    match code {
+        3505 => "the user is blocked in this room".into(),
+        3506 => "the room, or its share for one user, is full".into(),
+        code => format!("the room closed the connection: {code}"),
     }
 }

@@ -2,8 +2,11 @@
 
 pub(crate) mod dev;
 pub(crate) mod directory;
+pub(crate) mod events;
 pub(crate) mod health;
 pub(crate) mod members;
 pub(crate) mod messages;
+pub(crate) mod openapi;
 pub(crate) mod query;
 pub(crate) mod room;
+pub(crate) mod tokens;

@@ -43,12 +43,14 @@ const DEMO: &str = "DEMO";
 async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<Response> {
     let settings = Settings::of(&env);
     let routed = route::route(request.method().as_ref(), &request.path());
-    let name = match &routed {
-        Routed::To(route) | Routed::Preflight(route) | Routed::MethodNotAllowed(route) => route.name(),
-        Routed::NotFound => "none",
+    let (name, scope) = match &routed {
+        Routed::To(route) | Routed::Preflight(route) | Routed::MethodNotAllowed(route) => {
+            (route.name(), route.scope(request.method().as_ref()))
+        }
+        Routed::NotFound => ("none", None),
     };
     let request_id = response::request_id(request.headers());
-    let presented = exchange::presented(&request);
+    let presented = exchange::presented(&request, scope);
     let configured = settings.as_ref().as_ref().ok();
     let origin =
         response::allowed_origin(configured.map(|settings| &settings.config), presented.origin.as_deref());
@@ -88,6 +90,10 @@ async fn serve(mut exchange: Exchange<'_>, route: Route) -> Result<Response, Fai
         Route::Publish { room } => http::messages::publish(exchange, room).await,
         Route::Messages { room } => http::messages::list(exchange, room).await,
         Route::Members { room } => http::members::list(exchange, room).await,
+        Route::Events { room } => http::events::answer(exchange, room).await,
+        Route::Tokens => http::tokens::issue(exchange).await,
+        Route::OpenApi => http::openapi::document(),
+        Route::Docs => http::openapi::page(),
         Route::Room { room } if exchange.request.method() == Method::Delete => {
             http::room::delete(exchange, room).await
         }
@@ -99,7 +105,7 @@ async fn serve(mut exchange: Exchange<'_>, route: Route) -> Result<Response, Fai
         Route::Revocations => http::directory::revoke(exchange).await,
         Route::DisconnectUser { user } => http::directory::disconnect(exchange, user).await,
         Route::Metrics => http::directory::metrics_text(exchange).await,
-        Route::Health => http::health::health(),
+        Route::Health => http::health::health(exchange.env),
         Route::Jwks => http::health::jwks(exchange.settings),
         Route::DevToken => http::dev::token(exchange).await,
         Route::Elsewhere => elsewhere(exchange.env, exchange.request.clone()).await,

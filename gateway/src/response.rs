@@ -12,6 +12,10 @@ use crate::{access::origin_allowed, failure::Failure, route::Route};
 
 const REQUEST_ID_BYTES_MAX: usize = 64;
 
+/// What a page may send beside what every page may, and read of an answer.
+const ALLOWED_HEADERS: &str = "authorization, content-type, idempotency-key, last-event-id, x-request-id";
+const EXPOSED_HEADERS: &str = "x-request-id, retry-after, allow, www-authenticate";
+
 #[wasm_bindgen]
 extern "C" {
     #[wasm_bindgen(js_namespace = crypto, js_name = randomUUID)]
@@ -60,7 +64,11 @@ pub(crate) fn problem(failure: &Failure) -> worker::Result<Response> {
 
 pub(crate) fn with_problem(problem: &Problem) -> worker::Result<Response> {
     let response = Response::from_json(problem)?.with_status(problem.status);
-    response.headers().set("content-type", "application/problem+json")?;
+    let headers = response.headers();
+    headers.set("content-type", "application/problem+json")?;
+    if let Some(seconds) = problem.retry_after_seconds() {
+        headers.set("retry-after", &seconds.to_string())?;
+    }
     Ok(response)
 }
 
@@ -70,8 +78,7 @@ pub(crate) fn preflight(route: &Route) -> worker::Result<Response> {
     let headers = response.headers();
     headers.set("allow", route.allow())?;
     headers.set("access-control-allow-methods", route.allow())?;
-    headers
-        .set("access-control-allow-headers", "authorization, content-type, idempotency-key, x-request-id")?;
+    headers.set("access-control-allow-headers", ALLOWED_HEADERS)?;
     headers.set("access-control-max-age", "600")?;
     Ok(response)
 }
@@ -86,10 +93,13 @@ pub(crate) fn finish(response: Response, request_id: &str, origin: Option<&str>)
         headers.delete(&name)?;
     }
     headers.set(REQUEST_ID_HEADER, request_id)?;
+    if !headers.has("cache-control")? {
+        headers.set("cache-control", "no-store")?;
+    }
     headers.append("vary", "Origin")?;
     if let Some(origin) = origin {
         headers.set("access-control-allow-origin", origin)?;
-        headers.set("access-control-expose-headers", "x-request-id, retry-after")?;
+        headers.set("access-control-expose-headers", EXPOSED_HEADERS)?;
     }
     Ok(response.with_headers(headers))
 }

@@ -1,5 +1,7 @@
 //! Method and path to what is asked for. Pure.
 
+use auth::Scope;
+
 /// What an address stands for. A room is named as it stands in the path, percent-decoded once, and not yet checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Route {
@@ -15,10 +17,16 @@ pub(crate) enum Route {
     Members {
         room: String,
     },
+    Events {
+        room: String,
+    },
     /// The room itself.
     Room {
         room: String,
     },
+    Tokens,
+    OpenApi,
+    Docs,
     /// The tenant's rooms.
     Rooms,
     Usage,
@@ -58,15 +66,20 @@ impl Route {
             Route::Connect { .. }
             | Route::Messages { .. }
             | Route::Members { .. }
+            | Route::Events { .. }
+            | Route::OpenApi
+            | Route::Docs
             | Route::Rooms
             | Route::Usage
             | Route::Metrics
             | Route::Health
             | Route::Jwks => "GET, OPTIONS",
             Route::Room { .. } => "GET, DELETE, OPTIONS",
-            Route::Publish { .. } | Route::Revocations | Route::DisconnectUser { .. } | Route::DevToken => {
-                "POST, OPTIONS"
-            }
+            Route::Publish { .. }
+            | Route::Tokens
+            | Route::Revocations
+            | Route::DisconnectUser { .. }
+            | Route::DevToken => "POST, OPTIONS",
             #[cfg(feature = "faults")]
             Route::DevFault { .. } => "POST, OPTIONS",
             Route::Elsewhere => "*",
@@ -76,8 +89,41 @@ impl Route {
     /// Whether a call of it counts against its client's address. A connection counts by itself, where a refusal can be
     /// told to a browser.
     pub(crate) fn is_api(&self) -> bool {
-        !matches!(self, Route::Connect { .. } | Route::Health | Route::Jwks | Route::Elsewhere)
+        let is_free =
+            matches!(self, Route::Health | Route::Jwks | Route::OpenApi | Route::Docs | Route::Elsewhere);
+        !is_free && !matches!(self, Route::Connect { .. })
     }
+
+    /// What an API key must be for. `None` where there is nothing that one opens.
+    pub(crate) fn scope(&self, method: &str) -> Option<Scope> {
+        match self {
+            Route::Publish { .. } => Some(Scope::Publish),
+            Route::Messages { .. } | Route::Members { .. } | Route::Events { .. } => Some(Scope::Read),
+            Route::Room { .. } if method == "DELETE" => Some(Scope::Admin),
+            Route::Room { .. } => Some(Scope::Read),
+            Route::Tokens => Some(Scope::Tokens),
+            Route::Rooms | Route::Usage => Some(Scope::Admin),
+            Route::Revocations => Some(Scope::Revoke),
+            Route::DisconnectUser { .. } => Some(Scope::Moderate),
+            Route::Metrics => Some(Scope::Metrics),
+            Route::Connect { .. }
+            | Route::OpenApi
+            | Route::Docs
+            | Route::Health
+            | Route::Jwks
+            | Route::DevToken
+            | Route::Elsewhere => None,
+            #[cfg(feature = "faults")]
+            Route::DevFault { .. } => None,
+        }
+    }
+
+    /// Every name that a caller of the HTTP API may rely on.
+    #[cfg(test)]
+    pub(crate) const DOCUMENTED: [&str; 11] = [
+        "connect", "publish", "messages", "members", "events", "room", "tokens", "openapi", "docs",
+        "healthz", "jwks",
+    ];
 
     /// The address without what is in it, for logs.
     pub(crate) fn name(&self) -> &'static str {
@@ -86,6 +132,10 @@ impl Route {
             Route::Publish { .. } => "publish",
             Route::Messages { .. } => "messages",
             Route::Members { .. } => "members",
+            Route::Events { .. } => "events",
+            Route::Tokens => "tokens",
+            Route::OpenApi => "openapi",
+            Route::Docs => "docs",
             Route::Room { .. } => "room",
             Route::Rooms => "rooms",
             Route::Usage => "usage",
@@ -123,15 +173,19 @@ fn resource(path: &str) -> Option<Route> {
                 "publish" => Some(Route::Publish { room }),
                 "messages" => Some(Route::Messages { room }),
                 "members" => Some(Route::Members { room }),
+                "events" => Some(Route::Events { room }),
                 _ => None,
             }
         }
+        ["v1", "tokens"] => Some(Route::Tokens),
         ["v1", "rooms"] => Some(Route::Rooms),
         ["v1", "usage"] => Some(Route::Usage),
         ["v1", "revocations"] => Some(Route::Revocations),
         ["v1", "users", user, "disconnect"] => Some(Route::DisconnectUser { user: percent_decoded(user) }),
         ["v1", ..] => None,
         ["metrics"] => Some(Route::Metrics),
+        ["openapi.json"] => Some(Route::OpenApi),
+        ["docs"] => Some(Route::Docs),
         ["healthz"] => Some(Route::Health),
         [".well-known", "jwks.json"] => Some(Route::Jwks),
         #[cfg(feature = "faults")]
@@ -217,6 +271,10 @@ mod tests {
             ("/v1/rooms/chat:a/members", "GET", Route::Members { room: room() }),
             ("/v1/rooms/chat:a", "GET", Route::Room { room: room() }),
             ("/v1/rooms/chat:a", "DELETE", Route::Room { room: room() }),
+            ("/v1/rooms/chat:a/events", "GET", Route::Events { room: room() }),
+            ("/v1/tokens", "POST", Route::Tokens),
+            ("/openapi.json", "GET", Route::OpenApi),
+            ("/docs", "GET", Route::Docs),
             ("/v1/rooms", "GET", Route::Rooms),
             ("/v1/usage", "GET", Route::Usage),
             ("/v1/revocations", "POST", Route::Revocations),
@@ -254,7 +312,7 @@ mod tests {
             "/v1/rooms/chat:a/connect/",
             "/v1/rooms/chat:a/b/connect",
             "/v1//rooms/chat:a/connect",
-            "/v1/tokens",
+            "/v1/tokens/x",
             "",
         ];
         for path in unknown {
@@ -265,5 +323,45 @@ mod tests {
                 assert_eq!(route(method, path), Routed::To(Route::Elsewhere), "{method} {path}");
             }
         }
+    }
+
+    /// An address of the document with something in its braces.
+    fn filled(path: &str) -> String {
+        let values = [("{room}", "chat:a"), ("{offset}", "7"), ("{user}", "ann"), ("{id}", "x")];
+        values.into_iter().fold(path.to_owned(), |path, (name, value)| path.replace(name, value))
+    }
+
+    #[test]
+    fn r_http_10_the_document_names_the_addresses_and_methods_that_are_served() {
+        let document: serde_json::Value =
+            serde_json::from_str(include_str!("../../docs/openapi.json")).expect("JSON");
+        let paths = document["paths"].as_object().expect("paths");
+        let mut named = std::collections::BTreeSet::new();
+        for (path, operations) in paths {
+            let mut documented: Vec<String> =
+                operations.as_object().expect("operations").keys().map(|name| name.to_uppercase()).collect();
+            documented.sort();
+            let filled = filled(path);
+            let Routed::To(route) = route(&documented[0], &filled) else { panic!("{path} is not routed") };
+            assert_ne!(route, Route::Elsewhere, "{path}");
+            named.insert(route.name());
+            let served = route.allow().split(", ").filter(|method| *method != "OPTIONS");
+            let mut served: Vec<String> = served.map(ToOwned::to_owned).collect();
+            served.sort();
+            assert_eq!(documented, served, "{path}");
+            for method in &documented {
+                let operation = &operations[method.to_lowercase()];
+                let keyed = operation["security"]
+                    .as_array()
+                    .is_some_and(|ways| ways.iter().any(|way| way.get("apiKey").is_some()));
+                let scope = route.scope(method).map(Scope::as_str);
+                assert_eq!(scope.is_some(), keyed, "{method} {path}");
+                if let Some(scope) = scope {
+                    let told = operation["description"].as_str().unwrap_or_default();
+                    assert!(told.contains(&format!("scope `{scope}`")), "{method} {path}: {told}");
+                }
+            }
+        }
+        assert_eq!(named, Route::DOCUMENTED.into_iter().collect());
     }
 }

@@ -24,7 +24,11 @@ pub(crate) fn refusal(code: ErrorCode, title: &str) -> Result<Response> {
 }
 
 fn problem(problem: &Problem) -> Result<Response> {
-    json(problem.status, "application/problem+json", &serde_json::to_string(problem)?)
+    let response = json(problem.status, "application/problem+json", &serde_json::to_string(problem)?)?;
+    if let Some(seconds) = problem.retry_after_seconds() {
+        response.headers().set("retry-after", &seconds.to_string())?;
+    }
+    Ok(response)
 }
 
 fn json(status: u16, content_type: &str, body: &str) -> Result<Response> {

@@ -214,6 +214,7 @@ impl StateOp {
 
 /// Names those who may see a publication: the union, ≤ 100 together, unknown ones ignored.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct To {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

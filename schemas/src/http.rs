@@ -26,6 +26,7 @@ pub const REQUEST_ID_HEADER: &str = "x-request-id";
 
 /// The body of `POST /v1/rooms/{room}/publish`.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PublishBody {
     pub data: UncheckedPayload,
@@ -46,6 +47,7 @@ pub struct PublishBody {
 }
 
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct FromBody {
     pub user: UserId,
@@ -140,6 +142,7 @@ pub enum BlockFor {
 
 /// The body of `POST /v1/tokens`.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TokenBody {
     pub sub: UserId,
@@ -147,12 +150,14 @@ pub struct TokenBody {
     /// Seconds, at most 24 h.
     pub ttl: u64,
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schemars(with = "Option<UncheckedPayload>"))]
     pub info: Option<alloc::boxed::Box<serde_json::value::RawValue>>,
     #[serde(default)]
     pub tags: Vec<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct TokenAnswer {
     pub token: String,
     /// Milliseconds since 1970.
@@ -341,6 +346,7 @@ pub enum Reader {
 
 /// RFC 9457 `application/problem+json`, with the code of [`ErrorCode`] or of the refusal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Problem {
     #[serde(rename = "type")]
     pub kind: String,
@@ -364,6 +370,12 @@ impl Problem {
             details: Vec::new(),
             retry_after_ms: None,
         }
+    }
+
+    /// The header `Retry-After`: the whole seconds that hold `retry_after_ms`.
+    #[must_use]
+    pub fn retry_after_seconds(&self) -> Option<u64> {
+        self.retry_after_ms.map(|ms| ms.div_ceil(1000))
     }
 
     #[must_use]

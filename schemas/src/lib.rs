@@ -20,6 +20,8 @@ pub mod directory;
 pub mod http;
 pub mod ids;
 pub mod limits;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 pub mod payload;
 pub mod position;
 #[cfg(feature = "json")]

@@ -99,6 +99,7 @@ pub enum RecoveryFailure {
 
 /// One entry of the log. In history it is folded: publications that refer to it are applied to it, and not listed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Publication {
     pub offset: Offset,
@@ -139,6 +140,7 @@ pub struct Publication {
 
 /// The last edit of a publication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Edited {
     pub offset: Offset,
@@ -149,6 +151,7 @@ pub struct Edited {
 
 /// One reaction to a publication.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Reaction {
     /// How many users.
@@ -160,6 +163,7 @@ pub struct Reaction {
 /// Shared state as it stands: one counter a room, which every write moves; a key's version is the counter after its
 /// last write.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct StateSnapshot {
     #[cfg_attr(feature = "ts", ts(type = "number"))]
@@ -169,6 +173,7 @@ pub struct StateSnapshot {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct StateEntry {
     #[cfg_attr(feature = "ts", ts(type = "unknown"))]
@@ -255,6 +260,7 @@ pub struct Ephemeral {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Author {
     pub user: UserId,
@@ -269,6 +275,7 @@ pub struct Author {
 
 /// A session in the presence set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Member {
     pub session: PublicSession,
@@ -321,6 +328,7 @@ pub enum LeaveReason {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Occupancy {
     pub members: u32,
@@ -354,6 +362,7 @@ pub enum RequestResult {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Published {
     pub epoch: Epoch,
@@ -363,6 +372,7 @@ pub struct Published {
 
 /// What `edit`, `remove` and `react` return: the offset of the publication that says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Amended {
     pub offset: Offset,
@@ -370,6 +380,7 @@ pub struct Amended {
 
 /// What `state` returns: the room's counter after the request's last operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct StateVersion {
     #[cfg_attr(feature = "ts", ts(type = "number"))]
@@ -409,6 +420,7 @@ pub enum BatchItem {
 
 /// Where a room stands in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LifecycleState {
     /// Nothing is stored.
@@ -423,6 +435,7 @@ pub enum LifecycleState {
 
 /// A room as a backend sees it. Times in milliseconds since 1970.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct RoomInfo {
     pub room: RoomName,
     pub kind: String,
@@ -446,6 +459,7 @@ pub struct RoomInfo {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct LogInfo {
     /// Absent until the room is first used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -457,6 +471,7 @@ pub struct LogInfo {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct StateInfo {
     pub version: u64,
     pub keys: u32,
@@ -464,6 +479,7 @@ pub struct StateInfo {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct TimerInfo {
     pub name: String,
     pub at: u64,
@@ -471,6 +487,7 @@ pub struct TimerInfo {
 
 /// Ascending, whichever way it was asked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct HistoryPage {
     pub epoch: Epoch,
@@ -482,6 +499,7 @@ pub struct HistoryPage {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct MembersPage {
     pub members: Vec<Member>,
@@ -546,6 +564,7 @@ impl RequestError {
 
 /// Which field was wrong, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Detail {
     pub path: String,

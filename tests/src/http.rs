@@ -4,12 +4,15 @@ use crate::DEADLINE;
 use anyhow::{Context as _, Result, bail, ensure};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use hyper::http::response::Parts;
 use hyper::{HeaderMap, Method, Request};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 
 /// A request to be made.
 #[derive(Clone, Debug)]
@@ -68,6 +71,14 @@ impl Call {
     }
 
     async fn perform(self) -> Result<Response> {
+        let (parts, body, connection) = self.answered().await?;
+        let body = body.collect().await.context("read the body")?.to_bytes();
+        connection.abort();
+        Ok(Response { status: parts.status.as_u16(), headers: parts.headers, body })
+    }
+
+    /// The answer as far as its headers; its body comes on the connection.
+    pub(crate) async fn answered(self) -> Result<(Parts, Incoming, JoinHandle<hyper::Result<()>>)> {
         let stream = TcpStream::connect(&self.authority).await.context("connect")?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         let connection = tokio::spawn(connection);
@@ -77,9 +88,7 @@ impl Call {
         }
         let response = sender.send_request(request.body(Full::new(self.body))?).await?;
         let (parts, body) = response.into_parts();
-        let body = body.collect().await.context("read the body")?.to_bytes();
-        connection.abort();
-        Ok(Response { status: parts.status.as_u16(), headers: parts.headers, body })
+        Ok((parts, body, connection))
     }
 }
 

@@ -5,6 +5,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::SigningKey;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use xtask::secrets::DEV_API_KEY;
 
 pub const HS_KID: &str = "test-hs";
 pub const ED_KID: &str = "test-ed";
@@ -19,6 +21,31 @@ pub fn configured() -> String {
         { "kid": ED_KID, "alg": "EdDSA", "public_key": URL_SAFE_NO_PAD.encode(ed_public()) },
     ]);
     keys.to_string()
+}
+
+/// The API keys of one scope each, by which a test asks for [`api_key`].
+const SCOPES: [&str; 8] = ["publish", "read", "edit", "moderate", "admin", "tokens", "revoke", "metrics"];
+
+/// What `ROOMCAST_API_KEYS` holds: the development key, one a scope, and `none`, which is for nothing.
+#[must_use]
+pub fn api_keys() -> String {
+    let entry = |id: &str, key: &str, scopes: Option<&[&str]>| {
+        let sha256: String = Sha256::digest(key).iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut entry = json!({ "id": id, "sha256": sha256 });
+        if let Some(scopes) = scopes {
+            entry["scopes"] = json!(scopes);
+        }
+        entry
+    };
+    let mut keys = vec![entry("dev", DEV_API_KEY, None), entry("none", &api_key("none"), Some(&[]))];
+    keys.extend(SCOPES.map(|scope| entry(scope, &api_key(scope), Some(&[scope]))));
+    Value::Array(keys).to_string()
+}
+
+/// An API key with this scope and no other.
+#[must_use]
+pub fn api_key(scope: &str) -> String {
+    format!("rk_{scope}_only")
 }
 
 /// The right HS256 key.

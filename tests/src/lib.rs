@@ -6,8 +6,10 @@
 
 pub mod client;
 pub mod config;
+pub mod events;
 pub mod http;
 pub mod keys;
+pub mod matrix;
 pub mod observer;
 pub mod proxy;
 pub mod raw_socket;

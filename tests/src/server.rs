@@ -80,7 +80,10 @@ impl Server {
             config: self.directory.path().join("wrangler.toml"),
             data: self.data(),
             port,
-            secrets: Secrets::from([("ROOMCAST_KEYS".to_owned(), keys::configured())]),
+            secrets: Secrets::from([
+                ("ROOMCAST_KEYS".to_owned(), keys::configured()),
+                ("ROOMCAST_API_KEYS".to_owned(), keys::api_keys()),
+            ]),
             control: true,
             ..Options::default()
         };

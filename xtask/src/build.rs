@@ -119,6 +119,8 @@ fn gateway_sources() -> Vec<PathBuf> {
     }
     sources.extend(crate_sources("room-do/core"));
     sources.extend(crate_sources("gateway/auth"));
+    sources.extend(crate_sources("gateway/deployment"));
+    sources.push(root.join("docs/openapi.json"));
     sources
 }
 

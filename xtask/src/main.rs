@@ -56,7 +56,7 @@ enum Task {
     },
     /// Formatting, lints, and the rules of the house
     Tidy,
-    /// Write the TypeScript types of the wire
+    /// Write the TypeScript types of the wire and the OpenAPI document
     Codegen {
         /// Fail where they differ from what is committed
         #[arg(long)]

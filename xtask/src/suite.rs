@@ -21,7 +21,7 @@ const PARTS: [Part; 8] = [
     Part { name: "tidy", about: "formatting, lints, and the rules of the house", run: || one(tidy::run()) },
     Part {
         name: "codegen",
-        about: "the committed TypeScript types are those of the crate schemas",
+        about: "the committed TypeScript types and OpenAPI document are those of the crate schemas",
         run: || one(codegen::check()),
     },
     Part { name: "native", about: "scenarios on the cores, the simulation, wire goldens", run: native },

@@ -74,7 +74,8 @@ fn socket(subprotocols: &str) -> Presented {
 }
 
 fn bearer(credentials: &str) -> Presented {
-    Presented { authorization: Some(format!("Bearer {credentials}")), ..Presented::default() }
+    let scope = Some(Scope::Read);
+    Presented { authorization: Some(format!("Bearer {credentials}")), scope, ..Presented::default() }
 }
 
 #[test]
@@ -189,7 +190,7 @@ fn r_auth_6_a_kind_is_public_or_for_tokens_or_for_services() {
     let token = token(&settings, json!({ "*": ["join", "publish"] }));
     let anonymous = socket("roomcast.v1.json");
     let ann = Presented { authorization: Some(format!("Bearer {token}")), ..anonymous.clone() };
-    let key = Presented { authorization: Some("Bearer rk_ci_secret".into()), ..anonymous.clone() };
+    let key = Presented { subprotocols: anonymous.subprotocols.clone(), ..bearer("rk_ci_secret") };
     let claims = |room: &str, presented: &Presented| {
         connect(&settings, room, presented, NOW_MS).map(|connection| connection.claims)
     };
@@ -259,4 +260,52 @@ fn r_auth_7_without_credentials_a_call_is_unauthorized_even_where_sockets_are_pu
             assert_eq!(refusal.code(), "unauthorized", "{room} {presented:?}");
         }
     }
+}
+
+#[test]
+fn r_auth_7_an_api_key_opens_what_it_has_the_scope_for() {
+    let seed = json!([
+        { "id": "ci", "sha256": CI_SHA256, "scopes": ["publish", "tokens"] },
+    ]);
+    let settings = Settings::parse(Texts {
+        config: Some(r#"{"kinds":{"chat":{}}}"#.into()),
+        api_keys: Some(seed.to_string()),
+        ..Texts::default()
+    })
+    .expect("settings");
+    let code = |scope: Option<Scope>| {
+        let presented = Presented { scope, ..bearer("rk_ci_secret") };
+        let called = call(&settings, "chat:a", &presented, Capability::Publish, NOW_MS).map(|_| ());
+        let served = service(&settings, &presented, NOW_MS).map(|_| ());
+        let heard = listen(&settings, "chat:a", &presented, NOW_MS).map(|_| ());
+        assert_eq!((&called, &called), (&served, &heard), "{scope:?}");
+        called.map_err(Refusal::code)
+    };
+    assert_eq!((code(Some(Scope::Publish)), code(Some(Scope::Tokens))), (Ok(()), Ok(())));
+    for missing in [None, Some(Scope::Read), Some(Scope::Admin), Some(Scope::Metrics)] {
+        assert_eq!(code(missing), Err("forbidden"), "{missing:?}");
+    }
+}
+
+#[test]
+fn r_sse_1_who_listens_is_no_member_and_may_only_listen() {
+    let settings = settings(json!({}));
+    let heard = |room: &str, presented: &Presented| listen(&settings, room, presented, NOW_MS);
+    let token = token(&settings, json!({ "chat:a": ["*"], "chat:b": ["history"] }));
+    let in_address = Presented { query_token: Some(token.clone()), ..Presented::default() };
+    for presented in [bearer(&token), in_address] {
+        let connection = heard("chat:a", &presented).expect("a listener");
+        assert_eq!(connection.claims.user, UserId::parse("ann"));
+        assert_eq!(connection.claims.tags, ["$vip"]);
+        let may: Vec<Capability> = connection.claims.capabilities.iter().collect();
+        assert_eq!((may, connection.codec), (vec![Capability::Join, Capability::History], Codec::Json));
+        assert_eq!(heard("chat:b", &presented).expect_err("no join").code(), "forbidden");
+        assert_eq!(heard("hook:a", &presented).expect_err("service").code(), "forbidden");
+    }
+    let key = heard("hook:a", &bearer("rk_ci_secret")).expect("a listener");
+    assert_eq!((key.claims.user, key.tenant.as_str()), (None, "acme"));
+    assert!(heard("open:a", &Presented::default()).is_ok());
+    assert_eq!(heard("chat:a", &Presented::default()).expect_err("nothing").code(), "unauthorized");
+    let key_in_address = Presented { query_token: Some("rk_ci_secret".into()), ..Presented::default() };
+    assert_eq!(heard("chat:a", &key_in_address).expect_err("a key").code(), "unauthorized");
 }

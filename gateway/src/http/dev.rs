@@ -1,21 +1,17 @@
-//! `POST /dev/token`: a token for the asking, under `cargo xtask dev` alone.
+//! What `cargo xtask dev` alone serves.
 
-use auth::{MintError, mint};
-use schemas::{Tenant, http::TokenBody, limits};
+use schemas::Tenant;
 use worker::Response;
 
-use crate::{body, exchange::Exchange, failure::Failure, response};
+use super::tokens;
+use crate::{exchange::Exchange, failure::Failure};
 
-/// A body cannot ask for more than a token holds.
-const BODY_BYTES_MAX: usize = 2 * limits::TOKEN_BYTES_MAX;
-
+/// `POST /dev/token`: a token for the asking, as `POST /v1/tokens` makes them.
 pub(crate) async fn token(exchange: &mut Exchange<'_>) -> Result<Response, Failure> {
-    let settings = exchange.settings;
-    let signing_key = settings.signing_key.as_ref().filter(|_| settings.dev).ok_or(Failure::NotFound)?;
-    let body: TokenBody = body::parse_object(&exchange.body(BODY_BYTES_MAX).await?, &["rooms"])?;
-    let wrong = |error: MintError| Failure::invalid(error.path, error.message);
-    let now_ms = exchange.now_ms();
-    response::json(&mint(signing_key, &Tenant::default_tenant(), &body, now_ms).map_err(wrong)?)
+    if !exchange.settings.dev {
+        return Err(Failure::NotFound);
+    }
+    tokens::minted(exchange, &Tenant::default_tenant()).await
 }
 
 /// `POST /dev/fault/{room}`: arms a fault in the isolate of that room, in the module that tests build.
@@ -23,6 +19,6 @@ pub(crate) async fn token(exchange: &mut Exchange<'_>) -> Result<Response, Failu
 pub(crate) async fn fault(exchange: &mut Exchange<'_>, room: &str) -> Result<Response, Failure> {
     let is_dev = exchange.settings.dev;
     let room = schemas::RoomName::parse(room).filter(|_| is_dev).ok_or(Failure::NotFound)?;
-    let body = exchange.body(BODY_BYTES_MAX).await?;
+    let body = exchange.body(tokens::BODY_BYTES_MAX).await?;
     crate::forward::fault(exchange.env, &room, &body).await
 }

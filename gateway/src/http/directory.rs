@@ -1,7 +1,6 @@
 //! What a tenant's directory knows and does: `GET /v1/rooms`, `GET /v1/usage`, `GET /metrics`, `POST /v1/revocations`,
 //! `POST /v1/users/{user}/disconnect`. For API keys alone; a key's tenant is all that it reaches.
 
-use auth::Scope;
 use deployment::objects::{self, DIRECTORY, Object};
 use directory_core::{listing, metrics};
 use futures_util::future::try_join_all;
@@ -26,7 +25,7 @@ const ROOMS_PAGE_MAX: u32 = 1_000;
 
 /// `GET /v1/rooms`.
 pub(crate) async fn rooms(exchange: &Exchange<'_>) -> Result<Response, Failure> {
-    let key = exchange.allow_backend(Scope::Admin).await?;
+    let key = exchange.service().await?;
     let query = exchange.query();
     let name = |parameter: &str| -> Result<Option<String>, Failure> {
         let text = query.one(parameter)?;
@@ -43,7 +42,7 @@ pub(crate) async fn rooms(exchange: &Exchange<'_>) -> Result<Response, Failure> 
 
 /// `GET /v1/usage`.
 pub(crate) async fn usage(exchange: &Exchange<'_>) -> Result<Response, Failure> {
-    let key = exchange.allow_backend(Scope::Admin).await?;
+    let key = exchange.service().await?;
     let shards: Vec<Totals> = ask_all(exchange, &key.tenant, &DirectoryCall::Totals).await?;
     let mut usage =
         Usage { tenant: key.tenant.clone(), kinds: Default::default(), total: KindUsage::default() };
@@ -57,7 +56,7 @@ pub(crate) async fn usage(exchange: &Exchange<'_>) -> Result<Response, Failure> 
 
 /// `GET /metrics`.
 pub(crate) async fn metrics_text(exchange: &Exchange<'_>) -> Result<Response, Failure> {
-    let key = exchange.allow_backend(Scope::Metrics).await?;
+    let key = exchange.service().await?;
     let shards: Vec<Totals> = ask_all(exchange, &key.tenant, &DirectoryCall::Totals).await?;
     let text = metrics::render(&metrics::sum(shards));
     let failed = Failure::platform("write the answer");
@@ -69,7 +68,7 @@ pub(crate) async fn metrics_text(exchange: &Exchange<'_>) -> Result<Response, Fa
 
 /// `POST /v1/revocations`.
 pub(crate) async fn revoke(exchange: &mut Exchange<'_>) -> Result<Response, Failure> {
-    let tenant = exchange.allow_backend(Scope::Revoke).await?.tenant.clone();
+    let tenant = exchange.service().await?.tenant.clone();
     let body: RevocationBody = body::parse_object(&exchange.body(BODY_BYTES_MAX).await?, &[])?;
     let wrong = |detail: schemas::server_message::Detail| Failure::invalid(detail.path, detail.message);
     let revocation: Revocation = auth::revocation(body, exchange.now_ms()).map_err(wrong)?;
@@ -81,7 +80,7 @@ pub(crate) async fn revoke(exchange: &mut Exchange<'_>) -> Result<Response, Fail
 
 /// `POST /v1/users/{user}/disconnect`.
 pub(crate) async fn disconnect(exchange: &mut Exchange<'_>, user: &str) -> Result<Response, Failure> {
-    let tenant = exchange.allow_backend(Scope::Moderate).await?.tenant.clone();
+    let tenant = exchange.service().await?.tenant.clone();
     let user = UserId::parse(user).ok_or_else(|| Failure::invalid("user", UserId::SHAPE))?;
     let body = exchange.body(BODY_BYTES_MAX).await?;
     let UserDisconnectBody { reason } = match body.is_empty() {

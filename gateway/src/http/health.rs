@@ -3,11 +3,24 @@
 use deployment::{Settings, SettingsError};
 use schemas::{ErrorCode, http::Problem, server_message::Detail};
 use serde_json::json;
-use worker::Response;
+use worker::{Env, Response};
 
 use crate::{failure::Failure, response};
 
-pub(crate) fn health() -> Result<Response, Failure> {
+/// The classes of objects that nothing is served without.
+const NAMESPACES: [&str; 1] = ["ROOMS"];
+
+/// Looks at what is bound, and touches nothing: a room that is asked for its health would be a room that is woken.
+pub(crate) fn health(env: &Env) -> Result<Response, Failure> {
+    let unbound: Vec<&str> =
+        NAMESPACES.into_iter().filter(|name| env.durable_object(name).is_err()).collect();
+    if !unbound.is_empty() {
+        let mut problem = Problem::from_code(ErrorCode::Unavailable, "a class of objects is not bound");
+        let missing =
+            |name: &str| Detail { path: name.into(), message: "is not bound in wrangler.toml".into() };
+        problem.details = unbound.into_iter().map(missing).collect();
+        return response::with_problem(&problem).map_err(Failure::platform("write the answer"));
+    }
     response::json(&json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") }))
 }
 

@@ -56,10 +56,7 @@ fn publish_call(body: PublishBody, header: Option<String>, call: &Call<'_>) -> R
         check_type(kind)?;
     }
     check_tags(&body.tags, limits::TAGS_PUBLICATION_MAX)?;
-    if let Some((index, _)) = body.tags.iter().enumerate().find(|(_, tag)| ids::is_reserved_tag(tag)) {
-        let message = "begins with $, which tokens and room logic alone give";
-        return Err(Failure::invalid(format!("tags[{index}]"), message));
-    }
+    check_unreserved(&body.tags)?;
     if let Some(to) = &body.to {
         if to.len() > limits::TO_MAX {
             return Err(Failure::invalid("to", format!("names at most {}", limits::TO_MAX)));
@@ -107,7 +104,7 @@ fn check_type(kind: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-fn check_tags(tags: &[String], count_max: usize) -> Result<(), Failure> {
+pub(super) fn check_tags(tags: &[String], count_max: usize) -> Result<(), Failure> {
     if tags.len() > count_max {
         return Err(Failure::invalid("tags", format!("are at most {count_max}")));
     }
@@ -116,6 +113,16 @@ fn check_tags(tags: &[String], count_max: usize) -> Result<(), Failure> {
             format!("tags[{index}]"),
             format!("is 1 to {} bytes", limits::TAG_BYTES_MAX),
         )),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn check_unreserved(tags: &[String]) -> Result<(), Failure> {
+    match tags.iter().position(|tag| ids::is_reserved_tag(tag)) {
+        Some(index) => {
+            let message = "begins with $, which tokens and room logic alone give";
+            Err(Failure::invalid(format!("tags[{index}]"), message))
+        }
         None => Ok(()),
     }
 }
@@ -139,12 +146,7 @@ fn messages_call(query: &Query, caller: &Caller) -> Result<RoomCall, Failure> {
         return Err(Failure::Unsupported("the raw log is not served yet"));
     }
     let limit = query.limit(limits::HISTORY_PAGE_DEFAULT, limits::HISTORY_PAGE_MAX)?;
-    let tags: Vec<String> = query
-        .all("tags")
-        .flat_map(|tags| tags.split(','))
-        .filter(|tag| !tag.is_empty())
-        .map(ToOwned::to_owned)
-        .collect();
+    let tags = query.list("tags");
     check_tags(&tags, limits::TAGS_SUBSCRIBED_MAX)?;
     Ok(RoomCall::Messages { before, after, limit, tags, reader: caller.reader() })
 }

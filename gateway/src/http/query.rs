@@ -33,6 +33,12 @@ impl Query {
         }
     }
 
+    /// A list with commas, which may stand more than once.
+    pub(super) fn list(&self, name: &str) -> Vec<String> {
+        let items = self.all(name).flat_map(|items| items.split(','));
+        items.filter(|item| !item.is_empty()).map(ToOwned::to_owned).collect()
+    }
+
     pub(super) fn limit(&self, default: u32, max: u32) -> Result<u32, Failure> {
         let Some(text) = self.one("limit")? else { return Ok(default) };
         digits(text)

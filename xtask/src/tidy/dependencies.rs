@@ -9,7 +9,17 @@ use serde_json::Value;
 const ALLOWED: [(&str, &[&str]); 4] = [
     (
         "schemas",
-        &["base64", "rmp", "rmp-serde", "serde", "serde_json", "serde_path_to_error", "thiserror", "ts-rs"],
+        &[
+            "base64",
+            "rmp",
+            "rmp-serde",
+            "schemars",
+            "serde",
+            "serde_json",
+            "serde_path_to_error",
+            "thiserror",
+            "ts-rs",
+        ],
     ),
     ("room-core", &["base64", "rmp-serde", "schemas", "serde", "serde_json", "sha2", "thiserror"]),
     (

@@ -57,6 +57,10 @@ pub(crate) fn encode(message: &ClientMessage) -> Vec<u8> {
             begin(&mut map, "state", *id);
             map.maps("ops", ops, write_op);
         }
+        ClientMessage::Auth { id, token } => {
+            begin(&mut map, "auth", *id);
+            map.text("token", &token.0);
+        }
         ClientMessage::Ack { frames } => {
             map.text("t", "ack");
             map.number("frames", *frames);

@@ -1,0 +1,136 @@
+//! The table.
+
+use alloc::{vec, vec::Vec};
+
+use serde_json::{Value, json};
+
+use super::{
+    endpoint::Endpoint,
+    types::{Health, Jwks, OpenApi},
+};
+use crate::{
+    http::{PublishBody, TokenAnswer, TokenBody},
+    limits::{HISTORY_PAGE_DEFAULT, HISTORY_PAGE_MAX, KEY_BYTES_MAX, MEMBERS_PAGE_DEFAULT, MEMBERS_PAGE_MAX},
+    position::INTEGER_MAX,
+    server_message::{HistoryPage, MembersPage, Published, RoomInfo},
+};
+
+/// Every address that a caller may rely on, in the order in which it is read about.
+#[must_use]
+pub fn endpoints() -> Vec<Endpoint> {
+    let mut endpoints = Vec::new();
+    endpoints.extend(messages());
+    endpoints.extend(listening());
+    endpoints.extend(rooms());
+    endpoints.extend(access());
+    endpoints.extend(operations());
+    endpoints
+}
+
+fn messages() -> Vec<Endpoint> {
+    vec![
+        Endpoint::new("POST", "/v1/rooms/{room}/publish", "Messages", "publish", "Publish into a room")
+            .about("A user publishes as itself; `from` is for API keys.")
+            .either("publish", "`publish`")
+            .header(
+                "Idempotency-Key",
+                &json!({ "type": "string", "minLength": 1, "maxLength": KEY_BYTES_MAX }),
+                "As `key` in the body.",
+            )
+            .body::<PublishBody>()
+            .answers::<Published>("Durable. An ephemeral has no offset: an empty object.")
+            .problem(409, "conflict"),
+        Endpoint::new("GET", "/v1/rooms/{room}/messages", "Messages", "messages", "Read a room's history")
+            .about("Pages ascend; without `before` or `after` the newest. `next` is the value for the same parameter.")
+            .either("read", "`history`")
+            .query("before", &offset(), "Below this offset; excludes `after`.")
+            .query("after", &offset(), "Above this offset.")
+            .query("limit", &limit(HISTORY_PAGE_DEFAULT, HISTORY_PAGE_MAX), "Messages a page.")
+            .query("tags", &json!({ "type": "string" }), "Only what carries one of these, with commas.")
+            .answers::<HistoryPage>("A page."),
+    ]
+}
+
+fn listening() -> Vec<Endpoint> {
+    vec![
+        Endpoint::new("GET", "/v1/rooms/{room}/events", "Listening", "events", "Follow a room by server-sent events")
+            .about(
+                "`publication`, `position` (both with the id `epoch:offset`), `ephemeral`, `gap` (why a recovery \
+                 failed) and `close` (the room closed for good; a browser's next try gets 204). A comment every \
+                 15 s. A reader is never a member. Rooms of public kinds need no credential.",
+            )
+            .either("read", "`join`")
+            .query("token", &json!({ "type": "string" }), "A user's token, since a browser can set no header here.")
+            .query("tags", &json!({ "type": "string" }), "Also what carries one of these, with commas.")
+            .query("after", &json!({ "type": "string" }), "`epoch:offset`, or an offset in the present epoch.")
+            .header("Last-Event-ID", &json!({ "type": "string" }), "The last event's id; wins over `after`.")
+            .answers_text("text/event-stream", "The stream.")
+            .answers_nothing(204, "The stream was closed for good.")
+            .problem(503, "room_full"),
+        Endpoint::new("GET", "/v1/rooms/{room}/connect", "Listening", "connect", "Join a room over a WebSocket")
+            .about(
+                "With subprotocol `roomcast.v1.msgpack` or `roomcast.v1.json`, and the token as \
+                 `roomcast.token.<jwt>` beside it. A refused upgrade that offered one of ours is accepted and \
+                 closed at once with the refusal's close code.",
+            )
+            .token("`join`")
+            .answers_nothing(101, "The connection; hello comes first.")
+            .problem(400, "unsupported_protocol")
+            .problem(426, "bad_request"),
+    ]
+}
+
+fn rooms() -> Vec<Endpoint> {
+    vec![
+        Endpoint::new("GET", "/v1/rooms/{room}/members", "Rooms", "members", "List who is in a room")
+            .either("read", "`presence`")
+            .query("cursor", &json!({ "type": "string", "maxLength": 512 }), "The last page's `next`.")
+            .query("limit", &limit(MEMBERS_PAGE_DEFAULT, MEMBERS_PAGE_MAX), "Members a page.")
+            .answers::<MembersPage>("A page."),
+        Endpoint::new("GET", "/v1/rooms/{room}", "Rooms", "room", "Describe a room")
+            .scope("read")
+            .answers::<RoomInfo>("Its life, log, occupancy and timers."),
+        Endpoint::new("DELETE", "/v1/rooms/{room}", "Rooms", "delete_room", "End a room")
+            .about("Everyone is closed 3510, and all that it stored goes.")
+            .scope("admin")
+            .answers::<super::types::Empty>("Gone."),
+    ]
+}
+
+fn access() -> Vec<Endpoint> {
+    vec![
+        Endpoint::new("POST", "/v1/tokens", "Access", "issue_token", "Make a token for a user")
+            .about("Of the API key's tenant, signed with the gateway's own key.")
+            .scope("tokens")
+            .body::<TokenBody>()
+            .answers::<TokenAnswer>("The token.")
+            .problem(501, "unsupported"),
+    ]
+}
+
+fn operations() -> Vec<Endpoint> {
+    vec![
+        Endpoint::new("GET", "/healthz", "Operations", "health", "Tell what is wrong")
+            .answers::<Health>("Nothing is."),
+        Endpoint::new(
+            "GET",
+            "/.well-known/jwks.json",
+            "Operations",
+            "jwks",
+            "The keys that the gateway signs with",
+        )
+        .answers::<Jwks>("Their public halves."),
+        Endpoint::new("GET", "/openapi.json", "Operations", "openapi", "This document")
+            .answers::<OpenApi>("OpenAPI 3.1."),
+        Endpoint::new("GET", "/docs", "Operations", "docs", "This document, to read")
+            .answers_text("text/html", "A page."),
+    ]
+}
+
+fn offset() -> Value {
+    json!({ "type": "integer", "minimum": 0, "maximum": INTEGER_MAX })
+}
+
+fn limit(default: u32, max: u32) -> Value {
+    json!({ "type": "integer", "minimum": 1, "maximum": max, "default": default })
+}

@@ -1,0 +1,81 @@
+//! Schemas of the types that read and write themselves, and of answers that have no type.
+
+use alloc::{borrow::Cow, vec::Vec};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::Value;
+
+use crate::{
+    claims::{Capabilities, Capability},
+    ids::{ConnectionId, PublicSession, RoomName, Tenant, UserId},
+    payload::{Payload, UncheckedPayload},
+    position::{Epoch, INTEGER_MAX, Offset},
+};
+
+macro_rules! schema {
+    ($($type:ty => $schema:expr),* $(,)?) => {
+        $(
+            impl JsonSchema for $type {
+                fn schema_name() -> Cow<'static, str> {
+                    let path = stringify!($type);
+                    path.into()
+                }
+
+                fn inline_schema() -> bool {
+                    true
+                }
+
+                fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                    $schema
+                }
+            }
+        )*
+    };
+}
+
+schema! {
+    UserId => json_schema!({ "type": "string", "minLength": 1, "maxLength": 128 }),
+    PublicSession => json_schema!({ "type": "string", "pattern": "^[A-Za-z0-9_-]{16}$" }),
+    ConnectionId => json_schema!({ "type": "string", "pattern": "^[0-9a-f]{14}$" }),
+    Tenant => json_schema!({ "type": "string", "pattern": "^[a-z0-9-]{1,64}$" }),
+    RoomName => json_schema!({ "type": "string", "pattern": "^[a-z][a-z0-9-]{0,31}:[A-Za-z0-9._~-]{1,128}$" }),
+    Epoch => json_schema!({ "type": "string", "pattern": "^[0-9a-f]{16}$" }),
+    Offset => json_schema!({ "type": "integer", "minimum": 0, "maximum": INTEGER_MAX }),
+    Payload => json_schema!({ "description": "Any JSON value; bytes are `{\"$bin\": base64}`." }),
+    UncheckedPayload => json_schema!({ "description": "Any JSON value; bytes are `{\"$bin\": base64}`." }),
+    Capabilities => json_schema!({
+        "type": "array",
+        "items": {
+            "type": "string",
+            "enum": Capability::ALL.map(Capability::as_str).into_iter().chain(["*"]).collect::<Vec<_>>(),
+        },
+    }),
+}
+
+/// An answer that says no more than that it was done.
+#[derive(JsonSchema)]
+pub(super) struct Empty {}
+
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "its shape is what is read")]
+pub(super) struct Health {
+    /// `ok`.
+    status: alloc::string::String,
+    version: alloc::string::String,
+}
+
+/// RFC 7517.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "its shape is what is read")]
+pub(super) struct Jwks {
+    keys: Vec<Value>,
+}
+
+/// An OpenAPI 3.1 document.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "its shape is what is read")]
+pub(super) struct OpenApi {
+    openapi: alloc::string::String,
+    info: Value,
+    paths: Value,
+}
