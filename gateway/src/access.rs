@@ -3,7 +3,7 @@
 //! The order is the contract's: room name, kind, origin, token, tenant, capability. A caller learns of the first
 //! thing that is wrong, and of nothing behind it.
 
-use auth::{API_KEY_PREFIX, Flaw, Refusal, Token, verify};
+use auth::{API_KEY_PREFIX, Flaw, Refusal, Token};
 use schemas::{
     Capability, Claims, Codec, RoomName, Tenant, UserId,
     codec::TOKEN_SUBPROTOCOL_PREFIX,
@@ -14,6 +14,8 @@ use schemas::{
 };
 
 use deployment::Settings;
+
+use crate::failure::Failure;
 
 /// Every subprotocol of ours begins so.
 const SUBPROTOCOL_PREFIX: &str = "roomcast.";
@@ -117,75 +119,77 @@ impl Presented {
     }
 }
 
-/// Whether an upgrade may be forwarded.
-pub(crate) fn connect(
+/// Whether an upgrade may be forwarded. `verify` tells whose a token is, if it is good and not revoked.
+pub(crate) async fn connect(
     settings: &Settings,
     room: &str,
     presented: &Presented,
-    now_ms: u64,
-) -> Result<Connection, Refusal> {
+    verify: impl AsyncFn(&str) -> Result<Token, Failure>,
+) -> Result<Connection, Failure> {
     let (room, kind) = place(&settings.config, room)?;
     check_origin(&settings.config, presented)?;
     if kind.access == Access::Service {
-        return Err(SERVICE_ONLY);
+        return Err(SERVICE_ONLY.into());
     }
     let query_token = presented.query_token.as_deref().filter(|_| settings.config.query_token);
     let token = presented.subprotocol_token().or_else(|| presented.bearer()).or(query_token);
     let (tenant, claims) = match token {
         Some(token) => {
-            let token = verify(token, &settings.keys, now_ms)?;
+            let token = verify(token).await?;
             let claims = token.claims_for(&room)?;
             (token.tenant, claims)
         }
         None if kind.access == Access::Public => (Tenant::default_tenant(), anonymous(kind)),
-        None => return Err(Flaw::Missing.into()),
+        None => return Err(Refusal::from(Flaw::Missing).into()),
     };
     if !claims.capabilities.has(Capability::Join) {
-        return Err(Refusal::Forbidden("the token does not allow to join this room"));
+        return Err(Refusal::Forbidden("the token does not allow to join this room").into());
     }
     let codec = presented.codec().ok_or(Refusal::UnsupportedProtocol)?;
     Ok(Connection { room, tenant, claims, codec })
 }
 
 /// Whether a call of the HTTP API may be forwarded: with an API key, or with a token that has the capability.
-pub(crate) fn call<'a>(
+pub(crate) async fn call<'a>(
     settings: &'a Settings,
     room: &str,
     presented: &Presented,
     needed: Capability,
     now_ms: u64,
-) -> Result<Call<'a>, Refusal> {
+    verify: impl AsyncFn(&str) -> Result<Token, Failure>,
+) -> Result<Call<'a>, Failure> {
     let (room, kind) = place(&settings.config, room)?;
     check_origin(&settings.config, presented)?;
-    let credentials = presented.bearer().ok_or(Flaw::Missing)?;
+    let credentials = presented.bearer().ok_or(Refusal::from(Flaw::Missing))?;
     if credentials.starts_with(API_KEY_PREFIX) {
         let key = settings.api_keys.authorize(credentials, now_ms)?;
         let caller = Caller::Service { key_id: key.id.clone() };
         return Ok(Call { room, tenant: key.tenant.clone(), kind, caller });
     }
-    let token = verify(credentials, &settings.keys, now_ms)?;
+    let token = verify(credentials).await?;
     if kind.access == Access::Service {
-        return Err(SERVICE_ONLY);
+        return Err(SERVICE_ONLY.into());
     }
     let claims = token.claims_for(&room)?;
     if !claims.capabilities.has(needed) {
-        return Err(Refusal::Forbidden("the token lacks the capability for this in this room"));
+        return Err(Refusal::Forbidden("the token lacks the capability for this in this room").into());
     }
     let Token { user, tenant, .. } = token;
     Ok(Call { room, tenant, kind, caller: Caller::User { user, claims } })
 }
 
 /// As [`call`], for what only backends may.
-pub(crate) fn service_call<'a>(
+pub(crate) async fn service_call<'a>(
     settings: &'a Settings,
     room: &str,
     presented: &Presented,
     now_ms: u64,
-) -> Result<Call<'a>, Refusal> {
-    let call = call(settings, room, presented, Capability::Join, now_ms)?;
+    verify: impl AsyncFn(&str) -> Result<Token, Failure>,
+) -> Result<Call<'a>, Failure> {
+    let call = call(settings, room, presented, Capability::Join, now_ms, verify).await?;
     match call.caller {
         Caller::Service { .. } => Ok(call),
-        Caller::User { .. } => Err(Refusal::Forbidden("this is for API keys")),
+        Caller::User { .. } => Err(Refusal::Forbidden("this is for API keys").into()),
     }
 }
 

@@ -1,23 +1,23 @@
 //! `GET /v1/rooms/{room}/connect`: from an upgrade to a room's connection, or to a close code that says why not.
 
-use auth::Refusal;
+use schemas::CloseCode;
 use worker::{Response, WebSocketPair};
 
-use crate::{access, exchange::Exchange, failure::Failure, forward, log};
+use crate::{exchange::Exchange, failure::Failure, forward, log};
 
 pub(crate) async fn answer(exchange: &Exchange<'_>, room: &str) -> Result<Response, Failure> {
     if !is_upgrade(exchange) {
         return Err(Failure::UpgradeRequired);
     }
-    let Exchange { settings, presented, request_id, .. } = exchange;
-    match access::connect(settings, room, presented, exchange.now_ms()) {
+    let Exchange { presented, request_id, .. } = exchange;
+    match exchange.allow_connection(room).await {
         Ok(connection) => forward::connect(exchange.env, &connection, request_id).await,
-        Err(refusal) => match presented.refusable_subprotocol() {
+        Err(failure) => match presented.refusable_subprotocol() {
             Some(subprotocol) => {
-                log::failed(request_id, "connect", &refusal.into());
-                refuse(refusal, subprotocol).map_err(Failure::platform("refuse the upgrade"))
+                log::failed(request_id, "connect", &failure);
+                refuse(failure.close_code(), subprotocol).map_err(Failure::platform("refuse the upgrade"))
             }
-            None => Err(refusal.into()),
+            None => Err(failure),
         },
     }
 }
@@ -29,10 +29,9 @@ fn is_upgrade(exchange: &Exchange<'_>) -> bool {
 
 /// Accepts an upgrade to close it at once: a browser cannot read the HTTP status of a failed upgrade, but reads a
 /// close code.
-fn refuse(refusal: Refusal, subprotocol: &str) -> worker::Result<Response> {
+fn refuse(close: CloseCode, subprotocol: &str) -> worker::Result<Response> {
     let pair = WebSocketPair::new()?;
     pair.server.accept()?;
-    let close = refusal.close_code();
     pair.server.close(Some(close.code()), Some(close.reason()))?;
     let response = Response::from_websocket(pair.client)?;
     response.headers().set("sec-websocket-protocol", subprotocol)?;

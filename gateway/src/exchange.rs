@@ -1,11 +1,12 @@
 //! One request that may be served, and all that its handlers need for it.
 
-use deployment::Settings;
+use auth::Token;
+use deployment::{Settings, keyring};
 use schemas::{Capability, RoomName, Tenant, http::RoomCall};
 use worker::{Date, Env, Headers, Request, Response};
 
 use crate::{
-    access::{self, Call, Presented},
+    access::{self, Call, Connection, Presented},
     body,
     failure::Failure,
     forward,
@@ -40,13 +41,26 @@ impl<'a> Exchange<'a> {
     }
 
     /// Whether the caller may do in the room what needs this capability.
-    pub(crate) fn allow(&self, room: &str, needed: Capability) -> Result<Call<'a>, Failure> {
-        Ok(access::call(self.settings, room, &self.presented, needed, self.now_ms())?)
+    pub(crate) async fn allow(&self, room: &str, needed: Capability) -> Result<Call<'a>, Failure> {
+        let verify = async |token: &str| self.verify(token).await;
+        access::call(self.settings, room, &self.presented, needed, self.now_ms(), verify).await
     }
 
     /// As [`Exchange::allow`], for what only backends may.
-    pub(crate) fn allow_service(&self, room: &str) -> Result<Call<'a>, Failure> {
-        Ok(access::service_call(self.settings, room, &self.presented, self.now_ms())?)
+    pub(crate) async fn allow_service(&self, room: &str) -> Result<Call<'a>, Failure> {
+        let verify = async |token: &str| self.verify(token).await;
+        access::service_call(self.settings, room, &self.presented, self.now_ms(), verify).await
+    }
+
+    /// Whether an upgrade may go on to the room.
+    pub(crate) async fn allow_connection(&self, room: &str) -> Result<Connection, Failure> {
+        let verify = async |token: &str| self.verify(token).await;
+        access::connect(self.settings, room, &self.presented, verify).await
+    }
+
+    /// Whose a token is, if it is good and not revoked.
+    async fn verify(&self, token: &str) -> Result<Token, Failure> {
+        Ok(keyring::verify(self.settings, token).await?)
     }
 
     /// Asks a room, and brings back its answer as it is.

@@ -2,7 +2,7 @@
 
 use auth::Refusal;
 use deployment::objects::CallError;
-use schemas::{ErrorCode, http::Problem, server_message::Detail};
+use schemas::{CloseCode, ErrorCode, http::Problem, server_message::Detail};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
@@ -75,6 +75,14 @@ impl Failure {
             Failure::Misconfigured | Failure::TimedOut | Failure::Platform { .. } | Failure::Object(_) => {
                 self.with(ErrorCode::Unavailable)
             }
+        }
+    }
+
+    /// The code that a browser's upgrade is closed with, which cannot read a problem.
+    pub(crate) fn close_code(&self) -> CloseCode {
+        match self {
+            Failure::Refused(refusal) => refusal.close_code(),
+            _ => CloseCode::Overloaded,
         }
     }
 

@@ -3,6 +3,36 @@ use serde_json::{Value, json};
 
 use super::*;
 use deployment::settings::Texts;
+use futures_util::FutureExt as _;
+
+/// Nothing here waits: what the token is worth is known at once.
+fn at_once<T>(answer: impl Future<Output = Result<T, Failure>>) -> Result<T, Refusal> {
+    answer.now_or_never().expect("nothing is waited for").map_err(|failure| match failure {
+        Failure::Refused(refusal) => refusal,
+        other => panic!("{other}"),
+    })
+}
+
+fn connect(
+    settings: &Settings,
+    room: &str,
+    presented: &Presented,
+    now_ms: u64,
+) -> Result<Connection, Refusal> {
+    at_once(super::connect(settings, room, presented, async |token| Ok(settings.verify(token, now_ms)?)))
+}
+
+fn call<'a>(
+    settings: &'a Settings,
+    room: &str,
+    presented: &Presented,
+    needed: Capability,
+    now_ms: u64,
+) -> Result<Call<'a>, Refusal> {
+    at_once(super::call(settings, room, presented, needed, now_ms, async |token| {
+        Ok(settings.verify(token, now_ms)?)
+    }))
+}
 
 const NOW_MS: u64 = 1_800_000_000_000;
 /// SHA-256 of `rk_ci_secret`, by `sha256sum`.

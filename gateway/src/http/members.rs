@@ -10,7 +10,7 @@ use crate::{exchange::Exchange, failure::Failure};
 const CURSOR_BYTES_MAX: usize = 512;
 
 pub(crate) async fn list(exchange: &Exchange<'_>, room: &str) -> Result<Response, Failure> {
-    let call = exchange.allow(room, Capability::Presence)?;
+    let call = exchange.allow(room, Capability::Presence).await?;
     let members = members_call(&exchange.query())?;
     exchange.ask(&call.room, &call.tenant, &members).await
 }

@@ -32,7 +32,7 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 const RESERVED_TYPES: [&str; 3] = ["edit", "remove", "react"];
 
 pub(crate) async fn publish(exchange: &mut Exchange<'_>, room: &str) -> Result<Response, Failure> {
-    let call = exchange.allow(room, Capability::Publish)?;
+    let call = exchange.allow(room, Capability::Publish).await?;
     let header = exchange.header(IDEMPOTENCY_KEY);
     let bytes_max = payload_bytes_max(call.kind) + BODY_SLACK_BYTES;
     let body = body::parse_object(&exchange.body(bytes_max).await?, &OBJECTS)?;
@@ -41,7 +41,7 @@ pub(crate) async fn publish(exchange: &mut Exchange<'_>, room: &str) -> Result<R
 }
 
 pub(crate) async fn list(exchange: &Exchange<'_>, room: &str) -> Result<Response, Failure> {
-    let call = exchange.allow(room, Capability::History)?;
+    let call = exchange.allow(room, Capability::History).await?;
     let messages = messages_call(&exchange.query(), &call.caller)?;
     exchange.ask(&call.room, &call.tenant, &messages).await
 }

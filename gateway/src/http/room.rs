@@ -6,11 +6,11 @@ use worker::Response;
 use crate::{exchange::Exchange, failure::Failure};
 
 pub(crate) async fn info(exchange: &Exchange<'_>, room: &str) -> Result<Response, Failure> {
-    let call = exchange.allow_service(room)?;
+    let call = exchange.allow_service(room).await?;
     exchange.ask(&call.room, &call.tenant, &RoomCall::Info).await
 }
 
 pub(crate) async fn delete(exchange: &Exchange<'_>, room: &str) -> Result<Response, Failure> {
-    let call = exchange.allow_service(room)?;
+    let call = exchange.allow_service(room).await?;
     exchange.ask(&call.room, &call.tenant, &RoomCall::Delete).await
 }
