@@ -1,7 +1,7 @@
 //! One request that may be served, and all that its handlers need for it.
 
-use auth::{ApiKey, Scope, Token, verify};
-use deployment::{Settings, revocations};
+use auth::{ApiKey, Scope, Token};
+use deployment::{Settings, keyring, revocations};
 use limiter_core::Subject;
 use schemas::{Capability, RoomName, Tenant, UserId, http::RoomCall};
 use worker::{Context, Date, Env, Headers, Request, Response};
@@ -94,7 +94,7 @@ impl<'a> Exchange<'a> {
 
     /// Whose a token is, if it is good and not revoked.
     async fn verify(&self, token: &str) -> Result<Token, Failure> {
-        let token = verify(token, &self.settings.keys, self.now_ms())?;
+        let token = keyring::verify(self.settings, token).await?;
         let later = |later: revocations::Later| self.context.wait_until(later.ask());
         revocations::check(self.env, &token, later).await?;
         Ok(token)

@@ -1,7 +1,7 @@
 //! Tokens that come over a live connection: verified as the gateway does, since no gateway sees them.
 
 use auth::Refusal;
-use deployment::{Settings, clock};
+use deployment::{Settings, keyring};
 use room_core::TokenRefusal;
 use schemas::{Claims, ErrorCode, RoomName, Tenant};
 use worker::Env;
@@ -30,7 +30,7 @@ impl Verifier {
             let (code, reason) = (ErrorCode::Unavailable, ErrorCode::Unavailable.as_str());
             return Err(TokenRefusal { code, reason, message: MISCONFIGURED.to_owned() });
         };
-        let token = auth::verify(token, &settings.keys, clock::now()).map_err(told)?;
+        let token = keyring::verify(settings, token).await.map_err(told)?;
         if token.tenant != self.tenant {
             return Err(told(Refusal::Forbidden("the token is another tenant's")));
         }

@@ -35,7 +35,7 @@ pub struct Wanted {
 /// What to do about a fetch that is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fetch {
-    /// Get this address, and tell [`Keys::fetched`](crate::Keys::fetched) what came of it.
+    /// Get this address, and tell [`Keys::fetched`](crate::Keys::fetched) or [`Keys::failed`](crate::Keys::failed).
     Get { url: String },
     /// Another request is fetching it.
     Wait,
@@ -87,10 +87,8 @@ pub(crate) struct KeySet {
 
 impl Issuer {
     /// Reads a fetched set; where that fails, what was there stays.
-    pub(crate) fn take(&mut self, json: Option<&[u8]>, now_ms: u64) -> Result<(), JwksError> {
-        self.set.in_flight = false;
-        self.set.failed = true;
-        let Some(json) = json else { return Ok(()) };
+    pub(crate) fn take(&mut self, json: &[u8], now_ms: u64) -> Result<(), JwksError> {
+        self.set.fail();
         let keys = read_set(json, &self.algorithms)?;
         self.set.failed = false;
         self.set.fetched_at = Some(now_ms);
@@ -148,6 +146,11 @@ impl KeySet {
             self.tried_unknown_at = Some(now_ms);
         }
         Begun::Fetches
+    }
+
+    pub(crate) fn fail(&mut self) {
+        self.in_flight = false;
+        self.failed = true;
     }
 
     fn is_in_flight(&self, now_ms: u64) -> bool {

@@ -123,13 +123,19 @@ impl Keys {
         }
     }
 
-    /// What came of a fetch: the body of a 200, or `None`. What cannot be read changes nothing: the last good set
-    /// stays.
+    /// Takes what was fetched. What cannot be read changes nothing: the last good set stays.
     ///
     /// # Errors
-    /// What is wrong with the body, for the log.
-    pub fn fetched(&mut self, wanted: Wanted, json: Option<&[u8]>, now_ms: u64) -> Result<(), JwksError> {
+    /// What is wrong with it, for the log.
+    pub fn fetched(&mut self, wanted: Wanted, json: &[u8], now_ms: u64) -> Result<(), JwksError> {
         self.issuers.get_mut(wanted.issuer).map_or(Ok(()), |issuer| issuer.take(json, now_ms))
+    }
+
+    /// The fetch brought nothing.
+    pub fn failed(&mut self, wanted: Wanted) {
+        if let Some(issuer) = self.issuers.get_mut(wanted.issuer) {
+            issuer.set.fail();
+        }
     }
 
     /// The `iss` of the issuer whose keys are wanted, for the log.

@@ -1,8 +1,11 @@
 //! What the gateway is told: the configuration and the keys, parsed once an isolate.
 
-use std::{cell::OnceCell, rc::Rc};
+use std::{
+    cell::{OnceCell, RefCell},
+    rc::Rc,
+};
 
-use auth::{ApiKeys, KeyError, Keys, SigningKey};
+use auth::{ApiKeys, KeyError, Keys, Refusal, SigningKey, Token};
 use js_sys::{JSON, Reflect};
 use schemas::config::Config;
 use serde_json::json;
@@ -18,7 +21,8 @@ const DEV: &str = "ROOMCAST_DEV";
 #[derive(Debug)]
 pub struct Settings {
     pub config: Config,
-    pub keys: Keys,
+    /// Changes as issuers publish other keys; [`keyring`](crate::keyring) sees to it.
+    pub(crate) keys: RefCell<Keys>,
     pub api_keys: ApiKeys,
     pub signing_key: Option<SigningKey>,
     /// `cargo xtask dev` serves: tokens for the asking, and the demo.
@@ -86,7 +90,18 @@ impl Settings {
         if let Some(signing_key) = &signing_key {
             keys.trust(signing_key).map_err(in_binding(KEYS))?;
         }
+        let keys = RefCell::new(keys);
         Ok(Settings { config, keys, api_keys, signing_key, dev: texts.dev.as_deref() == Some("1") })
+    }
+}
+
+impl Settings {
+    /// Whose a token is, by the keys that are there. [`keyring::verify`](crate::keyring::verify) fetches others.
+    ///
+    /// # Errors
+    /// As [`auth::verify`].
+    pub fn verify(&self, token: &str, now_ms: u64) -> Result<Token, Refusal> {
+        auth::verify(token, &self.keys.borrow(), now_ms)
     }
 }
 

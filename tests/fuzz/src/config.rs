@@ -35,7 +35,7 @@ fn fetched(bytes: &[u8]) {
     let mut keys = Keys::parse(r#"[{"jwks_url":"https://a.example/","iss":"i"}]"#).expect("an issuer");
     let Err(Refusal::Unready(wanted)) = verify(OF_ISSUER, &keys, 0) else { panic!("there is no set yet") };
     assert_eq!(keys.fetch(wanted, 0), Fetch::Get { url: "https://a.example/".into() });
-    if keys.fetched(wanted, Some(bytes), 0).is_ok() {
+    if keys.fetched(wanted, bytes, 0).is_ok() {
         assert!(bytes.len() <= JWKS_BYTES_MAX, "a set has a bound");
     }
     assert!(verify(OF_ISSUER, &keys, 0).is_err(), "nothing signed it");

@@ -68,7 +68,13 @@ fn answer(keys: &mut Keys, token: &str, body: Option<&[u8]>, now_ms: u64) -> Res
     let wanted = wanted(keys, token, now_ms);
     assert_eq!(keys.fetch(wanted, now_ms), Fetch::Get { url: URL.into() });
     assert_eq!(keys.fetch(wanted, now_ms), Fetch::Wait, "one at a time");
-    keys.fetched(wanted, body, now_ms)
+    match body {
+        Some(body) => keys.fetched(wanted, body, now_ms),
+        None => {
+            keys.failed(wanted);
+            Ok(())
+        }
+    }
 }
 
 /// Keys with one issuer that has answered with this set.
@@ -235,7 +241,7 @@ fn r_jwks_3_a_set_is_fetched_when_it_is_needed_and_is_fresh_for_10_minutes() {
     assert_eq!(keys.fetch(fetch, stale), Fetch::Get { url: URL.into() });
     assert_eq!(outcome(&keys, &ed, stale), Ok("ann".into()), "others do not wait for what they have");
     assert_eq!(outcome(&keys, &by_ed("new"), stale), Err("wanted"), "but for what they have not");
-    keys.fetched(fetch, Some(&good), stale + 100).expect("a set");
+    keys.fetched(fetch, &good, stale + 100).expect("a set");
     assert_eq!(keys.fetch(fetch, stale + 100), Fetch::Done, "who waited finds it done");
     assert_eq!(outcome(&keys, &ed, stale + 100 + JWKS_FRESH_MS - 1), Ok("ann".into()));
 }
@@ -317,7 +323,7 @@ fn r_jwks_5_a_fetch_that_died_with_its_request_is_made_again() {
     assert_eq!(outcome(&keys, &ed, almost), Err("wanted"));
     assert_eq!(keys.fetch(fetch, almost), Fetch::Wait);
     assert!(matches!(keys.fetch(fetch, almost + 1), Fetch::Get { .. }), "nobody has heard of it");
-    keys.fetched(fetch, Some(&set(json!([named(ed_jwk(), "ed")]))), almost + 2).expect("a set");
+    keys.fetched(fetch, &set(json!([named(ed_jwk(), "ed")])), almost + 2).expect("a set");
     assert_eq!(outcome(&keys, &ed, almost + 2), Ok("ann".into()));
 }
 
@@ -341,7 +347,7 @@ fn r_jwks_1_issuers_do_not_vouch_for_each_other() {
     let fetch = wanted(&keys, &of_other, NOW_MS);
     assert_eq!(keys.issuer(fetch), "https://other.example");
     assert_eq!(keys.fetch(fetch, NOW_MS), Fetch::Get { url: "https://other.example/jwks".into() });
-    keys.fetched(fetch, Some(&set(json!([named(rsa_jwk(), "1")]))), NOW_MS).expect("a set");
+    keys.fetched(fetch, &set(json!([named(rsa_jwk(), "1")])), NOW_MS).expect("a set");
     assert_eq!(outcome(&keys, &of_other, NOW_MS), Err("wanted"), "it has another key by that name");
     let tenant = |token: &str| verify(token, &keys, NOW_MS).map(|token| token.tenant.to_string());
     assert_eq!(tenant(&by_ed("1")), Ok("acme".into()));
