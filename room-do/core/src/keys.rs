@@ -105,3 +105,37 @@ pub(crate) fn hash(draft: &Draft) -> Vec<u8> {
     let digest = Sha256::digest(said.expect("a draft is plain data"));
     digest[..16].to_vec()
 }
+
+#[cfg(test)]
+mod tests {
+    use schemas::{Offset, http::KeyScope, limits::KEYS_MAX};
+
+    use super::*;
+    use crate::storage::MemoryStorage;
+
+    fn row(index: u64) -> KeyRow {
+        KeyRow {
+            key: ScopedKey { scope: KeyScope::ApiKey("k".to_owned()), key: index.to_string() },
+            offset: Offset::new(index + 1).expect("an offset"),
+            at: index,
+            hash: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn r_key_4_of_those_in_memory_the_oldest_are_forgotten() {
+        let mut keys = Keys::restored(1_000, KeyCount::default(), false);
+        let storage = MemoryStorage::default();
+        let known = |keys: &Keys, index: u64| {
+            let found = keys.find(index, &[row(index).key], &storage).expect("memory does not fail");
+            found.len() == 1
+        };
+        keys.committed((0..KEYS_MAX).map(row).collect(), 0);
+        assert!(known(&keys, 0), "the bound itself is kept");
+        keys.committed((KEYS_MAX..KEYS_MAX + 3).map(row).collect(), 0);
+        assert_eq!(
+            [0, 1, 2, 3, KEYS_MAX].map(|index| known(&keys, index)),
+            [false, false, false, true, true]
+        );
+    }
+}

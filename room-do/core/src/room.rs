@@ -119,11 +119,15 @@ impl Room {
                 None => room.close(id, CloseCode::Restarted),
             }
         }
-        room.restore_memberships(now);
+        // Whoever joined a room of which nothing is stored was not told yet that it was deleted.
+        let is_behind = !room.log.is_founded() && room.connections.joined_count() > 0;
+        if !is_behind {
+            room.restore_memberships(now);
+        }
         room.restore_graces(now);
         room.set_storage_timers(now);
         room.set_blocks_timer(now);
-        if waking == Waking::FromFault {
+        if waking == Waking::FromFault || is_behind {
             room.tell_restarted(now);
         }
         room

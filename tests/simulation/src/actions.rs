@@ -2,13 +2,14 @@
 //!
 //! One more action is one more line in [`ACTIONS`] and a function.
 
-use client_core::{Input as ClientInput, Request};
+use client_core::{Input as ClientInput, Request, Status};
 use schemas::{
     Capabilities, Capability, Claims, ClientMessage, Codec, ErrorCode, Frame, Session, UserId,
     client_message::{Hello, History, Members, Publish, To},
     codec,
     config::Rates,
     http::PublishCall,
+    limits,
 };
 
 use crate::{
@@ -36,6 +37,8 @@ const ACTIONS: &[Action] = &[
     Action { weight: 60, run: World::listener_wishes },
     Action { weight: 20, run: World::hint },
     Action { weight: 25, run: World::leave_or_join },
+    Action { weight: 10, run: World::start_over },
+    Action { weight: 12, run: World::listener_takes_back },
     Action { weight: 60, run: World::listener_publishes },
     Action { weight: 40, run: World::listener_reads },
     Action { weight: 30, run: World::listener_changes_tags },
@@ -142,6 +145,15 @@ impl World {
         }
     }
 
+    /// Somebody is tired of waiting for a connection, and begins again: an older hello may yet arrive.
+    fn start_over(&mut self) {
+        let index = self.some_player();
+        if self.players[index].is_joined && self.players[index].core.status() != Status::Connected {
+            self.leave(index);
+            self.join(index);
+        }
+    }
+
     // --- a backend
 
     pub(crate) fn publish_over_http(&mut self) {
@@ -210,7 +222,7 @@ impl World {
             return;
         };
         self.tally.count("readers drowned");
-        if self.random.chance(75) {
+        if self.random.chance(60) {
             let until = self.clock.real + 5_000 + self.random.below(60_000);
             pipe.link.down.stall(until);
         }
@@ -249,7 +261,7 @@ impl World {
         self.say_frame(index, frame);
     }
 
-    fn say_frame(&mut self, index: usize, frame: Frame) {
+    pub(crate) fn say_frame(&mut self, index: usize, frame: Frame) {
         if let Some(connection) = self.listeners[index].connection() {
             self.send_up(connection, frame);
         }
@@ -301,8 +313,18 @@ impl World {
         if self.object.setup.config.rates == Rates::OFF {
             return;
         }
+        let count = *self.random.pick(&[20, 60, 80, 160, 200]);
+        self.flood_requests(count);
+        if self.random.chance(30) {
+            // What it may ask for is remembered in its sleep.
+            self.pass(limits::SLEEPS_AFTER_MS + 1_000);
+            self.sleep();
+            self.flood_requests(80);
+        }
+    }
+
+    fn flood_requests(&mut self, count: u32) {
         let Some(index) = self.some_listener() else { return };
-        let count = *self.random.pick(&[20, 60, 160, 200]);
         let codec = self.listeners[index].codec;
         let mut fragments = Vec::new();
         for _ in 0..count {

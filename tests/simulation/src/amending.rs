@@ -4,6 +4,7 @@ use client_core::{Call, Input as ClientInput, Request};
 use schemas::{
     ClientMessage, ErrorCode,
     client_message::{Publish, StateOp},
+    codec,
     http::{KeyScope, PublishCall},
     server_message::{RequestError, RequestResult},
 };
@@ -172,6 +173,22 @@ impl World {
             Err(error) => case.refused(wish, error),
         }
         self.note_refusal(wish, answer);
+    }
+
+    /// Changes one publication and takes it back, in one breath.
+    pub(crate) fn listener_takes_back(&mut self) {
+        let Some(index) = self.some_listener() else { return };
+        let codec = self.listeners[index].codec;
+        let Amend { target, .. } = self.some_amend();
+        let changes = [Change::Edit(self.next_number()), Change::Remove, Change::Edit(self.next_number())];
+        let mut fragments = Vec::new();
+        for change in changes {
+            let amend = Amend { target, change };
+            let id = self.listeners[index].next_id(What::Wish(Wish::Amend(amend.clone())));
+            fragments.push(codec::encode(codec, &amend.message(id)));
+        }
+        let frame = codec::join(codec, fragments.iter().map(Vec::as_slice));
+        self.say_frame(index, frame);
     }
 
     // --- a backend

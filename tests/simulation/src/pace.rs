@@ -46,6 +46,8 @@ pub(crate) struct Paces {
     request: Tokens,
     refusals: VecDeque<u64>,
     pub(crate) is_out: bool,
+    /// The request that was one too many.
+    pub(crate) last: Option<u32>,
     /// How often the clock was set back before: once it is again, nothing is foretold.
     pub(crate) era: u64,
 }
@@ -81,6 +83,7 @@ impl Paces {
             self.refusals.pop_front();
         }
         self.is_out = self.refusals.len() >= limits::RATE_REFUSALS_MAX as usize;
+        self.last = message.and_then(ClientMessage::id).filter(|_| self.is_out);
         Pass::Limited
     }
 }

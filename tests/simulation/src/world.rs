@@ -79,7 +79,7 @@ impl World {
         let mut random = Random::new(seed);
         let config = some_config(&mut random);
         let keeps_log = config.log.count > 0;
-        let asks_acks = random.chance(25);
+        let asks_acks = random.chance(35);
         let is_short_lived = config.expire_after_ms < KindConfig::default().expire_after_ms;
         let name = RoomName::parse("chat:lobby").expect("a room's name");
         let object = Object::new(Setup { name, config, asks_acks }, random.bits());
@@ -209,7 +209,7 @@ fn some_rates(random: &mut Random) -> Rates {
     };
     match random.below(20) {
         0 | 1 => rates((10, 20), (5, 10)),
-        2 | 3 => rates((2, 30), (1, 15)),
+        2 | 3 => rates((1, 60), (1, 60)),
         4 => Rates::default(),
         _ => Rates::OFF,
     }

@@ -2,7 +2,7 @@
 
 use crate::support::{START, Table, allowed, call_of, claims, json, published, refused, table, table_of};
 use room_core::{
-    Input, Timer,
+    Input, RequestId, Timer,
     lifecycle::{Lifecycle, Transition},
 };
 use schemas::{
@@ -382,6 +382,25 @@ fn r_life_7_a_room_rebuilt_after_a_fault_tells_its_connections_closes_them_and_t
     assert_eq!(published(table.request(ada, r#""t":"publish","data":2"#)), (2, false));
     table.pass(10_000);
     assert_eq!(table.info().occupancy.members, 2, "bob had his grace");
+}
+
+#[test]
+fn r_life_6_a_deletion_that_ended_in_a_fault_leaves_no_members() {
+    for sleeps in [false, true] {
+        let mut table = table();
+        let ada = table.join(1, "ada");
+        let deletion = Input::Asked { request: RequestId(1), call: RoomCall::Delete };
+        drop(table.room.handle(table.now, deletion, &mut table.storage));
+        if sleeps {
+            table.hibernate();
+        } else {
+            table.trap();
+        }
+        table.input(Input::TurnEnded);
+        assert_eq!(table.closed.get(&ada), Some(&CloseCode::Restarted.code()));
+        table.flush();
+        assert_eq!((table.storage.row_count(), table.room.poll_timeout().durable), (0, None));
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod blocks;
 mod clock;
 mod connection;
 mod economy;
+mod edges;
 mod edits;
 mod folding;
 mod keys;

@@ -236,6 +236,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         "self.writes.erasures.push(Erasure { target: offset, body: target.encode_body() });",
         "();",
     ),
+    mutation("an edit tells what is removed with it", "decide.rs", "publication.data = None;", "();"),
     mutation("a reaction counts twice", "amend.rs", "stands == on", "false"),
     mutation(
         "who may edit its own may edit all",
@@ -301,16 +302,34 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     // Rates, and ephemerals for which others stand.
     mutation("a rate is no bound", "rates.rs", "after_us > now_us + capacity_us", "false"),
     mutation(
+        "a bucket fills at half its rate",
+        "rates.rs",
+        "1_000_000 / u64::from(rate.per_second)",
+        "2_000_000 / u64::from(rate.per_second)",
+    ),
+    mutation(
         "one more than the burst",
         "rates.rs",
         "after_us > now_us + capacity_us",
         "self.full_at_us > now_us + capacity_us",
     ),
     mutation(
+        "a bucket is forgotten in sleep",
+        "rates.rs",
+        "bucket.full_at() > now + limits::SLEEPS_AFTER_MS",
+        "false",
+    ),
+    mutation(
         "who asks too much stays",
         "rates.rs",
         "self.refuse_connection(now, id, CloseCode::RateLimited);",
         "();",
+    ),
+    mutation(
+        "the 99th refusal closes",
+        "rates.rs",
+        "self.0.len() >= max as usize",
+        "self.0.len() + 1 >= max as usize",
     ),
     mutation("conflated ephemerals all come", "decide.rs", "!latest.insert((*connection, name))", "false"),
     mutation(
@@ -319,4 +338,15 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         "!latest.insert((*connection, name))",
         "true",
     ),
+    // Slow readers.
+    mutation("who does not read stays", "backlog.rs", "connection.backlog.is_too_long()", "false"),
+    mutation("who does not acknowledge stays", "backlog.rs", "slow.insert(*id);", "();"),
+    mutation(
+        "who has little unsent is closed",
+        "backlog.rs",
+        "self.unsent_bytes >= limits::UNSENT_CLOSE_BYTES",
+        "self.unsent_bytes >= limits::UNSENT_DROP_BYTES",
+    ),
+    mutation("acks change nothing", "requests.rs", "self.on_ack(id, frames)", "()"),
+    mutation("ephemerals are not dropped", "delivery.rs", "connection.backlog.is_long()", "false"),
 ];
