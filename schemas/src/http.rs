@@ -31,8 +31,10 @@ pub const REQUEST_ID_HEADER: &str = "x-request-id";
 pub struct PublishBody {
     pub data: UncheckedPayload,
     #[serde(default, rename = "type")]
+    #[cfg_attr(feature = "openapi", schemars(length(min = 1, max = crate::limits::TYPE_BYTES_MAX)))]
     pub kind: Option<String>,
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schemars(length(max = crate::limits::TAGS_PUBLICATION_MAX)))]
     pub tags: Vec<String>,
     #[serde(default)]
     pub to: Option<To>,
@@ -40,6 +42,7 @@ pub struct PublishBody {
     pub ephemeral: bool,
     /// As the header `Idempotency-Key`.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schemars(length(min = 1, max = crate::limits::KEY_BYTES_MAX)))]
     pub key: Option<String>,
     /// In whose name a backend publishes; absent: no `from`.
     #[serde(default)]
@@ -148,11 +151,13 @@ pub struct TokenBody {
     pub sub: UserId,
     pub rooms: alloc::collections::BTreeMap<String, crate::claims::Capabilities>,
     /// Seconds, at most 24 h.
+    #[cfg_attr(feature = "openapi", schemars(range(min = 1, max = 86_400)))]
     pub ttl: u64,
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schemars(with = "Option<UncheckedPayload>"))]
     pub info: Option<alloc::boxed::Box<serde_json::value::RawValue>>,
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schemars(length(max = crate::limits::TAGS_TOKEN_MAX)))]
     pub tags: Vec<String>,
 }
 

@@ -18,7 +18,7 @@ struct Arguments {
 enum Task {
     /// Install what is missing: the wasm32 target and the npm packages
     Setup {
-        /// And the browser that tests drive
+        /// And the browser and the HTTP fuzzer that tests drive
         #[arg(long)]
         tests: bool,
     },

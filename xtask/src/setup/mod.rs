@@ -5,6 +5,7 @@
 pub mod chromium;
 mod debian;
 mod npm;
+pub mod schemathesis;
 pub mod target;
 
 use anyhow::Result;
@@ -15,10 +16,11 @@ pub fn run() -> Result<()> {
     npm::ensure(&crate::repository::root())
 }
 
-/// The same, and the browser that `test` drives.
+/// The same, and what `test` drives: a browser and an HTTP fuzzer.
 pub fn run_for_tests() -> Result<()> {
     run()?;
     chromium::ensure()?;
+    schemathesis::ensure()?;
     Ok(())
 }
 
