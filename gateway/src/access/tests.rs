@@ -13,15 +13,31 @@ fn at_once<T>(answer: impl Future<Output = Result<T, Failure>>) -> Result<T, Ref
     })
 }
 
+/// What a token is worth at a time, by the keys that are configured.
+fn verify(settings: &Settings, now_ms: u64) -> impl AsyncFn(&str) -> Result<Token, Failure> {
+    async move |token: &str| Ok(settings.verify(token, now_ms)?)
+}
+
 fn connect(
     settings: &Settings,
     room: &str,
     presented: &Presented,
     now_ms: u64,
 ) -> Result<Connection, Refusal> {
-    at_once(super::connect(settings, room, presented, async |token| {
-        Ok(auth::verify(token, &settings.keys, now_ms)?)
-    }))
+    at_once(super::connect(settings, room, presented, verify(settings, now_ms)))
+}
+
+fn listen(
+    settings: &Settings,
+    room: &str,
+    presented: &Presented,
+    now_ms: u64,
+) -> Result<Connection, Refusal> {
+    at_once(super::listen(settings, room, presented, now_ms, verify(settings, now_ms)))
+}
+
+fn service<'a>(settings: &'a Settings, presented: &Presented, now_ms: u64) -> Result<&'a ApiKey, Refusal> {
+    at_once(super::service(settings, presented, now_ms, verify(settings, now_ms)))
 }
 
 fn call<'a>(
@@ -31,9 +47,7 @@ fn call<'a>(
     needed: Capability,
     now_ms: u64,
 ) -> Result<Call<'a>, Refusal> {
-    at_once(super::call(settings, room, presented, needed, now_ms, async |token| {
-        Ok(auth::verify(token, &settings.keys, now_ms)?)
-    }))
+    at_once(super::call(settings, room, presented, needed, now_ms, verify(settings, now_ms)))
 }
 
 const NOW_MS: u64 = 1_800_000_000_000;
