@@ -2,6 +2,8 @@
 
 use schemas::{Claims, Codec, ConnectionId, ErrorCode, Frame, http::RoomCall};
 
+use crate::outbox::{Outcome, Try};
+
 /// Names an HTTP request that waits for its [`Output::Answer`](crate::Output::Answer).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub u64);
@@ -32,6 +34,10 @@ pub enum Input {
     /// A token that the room wanted verified: the same request of the same connection, and the claims in this room,
     /// those that allow nothing among them.
     Verified { connection: ConnectionId, request: u32, result: Result<Claims, TokenRefusal> },
+    /// A webhook was tried.
+    Delivered { this: Try, outcome: Outcome },
+    /// What could not be delivered was handed to the directory, which took it or did not.
+    Parked { this: Try, accepted: bool },
     /// The `turn` deadline passed.
     TurnEnded,
     /// The alarm fired. `heard` holds when each socket's ping was last answered by the platform, in milliseconds

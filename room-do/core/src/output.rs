@@ -4,9 +4,10 @@ use schemas::{
     CloseCode, ConnectionId, Frame,
     client_message::TokenText,
     server_message::{RequestError, RequestResult},
+    webhook::Parked,
 };
 
-use crate::input::RequestId;
+use crate::{input::RequestId, outbox::Try};
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Output {
@@ -25,6 +26,10 @@ pub enum Output {
     Verify { connection: ConnectionId, request: u32, token: TokenText },
     /// Answer an HTTP request.
     Answer { request: RequestId, result: Result<RequestResult, RequestError> },
+    /// Post `body` to the endpoint under the name `id`, once all that was committed is on disk, and say how it went.
+    Deliver { this: Try, id: String, body: String },
+    /// Hand to the directory what could not be delivered, and say whether it took it.
+    Park { this: Try, parked: Box<Parked> },
 }
 
 #[must_use = "a room's outputs are its only effect"]

@@ -29,6 +29,8 @@ pub enum Timer {
     Idle,
     /// The room is idle, and its end has come.
     Expire,
+    /// Events wait for webhook endpoints.
+    Webhooks,
 }
 
 impl Timer {
@@ -46,7 +48,8 @@ impl Timer {
             | Timer::Keys
             | Timer::Blocks
             | Timer::Idle
-            | Timer::Expire => true,
+            | Timer::Expire
+            | Timer::Webhooks => true,
         }
     }
 
@@ -73,6 +76,7 @@ impl Timer {
             Timer::Blocks => "blocks",
             Timer::Idle => "idle",
             Timer::Expire => "expire",
+            Timer::Webhooks => "webhooks",
         }
     }
 }

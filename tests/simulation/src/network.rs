@@ -147,7 +147,10 @@ impl World {
         self.event += 1;
         for output in outputs {
             match output {
-                Output::Attach { .. } | Output::Verify { .. } => {}
+                Output::Attach { .. }
+                | Output::Verify { .. }
+                | Output::Deliver { .. }
+                | Output::Park { .. } => {}
                 Output::Broadcast { connections, frame } => {
                     for connection in connections {
                         self.judge_sending(connection, &frame);

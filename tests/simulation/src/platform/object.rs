@@ -254,7 +254,11 @@ impl Object {
                 Output::Close { connection, .. } => {
                     self.sockets.remove(connection);
                 }
-                Output::Broadcast { .. } | Output::Answer { .. } | Output::Verify { .. } => {}
+                Output::Broadcast { .. }
+                | Output::Answer { .. }
+                | Output::Verify { .. }
+                | Output::Deliver { .. }
+                | Output::Park { .. } => {}
             }
         }
         for id in joined {

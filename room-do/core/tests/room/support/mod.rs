@@ -2,13 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use room_core::{Attachment, Input, Output, Outputs, RequestId, Room, Setup, Waking, storage::MemoryStorage};
+use room_core::{
+    Attachment, Input, Output, Outputs, RequestId, Room, Setup, Waking,
+    outbox::{Try, Webhooks},
+    storage::MemoryStorage,
+};
 use schemas::{
     Capabilities, Capability, Claims, Codec, ConnectionId, Frame, Payload, RoomName, ServerMessage, UserId,
     codec::decode_server,
     config::{KindConfig, Rates},
     http::{PublishCall, RoomCall, ScopedKey},
     server_message::{Publication, RequestError, RequestResult, RoomInfo, StateChange, Welcome},
+    webhook::Parked,
 };
 
 pub(crate) const START: u64 = 1_800_000_000_000;
@@ -29,6 +34,9 @@ pub(crate) struct Table {
     /// Tokens that the room wants verified, with the request that brought them.
     pub(crate) tokens: Vec<(ConnectionId, u32, String)>,
     pub(crate) answers: Vec<(RequestId, Result<RequestResult, RequestError>)>,
+    /// Tries of webhooks that were asked for: with the batch's name and the body.
+    pub(crate) tries: Vec<(Try, String, String)>,
+    pub(crate) parked: Vec<(Try, Parked)>,
 }
 
 pub(crate) fn table() -> Table {
@@ -41,7 +49,12 @@ pub(crate) fn table_of(config: KindConfig) -> Table {
 }
 
 pub(crate) fn table_with_rates(config: KindConfig) -> Table {
-    set_up(Setup { name: RoomName::parse("chat:lobby").expect("a room's name"), config, asks_acks: false })
+    set_up(Setup {
+        name: RoomName::parse("chat:lobby").expect("a room's name"),
+        config,
+        asks_acks: false,
+        webhooks: Webhooks::none(),
+    })
 }
 
 pub(crate) fn set_up(setup: Setup) -> Table {
@@ -61,6 +74,8 @@ pub(crate) fn set_up(setup: Setup) -> Table {
         reasons: BTreeMap::new(),
         tokens: Vec::new(),
         answers: Vec::new(),
+        tries: Vec::new(),
+        parked: Vec::new(),
     }
 }
 
@@ -154,6 +169,8 @@ impl Table {
                     self.closed.insert(connection, code.code());
                 }
                 Output::Answer { request, result } => self.answers.push((request, result)),
+                Output::Deliver { this, id, body } => self.tries.push((this, id, body)),
+                Output::Park { this, parked } => self.parked.push((this, *parked)),
             }
         }
     }
