@@ -7,5 +7,6 @@
 pub mod clock;
 pub mod objects;
 pub mod settings;
+pub mod webhooks;
 
 pub use settings::{Settings, SettingsError};
