@@ -5,6 +5,7 @@
 //!
 //! * [`object`]: the class `Room` that the platform constructs, and its callbacks.
 //! * [`live`]: the room in memory, and its deadlines.
+//! * [`courier`]: posts to webhook endpoints.
 //! * [`peers`]: its sockets; the only place that sends.
 //! * [`sql`]: [`room_core::Storage`] on the object's SQLite.
 //! * `platform`: bindings that workers-rs lacks.
@@ -12,6 +13,7 @@
 //! Everything between two awaits is one step; a room is handled without any, so no other event comes in between.
 
 mod answer;
+mod courier;
 #[cfg(feature = "faults")]
 mod faults;
 mod live;

@@ -8,17 +8,19 @@ use std::{
 
 use deployment::clock;
 use futures_channel::oneshot;
-use room_core::{Attachment, Deadlines, Input, Output, Outputs, RequestId, Room, Setup, Waking};
+use room_core::{Attachment, Deadlines, Input, Output, Outputs, RequestId, Room, Setup, Waking, outbox::Try};
 use schemas::{
     CloseCode, ConnectionId, Frame,
     client_message::TokenText,
     server_message::{RequestError, RequestResult},
+    webhook::Parked,
 };
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use wasm_bindgen_futures::JsFuture;
 use worker::{State, console_error};
 
 use crate::{
+    courier::Courier,
     peers::Peers,
     platform::{
         auto_response,
@@ -35,6 +37,7 @@ pub(crate) struct Live {
     state: State,
     held: RefCell<Held>,
     verifier: Rc<Verifier>,
+    courier: Courier,
     /// The alarm that storage holds, as far as is known; `None` after waking.
     alarm_at: Cell<Option<u64>>,
     timeout: RefCell<Option<Timeout>>,
@@ -52,8 +55,16 @@ struct Held {
     /// Outputs of steps that wrote, and of those behind them, until what was written is on disk.
     held_back: VecDeque<Outputs>,
     is_syncing: bool,
-    /// Tokens that the room wants verified, as its outputs are carried out.
+    /// What others are to be asked, as the room's outputs are carried out.
+    errands: Errands,
+}
+
+#[derive(Default)]
+struct Errands {
     tokens: Vec<Shown>,
+    /// Posts to webhook endpoints, with their names and bodies.
+    posts: Vec<(Try, String, String)>,
+    parks: Vec<(Try, Box<Parked>)>,
 }
 
 /// A token that a connection showed, and the request that it came with.
@@ -78,6 +89,7 @@ impl Live {
         state: State,
         setup: Setup,
         verifier: Verifier,
+        courier: Courier,
         closing: Option<&Socket>,
         waking: Waking,
     ) -> Result<Rc<Live>, String> {
@@ -106,7 +118,7 @@ impl Live {
             requests: 0,
             held_back: VecDeque::new(),
             is_syncing: false,
-            tokens: Vec::new(),
+            errands: Errands::default(),
         };
         Ok(Rc::new_cyclic(|this: &Weak<Live>| {
             let live = Weak::clone(this);
@@ -120,6 +132,7 @@ impl Live {
                 state,
                 held: RefCell::new(held),
                 verifier: Rc::new(verifier),
+                courier,
                 alarm_at: Cell::new(None),
                 timeout: RefCell::new(None),
                 on_timeout,
@@ -203,14 +216,41 @@ impl Live {
         held.handle(input);
         let must_wait = !held.held_back.is_empty() && !std::mem::replace(&mut held.is_syncing, true);
         let has_wiped = held.storage.take_has_wiped();
-        let tokens = std::mem::take(&mut held.tokens);
+        let errands = std::mem::take(&mut held.errands);
         let deadlines = held.room.poll_timeout();
         drop(held);
         if must_wait {
             self.send_once_durable();
         }
         self.arm(&deadlines, has_wiped);
-        tokens.into_iter().for_each(|shown| self.verify(shown));
+        self.run(errands);
+    }
+
+    fn run(&self, errands: Errands) {
+        errands.tokens.into_iter().for_each(|shown| self.verify(shown));
+        errands.posts.into_iter().for_each(|(this, id, body)| self.deliver(this, id, body));
+        errands.parks.into_iter().for_each(|(this, parked)| self.park(this, parked));
+    }
+
+    /// Tells the room what came of a post, if it is still there by then.
+    fn deliver(&self, this: Try, id: String, body: String) {
+        let (live, courier) = (Weak::clone(&self.this), self.courier.clone());
+        wasm_bindgen_futures::spawn_local(async move {
+            let outcome = courier.deliver(&this, &id, &body).await;
+            if let Some(live) = live.upgrade() {
+                live.step(Input::Delivered { this, outcome });
+            }
+        });
+    }
+
+    fn park(&self, this: Try, parked: Box<Parked>) {
+        let (live, courier) = (Weak::clone(&self.this), self.courier.clone());
+        wasm_bindgen_futures::spawn_local(async move {
+            let accepted = courier.park(&parked).await;
+            if let Some(live) = live.upgrade() {
+                live.step(Input::Parked { this, accepted });
+            }
+        });
     }
 
     /// Tells the room what a token is worth, once that is known.
@@ -248,9 +288,9 @@ impl Live {
                 }
                 held.is_syncing = !held.held_back.is_empty();
                 let is_done = !held.is_syncing;
-                let tokens = std::mem::take(&mut held.tokens);
+                let errands = std::mem::take(&mut held.errands);
                 drop(held);
-                tokens.into_iter().for_each(|shown| live.verify(shown));
+                live.run(errands);
                 if is_done {
                     return;
                 }
@@ -339,8 +379,10 @@ impl Held {
                     }
                 }
                 Output::Verify { connection, request, token } => {
-                    self.tokens.push(Shown { connection, request, token });
+                    self.errands.tokens.push(Shown { connection, request, token });
                 }
+                Output::Deliver { this, id, body } => self.errands.posts.push((this, id, body)),
+                Output::Park { this, parked } => self.errands.parks.push((this, parked)),
                 Output::Answer { request, result } => {
                     if let Some(sender) = self.answers.remove(&request) {
                         // The caller may have given up waiting.
