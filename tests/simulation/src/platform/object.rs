@@ -259,7 +259,9 @@ impl Object {
                 Output::Broadcast { .. }
                 | Output::Answer { .. }
                 | Output::Verify { .. }
-                | Output::Report(_) => {}
+                | Output::Deliver { .. }
+                | Output::Report(_)
+                | Output::Park { .. } => {}
             }
         }
         for id in joined {
