@@ -9,7 +9,7 @@ use schemas::{
     Capabilities, Capability, Claims, Codec, RoomName, Tenant, UserId,
     codec::TOKEN_SUBPROTOCOL_PREFIX,
     config::{Access, Config, KindConfig},
-    http::{KeyScope, Reader},
+    http::{KeyScope, Reader, RoomCall},
     ids::KindName,
     server_message::Author,
 };
@@ -20,6 +20,13 @@ use crate::failure::Failure;
 
 /// Every subprotocol of ours begins so.
 const SUBPROTOCOL_PREFIX: &str = "roomcast.";
+
+/// Rooms of this kind are for the user that their id names.
+pub(crate) const PERSONAL_KIND: &str = "user";
+
+/// What nobody else may do in a personal room, whatever a token says.
+const PERSONAL: [Capability; 4] =
+    [Capability::Join, Capability::History, Capability::Presence, Capability::State];
 
 const SERVICE_ONLY: Refusal = Refusal::Forbidden("rooms of this kind are for API keys");
 
@@ -56,6 +63,23 @@ pub(crate) struct Call<'a> {
     pub(crate) caller: Caller,
 }
 
+impl Call<'_> {
+    /// What the room is asked: it looks whether it has blocked the user.
+    pub(crate) fn asking(&self, call: RoomCall) -> RoomCall {
+        match &self.caller {
+            Caller::Service { .. } => call,
+            Caller::User { user, .. } => RoomCall::ByUser { user: user.clone(), call: Box::new(call) },
+        }
+    }
+}
+
+/// Who calls the HTTP API, whichever room it is about.
+#[derive(Debug)]
+pub(crate) enum Credentials<'a> {
+    Key(&'a ApiKey),
+    Token(Token),
+}
+
 #[derive(Debug)]
 pub(crate) enum Caller {
     /// A backend with an API key, and which.
@@ -81,6 +105,14 @@ impl Caller {
         match self {
             Caller::Service { key_id } => KeyScope::ApiKey(key_id.clone()),
             Caller::User { user, .. } => KeyScope::User(user.clone()),
+        }
+    }
+
+    /// What it may do to what others wrote.
+    pub(crate) fn capabilities(&self) -> Capabilities {
+        match self {
+            Caller::Service { .. } => Capabilities::all(),
+            Caller::User { claims, .. } => claims.capabilities,
         }
     }
 
@@ -190,6 +222,7 @@ async fn admit(
     if !claims.capabilities.has(Capability::Join) {
         return Err(Refusal::Forbidden("the token does not allow to join this room").into());
     }
+    check_personal(room, claims.user.as_ref(), &[Capability::Join])?;
     Ok((tenant, claims))
 }
 
@@ -224,48 +257,72 @@ fn keyed<'a>(
     }
 }
 
-/// Whether a call of the HTTP API may be forwarded: with an API key, or with a token that has the capability.
+/// Whether a call of the HTTP API about a room may be forwarded to it: with an API key, or with a token that has any
+/// of the capabilities. Without any it is for API keys alone.
 pub(crate) async fn call<'a>(
     settings: &'a Settings,
     room: &str,
     presented: &Presented,
-    needed: Capability,
+    any_of: &[Capability],
     now_ms: u64,
     verify: impl AsyncFn(&str) -> Result<Token, Failure>,
 ) -> Result<Call<'a>, Failure> {
-    let (room, kind) = place(&settings.config, room)?;
-    check_origin(&settings.config, presented)?;
-    let credentials = presented.bearer().ok_or(Refusal::from(Flaw::Missing))?;
-    if credentials.starts_with(API_KEY_PREFIX) {
-        let key = keyed(settings, credentials, presented, now_ms)?;
-        let caller = Caller::Service { key_id: key.id.clone() };
-        return Ok(Call { room, tenant: key.tenant.clone(), kind, caller });
-    }
-    let token = verify(credentials).await?;
-    if kind.access == Access::Service {
-        return Err(SERVICE_ONLY.into());
-    }
-    let claims = token.claims_for(&room)?;
-    if !claims.capabilities.has(needed) {
-        return Err(Refusal::Forbidden("the token lacks the capability for this in this room").into());
-    }
-    let Token { user, tenant, .. } = token;
-    Ok(Call { room, tenant, kind, caller: Caller::User { user, claims } })
+    place(&settings.config, room)?;
+    let credentials = credentials(settings, presented, now_ms, verify).await?;
+    Ok(call_as(settings, room, &credentials, any_of)?)
 }
 
-/// As [`call`], for what only backends may.
-pub(crate) async fn service_call<'a>(
+/// The part of [`call`] that is not of one room.
+pub(crate) async fn credentials<'a>(
     settings: &'a Settings,
-    room: &str,
     presented: &Presented,
     now_ms: u64,
     verify: impl AsyncFn(&str) -> Result<Token, Failure>,
-) -> Result<Call<'a>, Failure> {
-    let call = call(settings, room, presented, Capability::Join, now_ms, verify).await?;
-    match call.caller {
-        Caller::Service { .. } => Ok(call),
-        Caller::User { .. } => Err(FOR_API_KEYS.into()),
+) -> Result<Credentials<'a>, Failure> {
+    check_origin(&settings.config, presented)?;
+    let credentials = presented.bearer().ok_or(Refusal::from(Flaw::Missing))?;
+    if credentials.starts_with(API_KEY_PREFIX) {
+        return Ok(Credentials::Key(keyed(settings, credentials, presented, now_ms)?));
     }
+    verify(credentials).await.map(Credentials::Token)
+}
+
+/// And the part that is.
+pub(crate) fn call_as<'a>(
+    settings: &'a Settings,
+    room: &str,
+    credentials: &Credentials<'a>,
+    any_of: &[Capability],
+) -> Result<Call<'a>, Refusal> {
+    let (room, kind) = place(&settings.config, room)?;
+    let token = match credentials {
+        Credentials::Key(key) => {
+            let caller = Caller::Service { key_id: key.id.clone() };
+            return Ok(Call { room, tenant: key.tenant.clone(), kind, caller });
+        }
+        Credentials::Token(token) => token,
+    };
+    if kind.access == Access::Service {
+        return Err(SERVICE_ONLY);
+    }
+    let claims = token.claims_for(&room)?;
+    if any_of.is_empty() {
+        return Err(FOR_API_KEYS);
+    }
+    if !any_of.iter().any(|capability| claims.capabilities.has(*capability)) {
+        return Err(Refusal::Forbidden("the token lacks the capability for this in this room"));
+    }
+    check_personal(&room, Some(&token.user), any_of)?;
+    let (user, tenant) = (token.user.clone(), token.tenant.clone());
+    Ok(Call { room, tenant, kind, caller: Caller::User { user, claims } })
+}
+
+fn check_personal(room: &RoomName, user: Option<&UserId>, wanted: &[Capability]) -> Result<(), Refusal> {
+    let is_personal = room.kind() == PERSONAL_KIND && wanted.iter().any(|one| PERSONAL.contains(one));
+    if is_personal && user.is_none_or(|user| user.as_str() != room.id()) {
+        return Err(Refusal::Forbidden("the room is another user's own"));
+    }
+    Ok(())
 }
 
 fn place<'a>(config: &'a Config, room: &str) -> Result<(RoomName, &'a KindConfig), Refusal> {

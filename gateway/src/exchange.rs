@@ -7,7 +7,7 @@ use schemas::{Capability, RoomName, Tenant, UserId, http::RoomCall};
 use worker::{Context, Date, Env, Headers, Request, Response};
 
 use crate::{
-    access::{self, Call, Caller, Connection, Presented},
+    access::{self, Call, Caller, Connection, Credentials, Presented},
     body,
     failure::Failure,
     forward,
@@ -50,19 +50,31 @@ impl<'a> Exchange<'a> {
 
     /// Whether the caller may do in the room what needs this capability.
     pub(crate) async fn allow(&self, room: &str, needed: Capability) -> Result<Call<'a>, Failure> {
+        self.allow_any(room, &[needed]).await
+    }
+
+    /// As [`Exchange::allow`], where each of the capabilities is enough.
+    pub(crate) async fn allow_any(&self, room: &str, any_of: &[Capability]) -> Result<Call<'a>, Failure> {
         let verify = async |token: &str| self.verify(token).await;
-        let call = access::call(self.settings, room, &self.presented, needed, self.now_ms(), verify).await?;
+        let call = access::call(self.settings, room, &self.presented, any_of, self.now_ms(), verify).await?;
         self.spend_of(&call).await?;
         Ok(call)
     }
 
     /// As [`Exchange::allow`], for what only backends may.
     pub(crate) async fn allow_service(&self, room: &str) -> Result<Call<'a>, Failure> {
+        self.allow_any(room, &[]).await
+    }
+
+    /// Who calls, for what concerns several rooms.
+    pub(crate) async fn credentials(&self) -> Result<Credentials<'a>, Failure> {
         let verify = async |token: &str| self.verify(token).await;
-        let (settings, presented) = (self.settings, &self.presented);
-        let call = access::service_call(settings, room, presented, self.now_ms(), verify).await?;
-        self.spend_of(&call).await?;
-        Ok(call)
+        let credentials = access::credentials(self.settings, &self.presented, self.now_ms(), verify).await?;
+        match &credentials {
+            Credentials::Key(key) => self.spend_of_key(&key.id).await?,
+            Credentials::Token(token) => self.spend_of_user(&token.tenant, &token.user).await?,
+        }
+        Ok(credentials)
     }
 
     /// Whether the caller may follow the room's events.
@@ -78,8 +90,7 @@ impl<'a> Exchange<'a> {
     pub(crate) async fn service(&self) -> Result<&'a ApiKey, Failure> {
         let verify = async |token: &str| self.verify(token).await;
         let key = access::service(self.settings, &self.presented, self.now_ms(), verify).await?;
-        let subject = Subject::Key(key.id.clone());
-        rates::spend(self.env, subject, self.settings.config.rates.key).await?;
+        self.spend_of_key(&key.id).await?;
         Ok(key)
     }
 
@@ -112,12 +123,14 @@ impl<'a> Exchange<'a> {
 
     async fn spend_of(&self, call: &Call<'_>) -> Result<(), Failure> {
         match &call.caller {
-            Caller::Service { key_id } => {
-                let subject = Subject::Key(key_id.clone());
-                rates::spend(self.env, subject, self.settings.config.rates.key).await
-            }
+            Caller::Service { key_id } => self.spend_of_key(key_id).await,
             Caller::User { user, .. } => self.spend_of_user(&call.tenant, user).await,
         }
+    }
+
+    async fn spend_of_key(&self, key_id: &str) -> Result<(), Failure> {
+        let subject = Subject::Key(key_id.to_owned());
+        rates::spend(self.env, subject, self.settings.config.rates.key).await
     }
 
     async fn spend_of_connection(&self, connection: &Connection) -> Result<(), Failure> {
@@ -130,6 +143,11 @@ impl<'a> Exchange<'a> {
     async fn spend_of_user(&self, tenant: &Tenant, user: &UserId) -> Result<(), Failure> {
         let subject = Subject::User(tenant.clone(), user.clone());
         rates::spend(self.env, subject, self.settings.config.rates.user).await
+    }
+
+    /// Asks the call's room in the caller's name, and brings back its answer as it is.
+    pub(crate) async fn ask_as(&self, call: &Call<'_>, asked: RoomCall) -> Result<Response, Failure> {
+        self.ask(&call.room, &call.tenant, &call.asking(asked)).await
     }
 
     /// Asks a room, and brings back its answer as it is.

@@ -20,8 +20,6 @@ pub(crate) enum Failure {
     Invalid { path: String, message: String },
     #[error("{what} is at most {bytes_max} bytes")]
     TooLarge { what: &'static str, bytes_max: usize },
-    #[error("{0}")]
-    Unsupported(&'static str),
     #[error("the configuration is wrong: see /healthz")]
     Misconfigured,
     #[error("ROOMCAST_SIGNING_KEY is not configured: this gateway makes no tokens")]
@@ -51,6 +49,15 @@ pub(crate) enum Failure {
 impl Failure {
     pub(crate) fn invalid(path: impl Into<String>, message: impl Into<String>) -> Failure {
         Failure::Invalid { path: path.into(), message: message.into() }
+    }
+
+    /// As the failure of a part of the body: paths begin at where that stands.
+    pub(crate) fn within(self, place: &str) -> Failure {
+        match self {
+            Failure::Invalid { path, message } if path == "." => Failure::invalid(place, message),
+            Failure::Invalid { path, message } => Failure::invalid(format!("{place}.{path}"), message),
+            other => other,
+        }
     }
 
     /// For `map_err`: what was being done when the platform failed.
@@ -85,7 +92,6 @@ impl Failure {
             }
             Failure::TooLarge { .. } => self.with(ErrorCode::TooLarge),
             Failure::NoSigningKey => self.with_status(501, ErrorCode::Unsupported),
-            Failure::Unsupported(_) => self.with(ErrorCode::Unsupported),
             Failure::Object(CallError::Encoding(_) | CallError::Decoding(_)) => {
                 self.with(ErrorCode::Internal)
             }

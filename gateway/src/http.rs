@@ -1,7 +1,9 @@
 //! The HTTP API, one file a resource.
 
+pub(crate) mod batch;
 pub(crate) mod dev;
 pub(crate) mod directory;
+pub(crate) mod disconnect;
 pub(crate) mod events;
 pub(crate) mod health;
 pub(crate) mod members;
@@ -9,4 +11,6 @@ pub(crate) mod messages;
 pub(crate) mod openapi;
 pub(crate) mod query;
 pub(crate) mod room;
+pub(crate) mod state;
 pub(crate) mod tokens;
+pub(crate) mod users;

@@ -89,6 +89,17 @@ async fn serve(mut exchange: Exchange<'_>, route: Route) -> Result<Response, Fai
         Route::Connect { room } => connect::answer(exchange, room).await,
         Route::Publish { room } => http::messages::publish(exchange, room).await,
         Route::Messages { room } => http::messages::list(exchange, room).await,
+        Route::Message { room, offset } if exchange.request.method() == Method::Delete => {
+            http::messages::remove(exchange, room, offset).await
+        }
+        Route::Message { room, offset } => http::messages::edit(exchange, room, offset).await,
+        Route::State { room } if exchange.request.method() == Method::Patch => {
+            http::state::write(exchange, room).await
+        }
+        Route::State { room } => http::state::read(exchange, room).await,
+        Route::Disconnect { room } => http::disconnect::answer(exchange, room).await,
+        Route::Batch => http::batch::answer(exchange).await,
+        Route::UserPublish { user } => http::users::publish(exchange, user).await,
         Route::Members { room } => http::members::list(exchange, room).await,
         Route::Events { room } => http::events::answer(exchange, room).await,
         Route::Tokens => http::tokens::issue(exchange).await,

@@ -14,11 +14,28 @@ pub(crate) enum Route {
     Messages {
         room: String,
     },
+    /// One message of a room, by its offset.
+    Message {
+        room: String,
+        offset: String,
+    },
     Members {
         room: String,
     },
     Events {
         room: String,
+    },
+    State {
+        room: String,
+    },
+    Disconnect {
+        room: String,
+    },
+    /// Publishes to several rooms.
+    Batch,
+    /// Publishes to the user's own room.
+    UserPublish {
+        user: String,
     },
     /// The room itself.
     Room {
@@ -75,10 +92,15 @@ impl Route {
             | Route::Health
             | Route::Jwks => "GET, OPTIONS",
             Route::Room { .. } => "GET, DELETE, OPTIONS",
+            Route::Message { .. } => "PATCH, DELETE, OPTIONS",
+            Route::State { .. } => "GET, PATCH, OPTIONS",
             Route::Publish { .. }
             | Route::Tokens
             | Route::Revocations
             | Route::DisconnectUser { .. }
+            | Route::Disconnect { .. }
+            | Route::Batch
+            | Route::UserPublish { .. }
             | Route::DevToken => "POST, OPTIONS",
             #[cfg(feature = "faults")]
             Route::DevFault { .. } => "POST, OPTIONS",
@@ -97,14 +119,18 @@ impl Route {
     /// What an API key must be for. `None` where there is nothing that one opens.
     pub(crate) fn scope(&self, method: &str) -> Option<Scope> {
         match self {
-            Route::Publish { .. } => Some(Scope::Publish),
-            Route::Messages { .. } | Route::Members { .. } | Route::Events { .. } => Some(Scope::Read),
+            Route::Publish { .. } | Route::Batch | Route::UserPublish { .. } => Some(Scope::Publish),
+            Route::State { .. } if method == "PATCH" => Some(Scope::Edit),
+            Route::Messages { .. } | Route::Members { .. } | Route::Events { .. } | Route::State { .. } => {
+                Some(Scope::Read)
+            }
+            Route::Message { .. } => Some(Scope::Edit),
             Route::Room { .. } if method == "DELETE" => Some(Scope::Admin),
             Route::Room { .. } => Some(Scope::Read),
             Route::Tokens => Some(Scope::Tokens),
             Route::Rooms | Route::Usage => Some(Scope::Admin),
             Route::Revocations => Some(Scope::Revoke),
-            Route::DisconnectUser { .. } => Some(Scope::Moderate),
+            Route::Disconnect { .. } | Route::DisconnectUser { .. } => Some(Scope::Moderate),
             Route::Metrics => Some(Scope::Metrics),
             Route::Connect { .. }
             | Route::OpenApi
@@ -131,11 +157,16 @@ impl Route {
             Route::Connect { .. } => "connect",
             Route::Publish { .. } => "publish",
             Route::Messages { .. } => "messages",
+            Route::Message { .. } => "message",
             Route::Members { .. } => "members",
             Route::Events { .. } => "events",
             Route::Tokens => "tokens",
             Route::OpenApi => "openapi",
             Route::Docs => "docs",
+            Route::State { .. } => "state",
+            Route::Disconnect { .. } => "disconnect",
+            Route::Batch => "batch",
+            Route::UserPublish { .. } => "user_publish",
             Route::Room { .. } => "room",
             Route::Rooms => "rooms",
             Route::Usage => "usage",
@@ -174,9 +205,17 @@ fn resource(path: &str) -> Option<Route> {
                 "messages" => Some(Route::Messages { room }),
                 "members" => Some(Route::Members { room }),
                 "events" => Some(Route::Events { room }),
+                "state" => Some(Route::State { room }),
+                "disconnect" => Some(Route::Disconnect { room }),
                 _ => None,
             }
         }
+        ["v1", "rooms", room, "messages", offset] if !offset.is_empty() => {
+            let (room, offset) = (percent_decoded(room), percent_decoded(offset));
+            Some(Route::Message { room, offset })
+        }
+        ["v1", "publish"] => Some(Route::Batch),
+        ["v1", "users", user, "publish"] => Some(Route::UserPublish { user: percent_decoded(user) }),
         ["v1", "tokens"] => Some(Route::Tokens),
         ["v1", "rooms"] => Some(Route::Rooms),
         ["v1", "usage"] => Some(Route::Usage),
@@ -269,6 +308,17 @@ mod tests {
             ("/v1/rooms/chat:a/publish", "POST", Route::Publish { room: room() }),
             ("/v1/rooms/chat:a/messages", "GET", Route::Messages { room: room() }),
             ("/v1/rooms/chat:a/members", "GET", Route::Members { room: room() }),
+            ("/v1/rooms/chat:a/messages/7", "PATCH", Route::Message { room: room(), offset: "7".into() }),
+            (
+                "/v1/rooms/chat:a/messages/x%37",
+                "DELETE",
+                Route::Message { room: room(), offset: "x7".into() },
+            ),
+            ("/v1/rooms/chat:a/state", "GET", Route::State { room: room() }),
+            ("/v1/rooms/chat:a/state", "PATCH", Route::State { room: room() }),
+            ("/v1/rooms/chat:a/disconnect", "POST", Route::Disconnect { room: room() }),
+            ("/v1/publish", "POST", Route::Batch),
+            ("/v1/users/a%2Eb/publish", "POST", Route::UserPublish { user: "a.b".into() }),
             ("/v1/rooms/chat:a", "GET", Route::Room { room: room() }),
             ("/v1/rooms/chat:a", "DELETE", Route::Room { room: room() }),
             ("/v1/rooms/chat:a/events", "GET", Route::Events { room: room() }),
@@ -310,6 +360,13 @@ mod tests {
             "/v1/rooms/chat:a/",
             "/v1/rooms/chat:a/nothing",
             "/v1/rooms/chat:a/connect/",
+            "/v1/rooms/chat:a/messages/",
+            "/v1/rooms/chat:a/messages/7/",
+            "/v1/rooms/chat:a/state/a",
+            "/v1/publish/",
+            "/v1/users",
+            "/v1/users/ann",
+            "/v1/users/ann/publish/",
             "/v1/rooms/chat:a/b/connect",
             "/v1//rooms/chat:a/connect",
             "/v1/tokens/x",

@@ -10,12 +10,7 @@ use worker::{Headers, Response, ResponseBuilder, Result};
 pub(crate) fn response(result: std::result::Result<RequestResult, RequestError>) -> Result<Response> {
     match result {
         Ok(result) => json(200, "application/json", &serde_json::to_string(&result)?),
-        Err(error) => {
-            let mut problem = Problem::from_code(error.code, error.message);
-            problem.details = error.details;
-            problem.retry_after_ms = error.retry_after_ms;
-            self::problem(&problem)
-        }
+        Err(error) => problem(&error.into()),
     }
 }
 

@@ -1,9 +1,13 @@
 //! Tokens that come over a live connection: verified as the gateway does, since no gateway sees them.
 
 use auth::Refusal;
-use deployment::{Settings, keyring};
+use deployment::{
+    Settings, keyring,
+    revocations::{self, Stop},
+};
 use room_core::TokenRefusal;
 use schemas::{Claims, ErrorCode, RoomName, Tenant};
+use wasm_bindgen_futures::spawn_local;
 use worker::Env;
 
 pub(crate) struct Verifier {
@@ -27,15 +31,24 @@ impl Verifier {
     pub(crate) async fn verify(&self, token: &str) -> Result<Claims, TokenRefusal> {
         let settings = Settings::of(&self.env);
         let Ok(settings) = settings.as_ref() else {
-            let (code, reason) = (ErrorCode::Unavailable, ErrorCode::Unavailable.as_str());
-            return Err(TokenRefusal { code, reason, message: MISCONFIGURED.to_owned() });
+            return Err(unavailable(MISCONFIGURED.to_owned()));
         };
         let token = keyring::verify(settings, token).await.map_err(told)?;
         if token.tenant != self.tenant {
             return Err(told(Refusal::Forbidden("the token is another tenant's")));
         }
-        Ok(token.claims_in(&self.room))
+        let later = |later: revocations::Later| spawn_local(later.ask());
+        match revocations::check(&self.env, &token, later).await {
+            Ok(()) => Ok(token.claims_in(&self.room)),
+            Err(Stop::Refused(refusal)) => Err(told(refusal)),
+            Err(stop @ Stop::Unknown(_)) => Err(unavailable(stop.to_string())),
+        }
     }
+}
+
+fn unavailable(message: String) -> TokenRefusal {
+    let code = ErrorCode::Unavailable;
+    TokenRefusal { code, reason: code.as_str(), message }
 }
 
 fn told(refusal: Refusal) -> TokenRefusal {

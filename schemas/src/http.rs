@@ -2,17 +2,19 @@
 
 use alloc::{string::String, vec::Vec};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::{
     claims::Capabilities,
     client_message::{StateOp, To},
     codes::ErrorCode,
+    config::parse_duration,
     ids::{ConnectionId, PublicSession, Tenant, UserId},
+    limits,
     payload::{Payload, UncheckedPayload},
     position::Offset,
     revocation::Revocation,
-    server_message::{Author, Detail, Published},
+    server_message::{Author, BatchItem, Detail, Published, RequestError},
 };
 
 /// Headers beginning with this carry trust from the gateway to a room; the gateway strips any that come from outside.
@@ -85,6 +87,16 @@ pub enum BatchResult {
     Done {},
 }
 
+impl From<BatchItem> for BatchResult {
+    fn from(item: BatchItem) -> BatchResult {
+        match item {
+            BatchItem::Published(published) => BatchResult::Published(published),
+            BatchItem::Done {} => BatchResult::Done {},
+            BatchItem::Refused { error } => BatchResult::Refused { error: error.into() },
+        }
+    }
+}
+
 /// The body of `PATCH /v1/rooms/{room}/messages/{offset}`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -96,8 +108,8 @@ pub struct EditBody {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StateBody {
-    /// 1 to 100.
-    pub ops: Vec<StateOpBody>,
+    /// 1 to 100; each is a [`StateOpBody`].
+    pub ops: Vec<alloc::boxed::Box<serde_json::value::RawValue>>,
 }
 
 /// One operation on shared state: it has one of `set` and `delete`, and `value` with `set` alone.
@@ -131,16 +143,29 @@ pub struct DisconnectBody {
     /// What the client reads beside the close code: at most 123 bytes.
     #[serde(default)]
     pub reason: Option<String>,
-    /// Seconds, or a duration such as `"10m"`; 0 ends a block.
-    #[serde(default)]
-    pub block_for: Option<BlockFor>,
+    /// Seconds, or a duration such as `"10m"`; at most 365 days. 0 ends a block. In milliseconds here.
+    #[serde(default, rename = "block_for", deserialize_with = "block_ms")]
+    pub block_ms: Option<u64>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
-#[serde(untagged)]
-pub enum BlockFor {
-    Seconds(u64),
-    Duration(String),
+fn block_ms<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Seconds(u64),
+        Duration(String),
+        None,
+    }
+    let ms = match Written::deserialize(deserializer) {
+        Ok(Written::None) => return Ok(None),
+        Ok(Written::Seconds(seconds)) => seconds.checked_mul(1_000),
+        Ok(Written::Duration(text)) => parse_duration(&text),
+        Err(_) => None,
+    };
+    match ms.filter(|ms| *ms <= limits::BLOCK_MAX_MS) {
+        Some(ms) => Ok(Some(ms)),
+        None => Err(de::Error::custom("is seconds, or a duration such as \"10m\", and at most 365 days")),
+    }
 }
 
 /// The body of `POST /v1/tokens`.
@@ -386,5 +411,14 @@ impl Problem {
     #[must_use]
     pub fn from_code(code: ErrorCode, title: impl Into<String>) -> Problem {
         Problem::new(code.http_status(), code.as_str(), title)
+    }
+}
+
+impl From<RequestError> for Problem {
+    fn from(error: RequestError) -> Problem {
+        let mut problem = Problem::from_code(error.code, error.message);
+        problem.details = error.details;
+        problem.retry_after_ms = error.retry_after_ms;
+        problem
     }
 }

@@ -47,7 +47,17 @@ fn call<'a>(
     needed: Capability,
     now_ms: u64,
 ) -> Result<Call<'a>, Refusal> {
-    at_once(super::call(settings, room, presented, needed, now_ms, verify(settings, now_ms)))
+    call_any(settings, room, presented, &[needed], now_ms)
+}
+
+fn call_any<'a>(
+    settings: &'a Settings,
+    room: &str,
+    presented: &Presented,
+    any_of: &[Capability],
+    now_ms: u64,
+) -> Result<Call<'a>, Refusal> {
+    at_once(super::call(settings, room, presented, any_of, now_ms, verify(settings, now_ms)))
 }
 
 const NOW_MS: u64 = 1_800_000_000_000;
@@ -59,6 +69,7 @@ fn settings(changes: Value) -> Settings {
         "chat": {},
         "open": { "access": "public", "default_capabilities": ["join", "history"] },
         "hook": { "access": "service" },
+        "user": {},
         "wall": { "access": "public", "default_capabilities": [] },
     } });
     for (name, change) in changes.as_object().expect("an object") {
@@ -322,4 +333,39 @@ fn r_sse_1_who_listens_is_no_member_and_may_only_listen() {
     assert_eq!(heard("chat:a", &Presented::default()).expect_err("nothing").code(), "unauthorized");
     let key_in_address = Presented { query_token: Some("rk_ci_secret".into()), ..Presented::default() };
     assert_eq!(heard("chat:a", &key_in_address).expect_err("a key").code(), "unauthorized");
+}
+
+#[test]
+fn r_write_1_any_of_the_capabilities_is_enough() {
+    let settings = settings(json!({}));
+    let token = token(&settings, json!({ "*": ["moderate"] }));
+    let ask = |any_of: &[Capability]| call_any(&settings, "chat:a", &bearer(&token), any_of, NOW_MS).is_ok();
+    assert!(ask(&[Capability::EditOwn, Capability::Moderate]));
+    assert!(!ask(&[Capability::EditOwn, Capability::EditAny]) && !ask(&[]));
+}
+
+#[test]
+fn r_own_1_a_personal_room_is_for_the_user_that_it_is_named_for() {
+    let settings = settings(json!({}));
+    let every = token(&settings, json!({ "*": ["*"] }));
+    let exact = token(&settings, json!({ "user:bob": ["*"], "user:ann": ["*"], "user:*": ["join"] }));
+    for token in [every, exact] {
+        let joins = |room: &str| {
+            let presented = Presented { subprotocols: Some("roomcast.v1.json".into()), ..bearer(&token) };
+            connect(&settings, room, &presented, NOW_MS).map(drop).map_err(Refusal::close_code)
+        };
+        assert_eq!(joins("user:ann"), Ok(()));
+        for room in ["user:bob", "user:Ann", "user:ann.", "user:a"] {
+            assert_eq!(joins(room), Err(schemas::CloseCode::Forbidden), "{room}");
+        }
+        for capability in Capability::ALL {
+            let may = |room: &str| call(&settings, room, &bearer(&token), capability, NOW_MS).is_ok();
+            let reads = ["join", "history", "presence", "state"].contains(&capability.as_str());
+            assert_eq!((may("user:ann"), may("user:bob")), (true, !reads), "{capability:?}");
+            assert!(call(&settings, "user:bob", &bearer("rk_ci_secret"), capability, NOW_MS).is_ok());
+        }
+    }
+    let open = super::tests::settings(json!({ "kinds": { "user": { "access": "public" } } }));
+    let nobody = connect(&open, "user:ann", &socket("roomcast.v1.json"), NOW_MS);
+    assert!(nobody.is_err_and(|refusal| refusal.code() == "forbidden"));
 }

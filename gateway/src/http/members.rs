@@ -11,8 +11,7 @@ const CURSOR_BYTES_MAX: usize = 512;
 
 pub(crate) async fn list(exchange: &Exchange<'_>, room: &str) -> Result<Response, Failure> {
     let call = exchange.allow(room, Capability::Presence).await?;
-    let members = members_call(&exchange.query())?;
-    exchange.ask(&call.room, &call.tenant, &members).await
+    exchange.ask_as(&call, members_call(&exchange.query())?).await
 }
 
 fn members_call(query: &Query) -> Result<RoomCall, Failure> {

@@ -1,17 +1,17 @@
-//! `POST /v1/rooms/{room}/publish` and `GET /v1/rooms/{room}/messages`.
+//! `/v1/rooms/{room}/publish` and `/v1/rooms/{room}/messages`: publishing, reading, editing, removing.
 
 use auth::Refusal;
 use schemas::{
-    Capability, Payload,
+    Capability, Offset, Payload,
     config::KindConfig,
-    http::{FromBody, PublishBody, PublishCall, RoomCall, ScopedKey},
+    http::{AmendCall, EditBody, FromBody, PublishBody, PublishCall, RoomCall, ScopedKey},
     ids, limits,
     payload::UncheckedPayload,
     server_message::Author,
 };
 use worker::Response;
 
-use super::query::Query;
+use super::query::{self, Query};
 use crate::{
     access::{Call, Caller},
     body,
@@ -20,13 +20,13 @@ use crate::{
 };
 
 /// What a publish's body may hold beside its payload.
-const BODY_SLACK_BYTES: usize = 16 * 1024;
+pub(super) const BODY_SLACK_BYTES: usize = 16 * 1024;
 
 /// The fields of a publish's body that are objects.
 const OBJECTS: [&str; 2] = ["to", "from"];
 
 /// The header that is a publish's `key`.
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
+pub(super) const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// Types that only their own requests make.
 const RESERVED_TYPES: [&str; 3] = ["edit", "remove", "react"];
@@ -34,23 +34,57 @@ const RESERVED_TYPES: [&str; 3] = ["edit", "remove", "react"];
 pub(crate) async fn publish(exchange: &mut Exchange<'_>, room: &str) -> Result<Response, Failure> {
     let call = exchange.allow(room, Capability::Publish).await?;
     let header = exchange.header(IDEMPOTENCY_KEY);
-    let bytes_max = payload_bytes_max(call.kind) + BODY_SLACK_BYTES;
-    let body = body::parse_object(&exchange.body(bytes_max).await?, &OBJECTS)?;
-    let publish = RoomCall::Publish(publish_call(body, header, &call)?);
-    exchange.ask(&call.room, &call.tenant, &publish).await
+    let body = exchange.body(payload_bytes_max(call.kind) + BODY_SLACK_BYTES).await?;
+    let publish = publish_call(parse_publish(&body)?, header, &call)?;
+    exchange.ask_as(&call, RoomCall::Publish(publish)).await
 }
 
 pub(crate) async fn list(exchange: &Exchange<'_>, room: &str) -> Result<Response, Failure> {
     let call = exchange.allow(room, Capability::History).await?;
     let messages = messages_call(&exchange.query(), &call.caller)?;
-    exchange.ask(&call.room, &call.tenant, &messages).await
+    exchange.ask_as(&call, messages).await
 }
 
-fn payload_bytes_max(kind: &KindConfig) -> usize {
+pub(crate) async fn edit(exchange: &mut Exchange<'_>, room: &str, offset: &str) -> Result<Response, Failure> {
+    let call = exchange.allow_any(room, &[Capability::EditOwn, Capability::EditAny]).await?;
+    let target = target(offset)?;
+    let bytes_max = payload_bytes_max(call.kind);
+    let body: EditBody = body::parse_object(&exchange.body(bytes_max + BODY_SLACK_BYTES).await?, &[])?;
+    let data = payload("data", body.data, bytes_max)?;
+    exchange.ask_as(&call, amend_call(target, Some(data), &call.caller)).await
+}
+
+pub(crate) async fn remove(exchange: &Exchange<'_>, room: &str, offset: &str) -> Result<Response, Failure> {
+    let removes = [Capability::EditOwn, Capability::EditAny, Capability::Moderate];
+    let call = exchange.allow_any(room, &removes).await?;
+    exchange.ask_as(&call, amend_call(target(offset)?, None, &call.caller)).await
+}
+
+/// The last segment of a message's address.
+fn target(segment: &str) -> Result<Offset, Failure> {
+    query::offset(segment)
+        .filter(|offset| *offset > Offset::ZERO)
+        .ok_or_else(|| Failure::invalid("offset", "is a whole number from 1, below 2^53"))
+}
+
+fn amend_call(target: Offset, data: Option<Payload>, caller: &Caller) -> RoomCall {
+    let (reader, author, capabilities) = (caller.reader(), caller.author(), caller.capabilities());
+    RoomCall::Amend(AmendCall { target, data, reader, author, capabilities })
+}
+
+pub(super) fn payload_bytes_max(kind: &KindConfig) -> usize {
     kind.limits.payload_bytes as usize
 }
 
-fn publish_call(body: PublishBody, header: Option<String>, call: &Call<'_>) -> Result<PublishCall, Failure> {
+pub(super) fn parse_publish(body: &[u8]) -> Result<PublishBody, Failure> {
+    body::parse_object(body, &OBJECTS)
+}
+
+pub(super) fn publish_call(
+    body: PublishBody,
+    header: Option<String>,
+    call: &Call<'_>,
+) -> Result<PublishCall, Failure> {
     let data = payload("data", body.data, payload_bytes_max(call.kind))?;
     if let Some(kind) = &body.kind {
         check_type(kind)?;
@@ -142,13 +176,19 @@ fn messages_call(query: &Query, caller: &Caller) -> Result<RoomCall, Failure> {
     if before.is_some() && after.is_some() {
         return Err(Failure::invalid("before", "excludes `after`"));
     }
-    if query.one("raw")?.is_some_and(|raw| raw != "false") {
-        return Err(Failure::Unsupported("the raw log is not served yet"));
-    }
+    let is_raw = match query.one("raw")? {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(_) => return Err(Failure::invalid("raw", "is true or false")),
+    };
     let limit = query.limit(limits::HISTORY_PAGE_DEFAULT, limits::HISTORY_PAGE_MAX)?;
     let tags = query.list("tags");
     check_tags(&tags, limits::TAGS_SUBSCRIBED_MAX)?;
-    Ok(RoomCall::Messages { before, after, limit, tags, reader: caller.reader() })
+    match caller {
+        Caller::Service { .. } if is_raw => Ok(RoomCall::RawMessages { before, after, limit, tags }),
+        Caller::User { .. } if is_raw => Err(Refusal::Forbidden("the raw log is for API keys").into()),
+        _ => Ok(RoomCall::Messages { before, after, limit, tags, reader: caller.reader() }),
+    }
 }
 
 #[cfg(test)]

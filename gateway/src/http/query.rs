@@ -49,9 +49,15 @@ impl Query {
 
     pub(super) fn offset(&self, name: &str) -> Result<Option<Offset>, Failure> {
         let Some(text) = self.one(name)? else { return Ok(None) };
-        let offset = digits(text).and_then(Offset::new);
-        offset.map(Some).ok_or_else(|| Failure::invalid(name, "is an offset: a whole number below 2^53"))
+        offset(text)
+            .map(Some)
+            .ok_or_else(|| Failure::invalid(name, "is an offset: a whole number below 2^53"))
     }
+}
+
+/// An offset as addresses write it.
+pub(super) fn offset(text: &str) -> Option<Offset> {
+    digits(text).and_then(Offset::new)
 }
 
 fn digits(text: &str) -> Option<u64> {

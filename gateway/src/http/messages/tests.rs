@@ -106,7 +106,7 @@ fn r_http_2_messages_are_asked_for_before_or_after_and_by_tag() {
         assert_eq!(ask(query).expect(query), expected, "{query}");
     }
     let wrong =
-        ["after=1&before=2", "limit=0", "limit=201", "limit=x", "after=-1", "after=1&after=2", "raw=true"];
+        ["after=1&before=2", "limit=0", "limit=201", "limit=x", "after=-1", "after=1&after=2", "raw=1"];
     for query in wrong {
         assert_eq!(ask(query).expect_err(query).problem().status, 400, "{query}");
     }
@@ -133,4 +133,38 @@ fn r_key_1_the_header_and_the_field_are_the_same_key() {
     ] {
         assert_eq!(key(field, header, ephemeral), Err("refused"), "{field:?} {header:?} {ephemeral}");
     }
+}
+
+#[test]
+fn r_write_3_the_raw_log_is_for_api_keys() {
+    let raw = |caller: &Caller| messages_call(&Query::parse("raw=true&after=3&limit=7&tags=a"), caller);
+    let expected =
+        RoomCall::RawMessages { before: None, after: Offset::new(3), limit: 7, tags: vec!["a".to_owned()] };
+    assert_eq!(raw(&service()).expect("a page"), expected);
+    assert_eq!(raw(&user()).expect_err("refused").problem().code, "forbidden");
+}
+
+#[test]
+fn r_write_1_a_message_is_addressed_by_its_offset() {
+    for (segment, expected) in [("1", 1), ("007", 7), ("9007199254740991", 9_007_199_254_740_991)] {
+        assert_eq!(target(segment).expect(segment).value(), expected);
+    }
+    for segment in ["0", "", "-1", "+1", "1.0", "x", "9007199254740992", "1 "] {
+        let problem = target(segment).expect_err(segment).problem();
+        assert_eq!((problem.status, problem.details[0].path.as_str()), (400, "offset"), "{segment}");
+    }
+}
+
+#[test]
+fn r_write_1_a_user_changes_as_itself_and_a_backend_as_nobody() {
+    let target = Offset::new(7).expect("an offset");
+    let call = |caller: &Caller| match amend_call(target, None, caller) {
+        RoomCall::Amend(call) => call,
+        other => panic!("{other:?}"),
+    };
+    let by_service = call(&service());
+    assert_eq!((by_service.reader, by_service.author), (Reader::Service, None));
+    let by_user = call(&user());
+    assert_eq!(by_user.author.map(|author| author.user), UserId::parse("ann"));
+    assert!(matches!(by_user.reader, Reader::User { .. }));
 }
