@@ -14,7 +14,7 @@ export type Offset = number;
 
 export type Position = { epoch: Epoch, offset: Offset, };
 
-export type ErrorCode = "bad_request" | "invalid_argument" | "unauthorized" | "forbidden" | "not_found" | "conflict" | "rate_limited" | "too_large" | "unsupported" | "method_failed" | "invalid_transition" | "cancelled" | "overloaded" | "unavailable" | "internal";
+export type ErrorCode = "bad_request" | "invalid_argument" | "unauthorized" | "forbidden" | "blocked" | "not_found" | "conflict" | "rate_limited" | "too_large" | "unsupported" | "method_failed" | "invalid_transition" | "cancelled" | "overloaded" | "unavailable" | "internal";
 
 export type To = { users?: Array<string>, sessions?: Array<string>, 
 /**
