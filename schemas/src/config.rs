@@ -16,6 +16,7 @@ use crate::{
     claims::{Capabilities, Capability},
     ids::KindName,
     limits,
+    webhook::EventSet,
 };
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -69,6 +70,9 @@ pub struct KindConfig {
     /// What those without a token may do where `access` is `public`.
     #[serde(default = "default_capabilities")]
     pub default_capabilities: Capabilities,
+    /// What endpoints are told of these rooms.
+    #[serde(default)]
+    pub webhooks: EventSet,
 }
 
 impl Default for KindConfig {
@@ -84,6 +88,7 @@ impl Default for KindConfig {
             idle_after_ms: idle_after(),
             expire_after_ms: expire_after(),
             default_capabilities: default_capabilities(),
+            webhooks: EventSet::default(),
         }
     }
 }

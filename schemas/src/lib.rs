@@ -30,6 +30,8 @@ pub mod revocation;
 pub mod server_message;
 #[cfg(feature = "ts")]
 pub mod typescript;
+#[cfg(feature = "json")]
+pub mod webhook;
 
 pub use claims::{Capabilities, Capability, Claims};
 pub use client_message::ClientMessage;

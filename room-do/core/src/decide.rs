@@ -10,6 +10,7 @@ use schemas::{
 };
 
 use crate::{
+    hooks::Hooked,
     keys,
     lifecycle::Lifecycle,
     room::Room,
@@ -47,6 +48,8 @@ pub(crate) struct Decided {
     pub(crate) state: StateDraft,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) writes: Writes,
+    /// `None` where webhooks are told nothing.
+    pub(crate) hooked: Option<Hooked>,
 }
 
 /// The flush under decision: what is committed, and what the entries so far make of it.
@@ -221,6 +224,8 @@ impl Deciding<'_> {
             let time = records.last().map_or(room.log.time(), |record| record.publication.time);
             writes.meta = Some(Meta { epoch, head, bytes_total, time, state_version, lifecycle });
         }
-        Ok(Decided { verdicts, records, keys, state, lifecycle, writes })
+        let mut hooked = room.hook(now, &records, lifecycle, &writes.erasures, storage)?;
+        writes.outbox = hooked.as_mut().and_then(|hooked| hooked.writes.take());
+        Ok(Decided { verdicts, records, keys, state, lifecycle, writes, hooked })
     }
 }

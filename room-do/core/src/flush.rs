@@ -40,7 +40,7 @@ impl Room {
                 delivery = Delivery::to(std::mem::take(&mut self.staging.greeted));
                 self.staging.owed_ends.clear();
                 self.tally.flushed(entries.len(), decided.records.len());
-                let told = self.take_over(decided);
+                let told = self.take_over(decided, storage);
                 self.deliver(now, entries, told, &mut delivery, storage);
             }
             Err(_) => {
@@ -72,8 +72,11 @@ impl Room {
     }
 
     /// Makes what was committed the room's own; what is left is to be told.
-    fn take_over(&mut self, decided: Decided) -> Told {
-        let Decided { verdicts, records, keys, state, lifecycle, writes } = decided;
+    fn take_over(&mut self, decided: Decided, storage: &dyn Storage) -> Told {
+        let Decided { verdicts, records, keys, state, lifecycle, writes, hooked } = decided;
+        if let Some(hooked) = hooked {
+            self.take_over_outbox(hooked, storage);
+        }
         self.log.committed(&records, &writes);
         self.keys.committed(keys, writes.keys_dropped);
         self.lifecycle = lifecycle;

@@ -2,6 +2,8 @@
 
 use schemas::{Claims, Codec, ConnectionId, ErrorCode, Frame, directory::Reported, http::RoomCall};
 
+use crate::outbox::{Outcome, Try};
+
 /// Names an HTTP request that waits for its [`Output::Answer`](crate::Output::Answer).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub u64);
@@ -37,6 +39,10 @@ pub enum Input {
     /// What came of the [`Output::Report`](crate::Output::Report) under way. `None`: the directory did not take it, or
     /// that is not known.
     Reported { answer: Option<Reported> },
+    /// A webhook was tried.
+    Delivered { this: Try, outcome: Outcome },
+    /// What could not be delivered was handed to the directory, which took it or did not.
+    Parked { this: Try, accepted: bool },
     /// The `turn` deadline passed.
     TurnEnded,
     /// The alarm fired. `heard` holds when each socket's ping was last answered by the platform, in milliseconds

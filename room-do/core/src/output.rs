@@ -5,9 +5,10 @@ use schemas::{
     client_message::TokenText,
     directory::Report,
     server_message::{RequestError, RequestResult},
+    webhook::Parked,
 };
 
-use crate::input::RequestId;
+use crate::{input::RequestId, outbox::Try};
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Output {
@@ -29,6 +30,10 @@ pub enum Output {
     /// Tell the directory, and the room what came of it ([`Input::Reported`](crate::Input::Reported)). `stored_bytes`
     /// is for whoever keeps them to say.
     Report(Box<Report>),
+    /// Post `body` to the endpoint under the name `id`, once all that was committed is on disk, and say how it went.
+    Deliver { this: Try, id: String, body: String },
+    /// Hand to the directory what could not be delivered, and say whether it took it.
+    Park { this: Try, parked: Box<Parked> },
 }
 
 #[must_use = "a room's outputs are its only effect"]

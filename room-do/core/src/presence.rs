@@ -156,19 +156,34 @@ impl Presence {
 
     /// Ends the collecting: what changed since the last time.
     pub(crate) fn take_diff(&mut self) -> PresenceDiff {
+        let diff = self.diff();
+        self.changes.clear();
+        diff
+    }
+
+    /// What changed since the collecting was last ended.
+    pub(crate) fn diff(&self) -> PresenceDiff {
         let mut diff = PresenceDiff::default();
-        for (key, change) in std::mem::take(&mut self.changes) {
-            let shown = self.members.get(&key).and_then(MemberRow::shown);
-            match (change.told, shown) {
+        for (key, change) in &self.changes {
+            let shown = self.members.get(key).and_then(MemberRow::shown);
+            match (&change.told, shown) {
                 (None, Some(member)) => diff.joined.push(member),
-                (Some(told), Some(member)) if told != member => diff.updated.push(member),
-                (Some(told), None) => {
-                    diff.left.push(Left { session: told.session, user: told.user, reason: change.reason });
+                (Some(told), Some(member)) if *told != member => diff.updated.push(member),
+                (Some(Member { session, user, .. }), None) => {
+                    let (session, user) = (session.clone(), user.clone());
+                    diff.left.push(Left { session, user, reason: change.reason });
                 }
                 (Some(_), Some(_)) | (None, None) => {}
             }
         }
         diff
+    }
+
+    /// Every member that was told of, as it was.
+    pub(crate) fn told_members(&self) -> Vec<Member> {
+        let unchanged = self.members.iter().filter(|(key, _)| !self.changes.contains_key(*key));
+        let changed = self.changes.values().filter_map(|change| change.told.clone());
+        unchanged.filter_map(|(_, row)| row.shown()).chain(changed).collect()
     }
 
     /// Every listed member as it is now.

@@ -18,6 +18,7 @@ use crate::{
     keys::Keys,
     lifecycle::Lifecycle,
     log::Log,
+    outbox::{Outbox, Webhooks},
     output::{Output, Outputs},
     presence::{MemberKey, MemberRow, Presence},
     rates::Pace,
@@ -36,6 +37,8 @@ pub struct Setup {
     pub config: KindConfig,
     /// Whether clients are asked to acknowledge, since nobody can say what has not left.
     pub asks_acks: bool,
+    /// Who is told of what happens here.
+    pub webhooks: Webhooks,
 }
 
 /// Why a room is rebuilt.
@@ -57,6 +60,7 @@ pub struct Room {
     pub(crate) keys: Keys,
     pub(crate) blocks: Blocks,
     pub(crate) lifecycle: Lifecycle,
+    pub(crate) outbox: Outbox,
     pub(crate) staging: Staging,
     pub(crate) timers: Timers,
     pub(crate) tally: Tally,
@@ -96,7 +100,9 @@ impl Room {
     ) -> Room {
         let log = Log::restored(&loaded, Epoch::new(seed), setup.config.log);
         let lifecycle = loaded.meta.map_or(Lifecycle::FRESH, |meta| meta.lifecycle);
+        let outbox = Outbox::restored(now, setup.config.webhooks, &setup.webhooks, loaded.outbox);
         let mut room = Room {
+            outbox,
             keys: Keys::restored(setup.config.key_window_ms, loaded.keys, log.is_kept()),
             blocks: Blocks::restored(loaded.blocks),
             log,
@@ -213,6 +219,8 @@ impl Room {
             Input::Verified { connection, request, result } => {
                 self.on_verified(now, connection, request, result);
             }
+            Input::Delivered { this, outcome } => self.on_delivered(now, &this, outcome, storage),
+            Input::Parked { this, accepted } => self.on_parked(now, &this, accepted, storage),
             Input::TurnEnded => self.on_turn_ended(now, storage),
             Input::AlarmFired { heard } => self.on_alarm(now, heard, storage),
             Input::Measured { unsent } => self.on_measured(now, unsent),
@@ -263,6 +271,7 @@ impl Room {
         self.timers.step_back(by_ms);
         self.staging.step_back(now, RETRY_AFTER_MS);
         self.reporting.step_back(by_ms);
+        self.outbox.step_back(by_ms);
         for (_, connection) in self.connections.iter_mut() {
             connection.heard_at = connection.heard_at.min(now);
             connection.spoke_at = connection.spoke_at.min(now);
@@ -310,6 +319,7 @@ impl Room {
             Timer::Idle => self.rest(now, storage),
             Timer::Expire => self.expire(now, storage),
             Timer::Report => self.report_if_any(now),
+            Timer::Webhooks => self.run_webhooks(now, storage),
         }
     }
 

@@ -8,7 +8,11 @@ use schemas::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{lifecycle::Lifecycle, presence::MemberRow};
+use crate::{
+    lifecycle::Lifecycle,
+    outbox::{LoadedOutbox, OutboxWrites},
+    presence::MemberRow,
+};
 
 mod memory;
 
@@ -210,6 +214,8 @@ pub struct Writes {
     pub blocks_removed: Vec<UserId>,
     /// Records at or below it go, and reactions to them. Comes with `meta`, since the head must outlive the records.
     pub trim_through: Option<Offset>,
+    /// Events for webhooks, and how far their endpoints are.
+    pub outbox: Option<OutboxWrites>,
 }
 
 impl Writes {
@@ -261,6 +267,7 @@ pub struct Loaded {
     pub keys: KeyCount,
     /// Who is kept out, and until when, in milliseconds since 1970.
     pub blocks: Vec<(UserId, u64)>,
+    pub outbox: LoadedOutbox,
 }
 
 /// A statement failed; what it belonged to was rolled back.
@@ -283,8 +290,9 @@ pub trait Storage {
     /// Applies all of it or nothing.
     fn commit(&mut self, writes: &Writes) -> Result<(), StorageError>;
 
-    /// Deletes everything. The room is as if it had never been.
-    fn wipe(&mut self) -> Result<(), StorageError>;
+    /// Deletes everything: the room is as if it had never been. With `outbox`, events that wait for their endpoints
+    /// stay, refer to no offset any more, and these changes of them are kept in the same transaction.
+    fn wipe(&mut self, outbox: Option<&OutboxWrites>) -> Result<(), StorageError>;
 
     /// At most `limit` rows above `after`, ascending.
     fn read_after(&self, after: Offset, limit: usize, rows: Rows) -> Result<Vec<Row>, StorageError>;
@@ -321,4 +329,7 @@ pub trait Storage {
     fn key_count(&self) -> Result<KeyCount, StorageError>;
 
     fn read_keys(&self, keys: &[ScopedKey]) -> Result<Vec<KeyRow>, StorageError>;
+
+    /// Events as they are sent, in the order of these numbers; those that are not there are left out.
+    fn read_outbox(&self, numbers: &[u64]) -> Result<Vec<String>, StorageError>;
 }

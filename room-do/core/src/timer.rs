@@ -31,6 +31,8 @@ pub enum Timer {
     Expire,
     /// The directory could not be reached.
     Report,
+    /// Events wait for webhook endpoints.
+    Webhooks,
 }
 
 impl Timer {
@@ -49,7 +51,8 @@ impl Timer {
             | Timer::Blocks
             | Timer::Idle
             | Timer::Expire
-            | Timer::Report => true,
+            | Timer::Report
+            | Timer::Webhooks => true,
         }
     }
 
@@ -83,6 +86,7 @@ impl Timer {
             Timer::Idle => "idle",
             Timer::Expire => "expire",
             Timer::Report => "report",
+            Timer::Webhooks => "webhooks",
         }
     }
 }

@@ -1,9 +1,10 @@
 //! What a room does on its own: trimming, forgetting keys, resting, expiring; and being deleted.
 
-use schemas::{CloseCode, ConnectionId, Epoch, server_message::LifecycleState};
+use schemas::{CloseCode, ConnectionId, Epoch, server_message::LifecycleState, webhook::EventKind};
 
 use crate::{
     blocks::Blocks,
+    hooks::Hooked,
     keys::Keys,
     lifecycle::{Lifecycle, Transition},
     log::Log,
@@ -63,6 +64,7 @@ impl Room {
 
     /// The timers that follow from what is stored.
     pub(crate) fn set_storage_timers(&mut self, now: u64) {
+        self.set_webhook_timer(now);
         if let Some(at) = self.log.trim_at() {
             self.timers.set_no_later(Timer::Trim, at.max(now));
         }
@@ -139,33 +141,37 @@ impl Room {
         }
     }
 
-    /// An idle room's time is up: nothing of it stays.
+    /// An idle room's time is up: nothing of it stays but what waits for webhook endpoints.
     pub(crate) fn expire(&mut self, now: u64, storage: &mut dyn Storage) {
         if !self.is_settled(now, storage) {
             return self.timers.set(Timer::Expire, now + RETRY_AFTER_MS);
         }
         let Ok(lifecycle) = self.lifecycle.after(Transition::Expire, now) else { return };
-        match storage.wipe() {
-            Ok(()) => self.begin_anew(now, lifecycle),
+        let hooked = self.last_words(now, EventKind::RoomExpired);
+        match storage.wipe(hooked.writes.as_ref()) {
+            Ok(()) => self.begin_anew(now, lifecycle, hooked, storage),
             Err(_) => self.timers.set(Timer::Expire, now + RETRY_AFTER_MS),
         }
     }
 
-    /// A backend deletes the room: what is staged leaves first, then everyone is closed 3510 and nothing stays.
+    /// A backend deletes the room: what is staged leaves first, then everyone is closed 3510 and nothing stays but
+    /// what waits for webhook endpoints.
     pub(crate) fn delete(&mut self, now: u64, storage: &mut dyn Storage) -> Result<(), StorageError> {
         let lifecycle = self.lifecycle.after(Transition::Delete, now);
         self.flush(now, storage);
-        storage.wipe()?;
+        let hooked = self.last_words(now, EventKind::RoomDeleted);
+        storage.wipe(hooked.writes.as_ref())?;
         let everyone: Vec<ConnectionId> = self.connections.iter().map(|(id, _)| id).collect();
         for id in everyone {
             self.refuse_connection(now, id, CloseCode::RoomDeleted);
         }
-        self.begin_anew(now, lifecycle.expect("a room can always be deleted"));
+        self.begin_anew(now, lifecycle.expect("a room can always be deleted"), hooked, storage);
         Ok(())
     }
 
     /// After a wipe: a new room of the same name, in an epoch of its own. Connections that have not said hello stay.
-    fn begin_anew(&mut self, now: u64, lifecycle: Lifecycle) {
+    fn begin_anew(&mut self, now: u64, lifecycle: Lifecycle, hooked: Hooked, storage: &dyn Storage) {
+        self.take_over_outbox(hooked, storage);
         self.seed = next_seed(self.seed);
         let config = &self.setup.config;
         self.log = Log::restored(&Loaded::default(), Epoch::new(self.seed), config.log);

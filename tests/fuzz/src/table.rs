@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use room_core::{
-    ATTACHMENT_BYTES_MAX, Attachment, Input, Output, RequestId, Room, Setup, Waking, storage::MemoryStorage,
+    ATTACHMENT_BYTES_MAX, Attachment, Input, Output, RequestId, Room, Setup, Waking, outbox::Webhooks,
+    storage::MemoryStorage,
 };
 use schemas::{
     Capabilities, Capability, Claims, CloseCode, Codec, ConnectionId, Frame, Offset, RoomName, ServerMessage,
@@ -45,7 +46,7 @@ pub(crate) struct Table {
 impl Table {
     pub(crate) fn new(configuration: u8) -> Table {
         let name = RoomName::parse("chat:lobby").expect("a room's name");
-        let setup = Setup { name, config: kind(configuration), asks_acks: configuration % 2 == 1 };
+        let setup = Setup { name, config: kind(configuration), asks_acks: configuration % 2 == 1, webhooks: Webhooks::none() };
         let storage = MemoryStorage::default();
         let room = Room::restore(START, 7, setup.clone(), storage.load(), Vec::new(), Waking::FromSleep);
         let mut table = Table {
@@ -95,8 +96,11 @@ impl Table {
                         self.seen = Offset::ZERO;
                     }
                 }
-                Output::Answer { .. } | Output::Verify { .. } => {}
                 Output::Report(_) => reported += 1,
+                Output::Answer { .. }
+                | Output::Verify { .. }
+                | Output::Deliver { .. }
+                | Output::Park { .. } => {}
             }
         }
         for _ in 0..reported {

@@ -147,7 +147,11 @@ impl World {
         self.event += 1;
         for output in outputs {
             match output {
-                Output::Attach { .. } | Output::Verify { .. } | Output::Report(_) => {}
+                Output::Attach { .. }
+                | Output::Report(_)
+                | Output::Verify { .. }
+                | Output::Deliver { .. }
+                | Output::Park { .. } => {}
                 Output::Broadcast { connections, frame } => {
                     for connection in connections {
                         self.judge_sending(connection, &frame);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use room_core::{RequestId, Setup};
+use room_core::{RequestId, Setup, outbox::Webhooks};
 use schemas::{
     ConnectionId, RoomName,
     config::{KindConfig, KindLimits, LogConfig, PresenceConfig, PresenceMode, Rate, Rates},
@@ -82,7 +82,7 @@ impl World {
         let asks_acks = random.chance(35);
         let is_short_lived = config.expire_after_ms < KindConfig::default().expire_after_ms;
         let name = RoomName::parse("chat:lobby").expect("a room's name");
-        let object = Object::new(Setup { name, config, asks_acks }, random.bits());
+        let object = Object::new(Setup { name, config, asks_acks, webhooks: Webhooks::none() }, random.bits());
         let players: Vec<Player> =
             (0..3 + random.below(3)).map(|number| Player::new(number, START, &mut random)).collect();
         let listeners =

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use room_core::{Attachment, Input, Output, RequestId, Room, Setup, Waking, storage::MemoryStorage};
+use room_core::{
+    Attachment, Input, Output, RequestId, Room, Setup, Waking, outbox::Webhooks, storage::MemoryStorage,
+};
 use schemas::{
     Capabilities, Claims, ClientMessage, Codec, ConnectionId, Payload, PublicSession, RoomName,
     ServerMessage, Session, UserId,
@@ -35,7 +37,7 @@ struct Bench {
 
 fn setup() -> Setup {
     let config = KindConfig { rates: Rates::OFF, ..KindConfig::default() };
-    Setup { name: RoomName::parse("chat:lobby").expect("a room's name"), config, asks_acks: false }
+    Setup { name: RoomName::parse("chat:lobby").expect("a room's name"), config, asks_acks: false, webhooks: Webhooks::none() }
 }
 
 impl Bench {
@@ -87,6 +89,7 @@ impl Bench {
                 Output::Verify { .. } => {}
                 Output::Answer { request, result } => self.answers.push((request, result.ok())),
                 Output::Report(_) => {}
+                Output::Deliver { .. } | Output::Park { .. } => {}
             }
         }
     }

@@ -8,7 +8,10 @@ use super::{
     Append, KeyCount, KeyRow, Loaded, Mark, Meta, ReactionKey, Reactions, Row, Rows, StateRow, Storage,
     StorageError, Verb, Writes,
 };
-use crate::presence::MemberRow;
+use crate::{
+    outbox::{LoadedOutbox, OutboxMark, OutboxRow, OutboxState, OutboxWrites},
+    presence::MemberRow,
+};
 
 #[derive(Debug, Clone, Default)]
 pub struct MemoryStorage {
@@ -26,6 +29,8 @@ struct Tables {
     state: BTreeMap<String, StateRow>,
     members: BTreeMap<(UserId, PublicSession), MemberRow>,
     blocks: BTreeMap<UserId, u64>,
+    outbox: BTreeMap<u64, OutboxRow>,
+    outbox_state: Option<OutboxState>,
 }
 
 impl MemoryStorage {
@@ -49,14 +54,20 @@ impl MemoryStorage {
     /// Rows of every table together.
     #[must_use]
     pub fn row_count(&self) -> usize {
-        let Tables { meta, log, reactions, keys, state, members, blocks } = &self.tables;
+        let Tables { meta, log, reactions, keys, state, members, blocks, outbox, outbox_state } = &self.tables;
+        let single = usize::from(meta.is_some()) + usize::from(outbox_state.is_some());
         let people = members.len() + blocks.len();
-        usize::from(meta.is_some()) + log.len() + reactions.len() + keys.len() + state.len() + people
+        single + log.len() + reactions.len() + keys.len() + state.len() + people + outbox.len()
+    }
+
+    /// The events that wait for their endpoints, by their numbers.
+    pub fn outbox(&self) -> impl Iterator<Item = &OutboxRow> {
+        self.tables.outbox.values()
     }
 
     #[must_use]
     pub fn load(&self) -> Loaded {
-        let Tables { meta, log, keys, state, members, blocks, .. } = &self.tables;
+        let Tables { meta, log, keys, state, members, blocks, outbox, outbox_state, .. } = &self.tables;
         let oldest = log.values().next().map(|(append, _)| mark(append));
         let newest = log.values().next_back().map(|(append, _)| mark(append));
         Loaded {
@@ -66,6 +77,10 @@ impl MemoryStorage {
             state: state.iter().map(|(key, row)| (key.clone(), row.clone())).collect(),
             keys: key_count(keys),
             blocks: blocks.iter().map(|(user, until)| (user.clone(), *until)).collect(),
+            outbox: LoadedOutbox {
+                state: outbox_state.clone(),
+                marks: outbox.values().map(OutboxRow::mark).collect::<Vec<OutboxMark>>(),
+            },
         }
     }
 
@@ -131,6 +146,17 @@ impl Tables {
             self.log = self.log.split_off(&through.next());
             self.reactions.retain(|key, _| key.target > through);
         }
+        if let Some(writes) = &writes.outbox {
+            self.apply_outbox(writes);
+        }
+    }
+
+    fn apply_outbox(&mut self, writes: &OutboxWrites) {
+        for number in &writes.removed {
+            self.outbox.remove(number);
+        }
+        self.outbox.extend(writes.put.iter().map(|row| (row.number, row.clone())));
+        self.outbox_state = Some(writes.state.clone());
     }
 
     fn erase(&mut self, target: Offset, body: &[u8]) {
@@ -165,9 +191,14 @@ impl Storage for MemoryStorage {
         Ok(())
     }
 
-    fn wipe(&mut self) -> Result<(), StorageError> {
+    fn wipe(&mut self, outbox: Option<&OutboxWrites>) -> Result<(), StorageError> {
         self.fault()?;
-        self.tables = Tables::default();
+        let before = std::mem::take(&mut self.tables);
+        if let Some(writes) = outbox {
+            self.tables.outbox = before.outbox;
+            self.tables.apply_outbox(writes);
+            self.tables.outbox.values_mut().for_each(|row| row.about = None);
+        }
         self.commits += 1;
         Ok(())
     }
@@ -245,5 +276,10 @@ impl Storage for MemoryStorage {
 
     fn read_keys(&self, keys: &[ScopedKey]) -> Result<Vec<KeyRow>, StorageError> {
         Ok(keys.iter().filter_map(|key| self.tables.keys.get(key)).cloned().collect())
+    }
+
+    fn read_outbox(&self, numbers: &[u64]) -> Result<Vec<String>, StorageError> {
+        let rows = numbers.iter().filter_map(|number| self.tables.outbox.get(number));
+        Ok(rows.map(|row| row.event.clone()).collect())
     }
 }

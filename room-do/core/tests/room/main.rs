@@ -22,3 +22,4 @@ mod slow;
 mod state;
 mod support;
 mod tags;
+mod webhooks;

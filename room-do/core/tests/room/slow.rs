@@ -1,7 +1,7 @@
 //! Slow readers: what they miss, when they are closed, and that nobody else notices.
 
 use crate::support::{Table, claims, set_up, table};
-use room_core::{Input, Setup};
+use room_core::{Input, Setup, outbox::Webhooks};
 use schemas::{
     ConnectionId, RoomName, ServerMessage,
     codes::CloseCode,
@@ -12,7 +12,12 @@ use schemas::{
 
 fn with_acks() -> Table {
     let config = KindConfig { rates: Rates::OFF, ..KindConfig::default() };
-    set_up(Setup { name: RoomName::parse("chat:lobby").expect("a room's name"), config, asks_acks: true })
+    set_up(Setup {
+        name: RoomName::parse("chat:lobby").expect("a room's name"),
+        config,
+        asks_acks: true,
+        webhooks: Webhooks::none(),
+    })
 }
 
 fn measure(table: &mut Table, id: ConnectionId, bytes: u64) {

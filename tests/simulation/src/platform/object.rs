@@ -259,7 +259,9 @@ impl Object {
                 Output::Broadcast { .. }
                 | Output::Answer { .. }
                 | Output::Verify { .. }
-                | Output::Report(_) => {}
+                | Output::Report(_)
+                | Output::Deliver { .. }
+                | Output::Park { .. } => {}
             }
         }
         for id in joined {

@@ -2,6 +2,7 @@
 
 use room_core::{
     Row, Storage, StorageError,
+    outbox::OutboxWrites,
     storage::{KeyCount, KeyRow, Loaded, Mark, MemoryStorage, ReactionKey, Reactions, Rows, Writes},
 };
 use schemas::{Offset, http::ScopedKey, server_message::LifecycleState};
@@ -154,9 +155,9 @@ impl Storage for Recorder {
         Ok(())
     }
 
-    fn wipe(&mut self) -> Result<(), StorageError> {
+    fn wipe(&mut self, outbox: Option<&OutboxWrites>) -> Result<(), StorageError> {
         self.fault()?;
-        self.inner.wipe()?;
+        self.inner.wipe(outbox)?;
         self.wipes += 1;
         self.judge_end();
         self.life = Life::default();
@@ -209,5 +210,9 @@ impl Storage for Recorder {
 
     fn read_keys(&self, keys: &[ScopedKey]) -> Result<Vec<KeyRow>, StorageError> {
         self.inner.read_keys(keys)
+    }
+
+    fn read_outbox(&self, numbers: &[u64]) -> Result<Vec<String>, StorageError> {
+        self.inner.read_outbox(numbers)
     }
 }

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use room_core::{Attachment, Input, Output, Outputs, RequestId, Room, Setup, Waking, storage::MemoryStorage};
+use room_core::{
+    Attachment, Input, Output, Outputs, RequestId, Room, Setup, Waking,
+    outbox::{Try, Webhooks},
+    storage::MemoryStorage,
+};
 use schemas::{
     Capabilities, Capability, Claims, Codec, ConnectionId, Frame, Payload, RoomName, ServerMessage, UserId,
     codec::decode_server,
@@ -10,6 +14,7 @@ use schemas::{
     directory::Report,
     http::{PublishCall, RoomCall, ScopedKey},
     server_message::{Publication, RequestError, RequestResult, RoomInfo, StateChange, Welcome},
+    webhook::Parked,
 };
 
 pub(crate) const START: u64 = 1_800_000_000_000;
@@ -32,6 +37,9 @@ pub(crate) struct Table {
     pub(crate) answers: Vec<(RequestId, Result<RequestResult, RequestError>)>,
     /// What the directory was told, and has not answered.
     pub(crate) reports: Vec<Report>,
+    /// Tries of webhooks that were asked for: with the batch's name and the body.
+    pub(crate) tries: Vec<(Try, String, String)>,
+    pub(crate) parked: Vec<(Try, Parked)>,
 }
 
 pub(crate) fn table() -> Table {
@@ -44,7 +52,12 @@ pub(crate) fn table_of(config: KindConfig) -> Table {
 }
 
 pub(crate) fn table_with_rates(config: KindConfig) -> Table {
-    set_up(Setup { name: RoomName::parse("chat:lobby").expect("a room's name"), config, asks_acks: false })
+    set_up(Setup {
+        name: RoomName::parse("chat:lobby").expect("a room's name"),
+        config,
+        asks_acks: false,
+        webhooks: Webhooks::none(),
+    })
 }
 
 pub(crate) fn set_up(setup: Setup) -> Table {
@@ -65,6 +78,8 @@ pub(crate) fn set_up(setup: Setup) -> Table {
         tokens: Vec::new(),
         answers: Vec::new(),
         reports: Vec::new(),
+        tries: Vec::new(),
+        parked: Vec::new(),
     }
 }
 
@@ -159,6 +174,8 @@ impl Table {
                 }
                 Output::Answer { request, result } => self.answers.push((request, result)),
                 Output::Report(report) => self.reports.push(*report),
+                Output::Deliver { this, id, body } => self.tries.push((this, id, body)),
+                Output::Park { this, parked } => self.parked.push((this, *parked)),
             }
         }
     }
