@@ -56,7 +56,9 @@ impl SigningKey {
         Material::EdDsa(Box::new(self.key.verifying_key()))
     }
 
-    pub(crate) fn sign(&self, bytes: &[u8]) -> [u8; 64] {
+    /// An Ed25519 signature of `bytes`.
+    #[must_use]
+    pub fn sign(&self, bytes: &[u8]) -> [u8; 64] {
         self.key.sign(bytes).to_bytes()
     }
 }

@@ -13,5 +13,6 @@ pub mod objects;
 pub mod revocations;
 pub mod settings;
 pub mod transaction;
+pub mod webhooks;
 
 pub use settings::{Settings, SettingsError};

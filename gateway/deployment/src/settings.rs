@@ -12,10 +12,13 @@ use serde_json::json;
 use wasm_bindgen::JsValue;
 use worker::{Env, console_error};
 
+use crate::webhooks::Endpoints;
+
 const CONFIG: &str = "roomcast";
 const KEYS: &str = "ROOMCAST_KEYS";
 const API_KEYS: &str = "ROOMCAST_API_KEYS";
 const SIGNING_KEY: &str = "ROOMCAST_SIGNING_KEY";
+const WEBHOOKS: &str = "ROOMCAST_WEBHOOKS";
 const DEV: &str = "ROOMCAST_DEV";
 
 #[derive(Debug)]
@@ -25,6 +28,7 @@ pub struct Settings {
     pub(crate) keys: RefCell<Keys>,
     pub api_keys: ApiKeys,
     pub signing_key: Option<SigningKey>,
+    pub webhooks: Endpoints,
     /// `cargo xtask dev` serves: tokens for the asking, and the demo.
     pub dev: bool,
 }
@@ -45,6 +49,7 @@ pub struct Texts {
     pub keys: Option<String>,
     pub api_keys: Option<String>,
     pub signing_key: Option<String>,
+    pub webhooks: Option<String>,
     pub dev: Option<String>,
 }
 
@@ -90,8 +95,9 @@ impl Settings {
         if let Some(signing_key) = &signing_key {
             keys.trust(signing_key).map_err(in_binding(KEYS))?;
         }
-        let keys = RefCell::new(keys);
-        Ok(Settings { config, keys, api_keys, signing_key, dev: texts.dev.as_deref() == Some("1") })
+        let webhooks = webhooks(&text(texts.webhooks), &config, signing_key.is_some())?;
+        let (keys, dev) = (RefCell::new(keys), texts.dev.as_deref() == Some("1"));
+        Ok(Settings { config, keys, api_keys, signing_key, webhooks, dev })
     }
 }
 
@@ -103,6 +109,15 @@ impl Settings {
     pub fn verify(&self, token: &str, now_ms: u64) -> Result<Token, Refusal> {
         auth::verify(token, &self.keys.borrow(), now_ms)
     }
+}
+
+fn webhooks(json: &str, config: &Config, has_signing_key: bool) -> Result<Endpoints, SettingsError> {
+    let mistake = |path, message| SettingsError { binding: WEBHOOKS, path, message };
+    let endpoints = Endpoints::parse(json, config).map_err(|error| mistake(error.path, error.message))?;
+    if !endpoints.is_empty() && !has_signing_key {
+        return Err(mistake(".".into(), format!("takes {SIGNING_KEY}, which signs what endpoints are sent")));
+    }
+    Ok(endpoints)
 }
 
 fn log_mistake(error: &SettingsError) {
@@ -127,6 +142,7 @@ impl Texts {
             keys: text(env, KEYS),
             api_keys: text(env, API_KEYS),
             signing_key: text(env, SIGNING_KEY),
+            webhooks: text(env, WEBHOOKS),
             dev: text(env, DEV),
         }
     }
