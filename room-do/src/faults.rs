@@ -16,19 +16,21 @@ enum Fault {
     TrapOnCall,
     TrapOnTurn,
     TrapOnAlarm,
+    TrapOnDelivered,
     /// The alarm's handler throws.
     ThrowOnAlarm,
     /// The last statement of the next transaction fails.
     FailCommit,
 }
 
-const NAMES: [(&str, Fault); 8] = [
+const NAMES: [(&str, Fault); 9] = [
     ("trap_on_open", Fault::TrapOnOpen),
     ("trap_on_message", Fault::TrapOnMessage),
     ("trap_on_close", Fault::TrapOnClose),
     ("trap_on_call", Fault::TrapOnCall),
     ("trap_on_turn", Fault::TrapOnTurn),
     ("trap_on_alarm", Fault::TrapOnAlarm),
+    ("trap_on_delivered", Fault::TrapOnDelivered),
     ("throw_on_alarm", Fault::ThrowOnAlarm),
     ("fail_commit", Fault::FailCommit),
 ];
@@ -65,7 +67,12 @@ pub(crate) fn strike(input: &Input) {
         Input::Asked { .. } => Fault::TrapOnCall,
         Input::TurnEnded => Fault::TrapOnTurn,
         Input::AlarmFired { .. } => Fault::TrapOnAlarm,
-        Input::Measured { .. } | Input::Verified { .. } | Input::ReportDue | Input::Reported { .. } => return,
+        Input::Delivered { .. } => Fault::TrapOnDelivered,
+        Input::Measured { .. }
+        | Input::Verified { .. }
+        | Input::Parked { .. }
+        | Input::ReportDue
+        | Input::Reported { .. } => return,
     };
     assert!(!take(fault), "a fault was asked for: {fault:?}");
 }

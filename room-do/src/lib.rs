@@ -5,6 +5,7 @@
 //!
 //! * [`object`]: the class `Room` that the platform constructs, and its callbacks.
 //! * [`live`]: the room in memory, and its deadlines.
+//! * [`courier`]: posts to webhook endpoints.
 //! * [`peers`]: its sockets; the only place that sends.
 //! * [`sql`]: [`room_core::Storage`] on the object's SQLite.
 //! * `directory`: the way to the tenant's directory, which is told where the room stands.
@@ -13,6 +14,7 @@
 //! Everything between two awaits is one step; a room is handled without any, so no other event comes in between.
 
 mod answer;
+mod courier;
 mod directory;
 #[cfg(feature = "faults")]
 mod faults;

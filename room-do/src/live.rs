@@ -8,18 +8,20 @@ use std::{
 
 use deployment::clock;
 use futures_channel::oneshot;
-use room_core::{Attachment, Deadlines, Input, Output, Outputs, RequestId, Room, Setup, Waking};
+use room_core::{Attachment, Deadlines, Input, Output, Outputs, RequestId, Room, Setup, Waking, outbox::Try};
 use schemas::{
     CloseCode, ConnectionId, Frame,
     client_message::TokenText,
     directory::Report,
     server_message::{RequestError, RequestResult},
+    webhook::Parked,
 };
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use worker::{State, console_error};
 
 use crate::{
+    courier::Courier,
     directory::Directory,
     peers::Peers,
     platform::{auto_response, socket::Socket, timeout::Timeout},
@@ -33,6 +35,7 @@ pub(crate) struct Live {
     state: State,
     held: RefCell<Held>,
     verifier: Rc<Verifier>,
+    courier: Courier,
     /// The alarm that storage holds, as far as is known; `None` after waking.
     alarm_at: Cell<Option<u64>>,
     timeout: Timeout,
@@ -59,6 +62,9 @@ struct Held {
 struct Errands {
     tokens: Vec<Shown>,
     reports: Vec<Box<Report>>,
+    /// Posts to webhook endpoints, with their names and bodies.
+    posts: Vec<(Try, String, String)>,
+    parks: Vec<(Try, Box<Parked>)>,
 }
 
 /// A token that a connection showed, and the request that it came with.
@@ -85,6 +91,7 @@ impl Live {
         setup: Setup,
         verifier: Verifier,
         directory: Directory,
+        courier: Courier,
         closing: Option<&Socket>,
         waking: Waking,
     ) -> Result<Rc<Live>, String> {
@@ -128,6 +135,7 @@ impl Live {
                 state,
                 held: RefCell::new(held),
                 verifier: Rc::new(verifier),
+                courier,
                 alarm_at: Cell::new(None),
                 timeout: Timeout::new(stepping(|| Input::TurnEnded)),
                 report_timeout: Timeout::new(stepping(|| Input::ReportDue)),
@@ -225,6 +233,29 @@ impl Live {
     fn run(&self, errands: Errands) {
         errands.tokens.into_iter().for_each(|shown| self.verify(shown));
         errands.reports.into_iter().for_each(|report| self.report(report));
+        errands.posts.into_iter().for_each(|(this, id, body)| self.deliver(this, id, body));
+        errands.parks.into_iter().for_each(|(this, parked)| self.park(this, parked));
+    }
+
+    /// Tells the room what came of a post, if it is still there by then.
+    fn deliver(&self, this: Try, id: String, body: String) {
+        let (live, courier) = (Weak::clone(&self.this), self.courier.clone());
+        wasm_bindgen_futures::spawn_local(async move {
+            let outcome = courier.deliver(&this, &id, &body).await;
+            if let Some(live) = live.upgrade() {
+                live.step(Input::Delivered { this, outcome });
+            }
+        });
+    }
+
+    fn park(&self, this: Try, parked: Box<Parked>) {
+        let (live, courier) = (Weak::clone(&self.this), self.courier.clone());
+        wasm_bindgen_futures::spawn_local(async move {
+            let accepted = courier.park(&parked).await;
+            if let Some(live) = live.upgrade() {
+                live.step(Input::Parked { this, accepted });
+            }
+        });
     }
 
     /// Tells the room what a token is worth, once that is known.
@@ -358,6 +389,8 @@ impl Held {
                 Output::Verify { connection, request, token } => {
                     self.errands.tokens.push(Shown { connection, request, token });
                 }
+                Output::Deliver { this, id, body } => self.errands.posts.push((this, id, body)),
+                Output::Park { this, parked } => self.errands.parks.push((this, parked)),
                 Output::Answer { request, result } => {
                     if let Some(sender) = self.answers.remove(&request) {
                         // The caller may have given up waiting.

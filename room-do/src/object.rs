@@ -7,12 +7,13 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use deployment::Settings;
 use js_sys::{Promise, Uint8Array};
-use room_core::{Setup, Waking};
+use room_core::{Setup, Waking, outbox::Webhooks};
 use schemas::{
     Claims, Codec, Frame, RoomName, Tenant,
     codes::ErrorCode,
-    config::{Acks, Config},
+    config::{Acks, Config, KindConfig},
     http::{CLAIMS_HEADER, CODEC_HEADER, RoomCall},
 };
 use wasm_bindgen::prelude::*;
@@ -24,6 +25,7 @@ use worker::{
 
 use crate::{
     answer,
+    courier::{self, Courier},
     directory::Directory,
     live::Live,
     platform::socket::{Socket, measures_unsent},
@@ -114,7 +116,8 @@ impl Shared {
         let directory = Directory::new(self.env.clone(), tenant.clone());
         let verifier = Verifier::new(self.env.clone(), tenant, setup.name.clone());
         let (state, waking) = (self.state(), self.waking.get());
-        let live = Live::restore(state, setup, verifier, directory, closing, waking)?;
+        let courier = Courier::new(self.env.clone(), setup.webhooks.tenant.clone());
+        let live = Live::restore(state, setup, verifier, directory, courier, closing, waking)?;
         self.waking.set(Waking::FromSleep);
         self.live.replace(Some(Rc::clone(&live)));
         Ok(live)
@@ -150,7 +153,24 @@ impl Shared {
         let acks = config.acks;
         let kind = config.kinds.into_iter().find(|(kind, _)| kind.as_str() == name.kind());
         let (_, config) = kind.ok_or_else(|| format!("no kind is called {:?}", name.kind()))?;
-        Ok((tenant, Setup { name, config, asks_acks: acks == Acks::Always || !measures_unsent() }))
+        let webhooks = self.webhooks(tenant.clone(), &config, name.kind())?;
+        let asks_acks = acks == Acks::Always || !measures_unsent();
+        Ok((tenant, Setup { name, config, asks_acks, webhooks }))
+    }
+
+    /// Secrets are read only where there is something to tell.
+    fn webhooks(
+        &self,
+        tenant: Tenant,
+        config: &KindConfig,
+        kind: &str,
+    ) -> std::result::Result<Webhooks, String> {
+        if config.webhooks.is_empty() {
+            return Ok(Webhooks { tenant, subscribers: Vec::new() });
+        }
+        let settings = Settings::of(&self.env);
+        let settings = settings.as_ref().as_ref().map_err(ToString::to_string)?;
+        Ok(courier::subscribed(settings, tenant, kind))
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {

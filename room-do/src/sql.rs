@@ -7,9 +7,10 @@
 
 use room_core::{
     MemberRow, Row, Storage, StorageError,
+    outbox::{LoadedOutbox, OutboxMark, OutboxState, OutboxWrites},
     storage::{KeyCount, KeyRow, Loaded, Mark, Meta, ReactionKey, Reactions, Rows, StateRow, Writes},
 };
-use schemas::{Offset, http::ScopedKey, server_message::Reaction};
+use schemas::{Offset, http::ScopedKey, server_message::Reaction, webhook::EventKind};
 use worker::{SqlStorage, SqlStorageValue, durable::Storage as ObjectStorage};
 
 mod commit;
@@ -82,12 +83,31 @@ impl RoomSql {
                 .map(|row| Ok((text(row, 0)?.to_owned(), decoded::<StateRow>(blob(row, 1)?, "state")?)))
                 .collect::<Result<_, _>>()?,
             keys: self.key_count()?,
+            outbox: self.load_outbox()?,
             blocks: self
                 .rows("SELECT user, until FROM blocks", vec![])?
                 .iter()
                 .map(|row| Ok((user(row, 0)?, whole(row, 1)?)))
                 .collect::<Result<_, _>>()?,
         })
+    }
+
+    /// A room that tells nobody pays one look.
+    fn load_outbox(&self) -> Result<LoadedOutbox, StorageError> {
+        let found = self.rows("SELECT row FROM outbox_state", vec![])?;
+        let Some(row) = found.first() else { return Ok(LoadedOutbox::default()) };
+        let query = "SELECT number, kind, about, length(CAST(event AS BLOB)) FROM outbox ORDER BY number";
+        let mark = |row: &SqlRow| -> Result<OutboxMark, StorageError> {
+            let kind = EventKind::parse(text(row, 1)?);
+            Ok(OutboxMark {
+                number: whole(row, 0)?,
+                kind: kind.ok_or_else(|| StorageError("the kind of an event cannot be read".into()))?,
+                about: maybe(row, 2)?.and_then(Offset::new),
+                bytes: count(row, 3)?,
+            })
+        };
+        let marks = self.rows(query, vec![])?.iter().map(mark).collect::<Result<_, _>>()?;
+        Ok(LoadedOutbox { state: Some(decoded::<OutboxState>(blob(row, 0)?, "outbox")?), marks })
     }
 
     fn rows(&self, query: &str, bindings: Vec<SqlStorageValue>) -> Result<Vec<SqlRow>, StorageError> {
@@ -144,11 +164,17 @@ impl Storage for RoomSql {
         Ok(())
     }
 
-    fn wipe(&mut self) -> Result<(), StorageError> {
+    fn wipe(&mut self, outbox: Option<&OutboxWrites>) -> Result<(), StorageError> {
         let transaction = Transaction::default();
-        layout::drop_tables(&transaction);
+        match outbox {
+            Some(writes) => {
+                layout::empty_tables(&transaction);
+                commit::add_outbox(&transaction, writes)?;
+            }
+            None => layout::drop_tables(&transaction),
+        }
         self.run(transaction)?;
-        self.has_tables = false;
+        self.has_tables = outbox.is_some();
         self.has_wiped = true;
         Ok(())
     }
@@ -246,5 +272,18 @@ impl Storage for RoomSql {
             }
         }
         Ok(found)
+    }
+
+    fn read_outbox(&self, numbers: &[u64]) -> Result<Vec<String>, StorageError> {
+        let mut events = Vec::new();
+        for numbers in numbers.chunks(BINDINGS_MAX) {
+            let marks = vec!["?"; numbers.len()].join(", ");
+            let query = format!("SELECT event FROM outbox WHERE number IN ({marks}) ORDER BY number");
+            let bindings = numbers.iter().map(|number| integer(*number)).collect();
+            for row in self.found(&query, bindings)? {
+                events.push(text(&row, 0)?.to_owned());
+            }
+        }
+        Ok(events)
     }
 }

@@ -2,6 +2,7 @@
 
 use room_core::{
     StorageError,
+    outbox::{OutboxRow, OutboxWrites},
     storage::{Append, Erasure, KeyRow, Meta, ReactionKey, StateRow, Writes},
 };
 use schemas::{Offset, Payload};
@@ -76,7 +77,27 @@ pub(super) fn add(transaction: &Transaction, writes: &Writes) -> Result<(), Stor
         transaction.add("DELETE FROM log WHERE \"offset\" <= ?", [number(through.value())]);
         transaction.add("DELETE FROM reactions WHERE target <= ?", [number(through.value())]);
     }
+    if let Some(outbox) = &writes.outbox {
+        add_outbox(transaction, outbox)?;
+    }
     Ok(())
+}
+
+pub(super) fn add_outbox(transaction: &Transaction, writes: &OutboxWrites) -> Result<(), StorageError> {
+    for numbers in writes.removed.chunks(BINDINGS_MAX) {
+        let marks = vec!["?"; numbers.len()].join(", ");
+        let query = format!("DELETE FROM outbox WHERE number IN ({marks})");
+        transaction.add(&query, numbers.iter().map(|number| self::number(*number)));
+    }
+    many(transaction, "INSERT OR REPLACE INTO outbox (number, kind, about, event)", &writes.put, outbox_row);
+    let query = "INSERT OR REPLACE INTO outbox_state (id, row) VALUES (1, ?)";
+    transaction.add(query, [binary(&encoded(&writes.state)?)]);
+    Ok(())
+}
+
+fn outbox_row(row: &OutboxRow) -> [JsValue; 4] {
+    let about = row.about.map_or(JsValue::NULL, |offset| number(offset.value()));
+    [number(row.number), row.kind.as_str().into(), about, row.event.as_str().into()]
 }
 
 /// As many rows a statement as bindings allow.

@@ -12,7 +12,10 @@ use deployment::transaction::Transaction;
 /// The layout that this code writes.
 pub(super) const LAYOUT: u64 = 3;
 
-const TABLES: [(&str, &str); 7] = [
+/// What may outlive the room.
+const OUTBOX: [&str; 2] = ["outbox", "outbox_state"];
+
+const TABLES: [(&str, &str); 9] = [
     (
         "room",
         "(id INTEGER PRIMARY KEY CHECK (id = 1), schema INTEGER NOT NULL, epoch TEXT NOT NULL, \
@@ -42,6 +45,8 @@ const TABLES: [(&str, &str); 7] = [
     ),
     ("state", "(key TEXT PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID"),
     ("blocks", "(user TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID"),
+    (OUTBOX[0], "(number INTEGER PRIMARY KEY, kind TEXT NOT NULL, about INTEGER, event TEXT NOT NULL)"),
+    (OUTBOX[1], "(id INTEGER PRIMARY KEY CHECK (id = 1), row BLOB NOT NULL)"),
 ];
 
 const INDEXES: [&str; 2] = [
@@ -76,6 +81,15 @@ pub(super) fn drop_tables(transaction: &Transaction) {
     for (name, _) in TABLES {
         transaction.add(&format!("DROP TABLE IF EXISTS {name}"), []);
     }
+}
+
+/// All but the events that wait for webhook endpoints.
+pub(super) fn empty_tables(transaction: &Transaction) {
+    for (name, _) in TABLES.iter().filter(|(name, _)| !OUTBOX.contains(name)) {
+        transaction.add(&format!("DROP TABLE IF EXISTS {name}"), []);
+    }
+    make_tables(transaction);
+    transaction.add("UPDATE outbox SET about = NULL", []);
 }
 
 /// Whether there are tables; older ones are brought to this layout.

@@ -46,7 +46,12 @@ pub(crate) struct Table {
 impl Table {
     pub(crate) fn new(configuration: u8) -> Table {
         let name = RoomName::parse("chat:lobby").expect("a room's name");
-        let setup = Setup { name, config: kind(configuration), asks_acks: configuration % 2 == 1, webhooks: Webhooks::none() };
+        let setup = Setup {
+            name,
+            config: kind(configuration),
+            asks_acks: configuration % 2 == 1,
+            webhooks: Webhooks::none(),
+        };
         let storage = MemoryStorage::default();
         let room = Room::restore(START, 7, setup.clone(), storage.load(), Vec::new(), Waking::FromSleep);
         let mut table = Table {

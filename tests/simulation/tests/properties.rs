@@ -37,7 +37,12 @@ struct Bench {
 
 fn setup() -> Setup {
     let config = KindConfig { rates: Rates::OFF, ..KindConfig::default() };
-    Setup { name: RoomName::parse("chat:lobby").expect("a room's name"), config, asks_acks: false, webhooks: Webhooks::none() }
+    Setup {
+        name: RoomName::parse("chat:lobby").expect("a room's name"),
+        config,
+        asks_acks: false,
+        webhooks: Webhooks::none(),
+    }
 }
 
 impl Bench {

@@ -54,7 +54,8 @@ impl MemoryStorage {
     /// Rows of every table together.
     #[must_use]
     pub fn row_count(&self) -> usize {
-        let Tables { meta, log, reactions, keys, state, members, blocks, outbox, outbox_state } = &self.tables;
+        let Tables { meta, log, reactions, keys, state, members, blocks, outbox, outbox_state } =
+            &self.tables;
         let single = usize::from(meta.is_some()) + usize::from(outbox_state.is_some());
         let people = members.len() + blocks.len();
         single + log.len() + reactions.len() + keys.len() + state.len() + people + outbox.len()
