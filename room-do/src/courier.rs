@@ -8,12 +8,11 @@ use deployment::{
 use room_core::outbox::{Outcome, Subscriber, Try, Webhooks};
 use schemas::{
     Tenant,
+    directory::{shard_name, shard_of},
     webhook::{PARK_PATH, Parked},
 };
 use serde_json::json;
 use worker::{Env, console_warn};
-
-const DIRECTORY: &str = "DIRECTORY";
 
 #[derive(Clone)]
 pub(crate) struct Courier {
@@ -59,8 +58,8 @@ impl Courier {
 
     /// Whether the directory has it now.
     pub(crate) async fn park(&self, parked: &Parked) -> bool {
-        let name = format!("{}/0", self.tenant);
-        let object = Object { namespace: DIRECTORY, name: &name };
+        let name = shard_name(&self.tenant, shard_of(&parked.room));
+        let object = Object { namespace: objects::DIRECTORY, name: &name };
         let answer = objects::ask(&self.env, object, PARK_PATH, parked, &parked.id).await;
         let is_taken = answer.is_ok_and(|answer| (200..300).contains(&answer.status_code()));
         let line = json!({

@@ -68,9 +68,9 @@ pub(crate) fn strike(input: &Input) {
         Input::TurnEnded => Fault::TrapOnTurn,
         Input::AlarmFired { .. } => Fault::TrapOnAlarm,
         Input::Delivered { .. } => Fault::TrapOnDelivered,
-        Input::Parked { .. }
-        | Input::Measured { .. }
+        Input::Measured { .. }
         | Input::Verified { .. }
+        | Input::Parked { .. }
         | Input::ReportDue
         | Input::Reported { .. } => return,
     };

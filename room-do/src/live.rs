@@ -90,8 +90,8 @@ impl Live {
         state: State,
         setup: Setup,
         verifier: Verifier,
-        courier: Courier,
         directory: Directory,
+        courier: Courier,
         closing: Option<&Socket>,
         waking: Waking,
     ) -> Result<Rc<Live>, String> {

@@ -115,9 +115,9 @@ impl Shared {
         let (tenant, setup) = self.setup()?;
         let directory = Directory::new(self.env.clone(), tenant.clone());
         let verifier = Verifier::new(self.env.clone(), tenant, setup.name.clone());
-        let courier = Courier::new(self.env.clone(), setup.webhooks.tenant.clone());
         let (state, waking) = (self.state(), self.waking.get());
-        let live = Live::restore(state, setup, verifier, courier, directory, closing, waking)?;
+        let courier = Courier::new(self.env.clone(), setup.webhooks.tenant.clone());
+        let live = Live::restore(state, setup, verifier, directory, courier, closing, waking)?;
         self.waking.set(Waking::FromSleep);
         self.live.replace(Some(Rc::clone(&live)));
         Ok(live)

@@ -13,6 +13,7 @@ pub mod matrix;
 pub mod observer;
 pub mod proxy;
 pub mod raw_socket;
+pub mod receiver;
 pub mod roster;
 pub mod server;
 pub mod talker;

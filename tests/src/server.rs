@@ -25,6 +25,8 @@ pub struct Server {
     build: PathBuf,
     directory: TempDir,
     authority: String,
+    /// Beside the keys, which are always the same.
+    secrets: Secrets,
 }
 
 impl Server {
@@ -50,9 +52,27 @@ impl Server {
 
     /// As [`Server::with`], on the module that has faults on command.
     pub async fn with_faults(changes: &str) -> Result<Server> {
-        let mut server = Server::not_started(faults_directory()?, changes, Rates::Off)?;
+        let mut server = Server::not_yet_with_faults(changes)?;
         server.start_again(0).await?;
         Ok(server)
+    }
+
+    /// As [`Server::with`], with one more secret.
+    pub async fn with_secret(changes: &str, name: &str, value: String) -> Result<Server> {
+        let mut server = Server::prepared(changes)?;
+        server.set_secret(name, value);
+        server.start_again(0).await?;
+        Ok(server)
+    }
+
+    /// For the next start.
+    pub fn set_secret(&mut self, name: &str, value: String) {
+        self.secrets.insert(name.to_owned(), value);
+    }
+
+    /// As [`Server::with_faults`], not started yet.
+    pub fn not_yet_with_faults(changes: &str) -> Result<Server> {
+        Server::not_started(faults_directory()?, changes, Rates::Off)
     }
 
     /// As [`Server::with`], not started yet: its data directory may be filled first.
@@ -69,21 +89,23 @@ impl Server {
         let shipped =
             std::fs::read_to_string(&shipped).with_context(|| format!("read {}", shipped.display()))?;
         std::fs::write(directory.path().join("wrangler.toml"), overlay(&shipped, changes, rates)?)?;
-        Ok(Server { workerd: None, build, directory, authority: String::new() })
+        Ok(Server { workerd: None, build, directory, authority: String::new(), secrets: Secrets::new() })
     }
 
     /// Starts on the data that is there; port 0 is any.
     pub async fn start_again(&mut self, port: u16) -> Result<()> {
         ensure!(self.workerd.is_none(), "the server runs");
+        let mut secrets = Secrets::from([
+            ("ROOMCAST_KEYS".to_owned(), keys::configured()),
+            ("ROOMCAST_API_KEYS".to_owned(), keys::api_keys()),
+        ]);
+        secrets.extend(self.secrets.clone());
         let options = Options {
             build: self.build.clone(),
             config: self.directory.path().join("wrangler.toml"),
             data: self.data(),
             port,
-            secrets: Secrets::from([
-                ("ROOMCAST_KEYS".to_owned(), keys::configured()),
-                ("ROOMCAST_API_KEYS".to_owned(), keys::api_keys()),
-            ]),
+            secrets,
             control: true,
             ..Options::default()
         };

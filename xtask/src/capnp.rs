@@ -19,7 +19,16 @@ pub struct Socket {
 #[derive(Clone, Debug)]
 pub enum Service {
     Worker(Worker),
-    Disk { name: String, path: String, writable: bool },
+    Disk {
+        name: String,
+        path: String,
+        writable: bool,
+    },
+    /// What may be connected to: `public`, `private`.
+    Network {
+        name: String,
+        allow: Vec<String>,
+    },
 }
 
 #[derive(Clone, Debug, Default)]
@@ -83,6 +92,10 @@ impl Service {
             Service::Worker(worker) => worker.render(),
             Service::Disk { name, path, writable } => {
                 format!("(name = {}, disk = (path = {}, writable = {writable}))", quote(name), quote(path))
+            }
+            Service::Network { name, allow } => {
+                let (name, allow) = (quote(name), list(allow, |range| quote(range)));
+                format!("(name = {name}, network = (allow = {allow}, tlsOptions = (trustBrowserCas = true)))")
             }
         }
     }

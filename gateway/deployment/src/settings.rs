@@ -96,11 +96,12 @@ impl Settings {
             keys.trust(signing_key).map_err(in_binding(KEYS))?;
         }
         let webhooks = webhooks(&text(texts.webhooks), &config, signing_key.is_some())?;
-        let keys = RefCell::new(keys);
-        let dev = texts.dev.as_deref() == Some("1");
+        let (keys, dev) = (RefCell::new(keys), texts.dev.as_deref() == Some("1"));
         Ok(Settings { config, keys, api_keys, signing_key, webhooks, dev })
     }
+}
 
+impl Settings {
     /// Whose a token is, by the keys that are there. [`keyring::verify`](crate::keyring::verify) fetches others.
     ///
     /// # Errors

@@ -101,11 +101,11 @@ impl Table {
                         self.seen = Offset::ZERO;
                     }
                 }
+                Output::Report(_) => reported += 1,
                 Output::Answer { .. }
                 | Output::Verify { .. }
                 | Output::Deliver { .. }
                 | Output::Park { .. } => {}
-                Output::Report(_) => reported += 1,
             }
         }
         for _ in 0..reported {

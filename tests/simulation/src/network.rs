@@ -148,9 +148,9 @@ impl World {
         for output in outputs {
             match output {
                 Output::Attach { .. }
+                | Output::Report(_)
                 | Output::Verify { .. }
                 | Output::Deliver { .. }
-                | Output::Report(_)
                 | Output::Park { .. } => {}
                 Output::Broadcast { connections, frame } => {
                     for connection in connections {

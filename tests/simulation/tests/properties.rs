@@ -93,7 +93,8 @@ impl Bench {
                 }
                 Output::Verify { .. } => {}
                 Output::Answer { request, result } => self.answers.push((request, result.ok())),
-                Output::Deliver { .. } | Output::Report(_) | Output::Park { .. } => {}
+                Output::Report(_) => {}
+                Output::Deliver { .. } | Output::Park { .. } => {}
             }
         }
     }

@@ -5,6 +5,7 @@ use crate::capnp::{Binding, Config, Module, Object, Service, Socket, Worker};
 use crate::secrets::Secrets;
 use crate::wrangler::Wrangler;
 use anyhow::{Context as _, Result, anyhow};
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// The worker that serves `build/demo` at `/`.
@@ -41,6 +42,9 @@ pub(super) fn write(options: &Options, data: &Path, secrets: &Secrets) -> Result
         std::fs::write(run.join("demo.js"), DEMO_WORKER).context("cannot write demo.js")?;
         add_demo(&mut config, path_text(&demo)?, &wrangler.compatibility_date);
     }
+    if has_private_webhooks(secrets) {
+        add_private_network(&mut config);
+    }
     if options.control {
         std::fs::write(run.join("control.js"), CONTROL_WORKER).context("cannot write control.js")?;
         add_control(&mut config, &wrangler);
@@ -53,7 +57,7 @@ fn gateway(wrangler: &Wrangler, secrets: &Secrets) -> Worker {
     let mut bindings = vec![("ROOMCAST_DEV".to_owned(), Binding::Text("1".into()))];
     for (name, value) in &wrangler.vars {
         let binding = match value {
-            serde_json::Value::String(text) => Binding::Text(text.clone()),
+            Value::String(text) => Binding::Text(text.clone()),
             other => Binding::Json(other.to_string()),
         };
         bindings.push((name.clone(), binding));
@@ -94,11 +98,31 @@ fn add_demo(config: &mut Config, path: String, date: &str) {
     };
     config.services.push(Service::Worker(worker));
     config.services.push(Service::Disk { name: "demo-files".into(), path, writable: false });
-    for service in &mut config.services {
-        if let Service::Worker(worker) = service
+    bind_to_gateway(config, "DEMO", "demo");
+}
+
+/// Whether an endpoint may be in a private network. What is wrong with the list, the gateway says.
+fn has_private_webhooks(secrets: &Secrets) -> bool {
+    let endpoints =
+        secrets.get("ROOMCAST_WEBHOOKS").and_then(|text| serde_json::from_str::<Value>(text).ok());
+    let is_private = |endpoint: &Value| endpoint["allow_private"] == true;
+    endpoints.is_some_and(|endpoints| endpoints.as_array().into_iter().flatten().any(is_private))
+}
+
+/// For endpoints that say so. All else is fetched from workerd's own network, which knows public addresses only,
+/// whatever a name resolves to.
+fn add_private_network(config: &mut Config) {
+    let allow = ["public", "private"].map(str::to_owned).into();
+    config.services.push(Service::Network { name: "private-network".into(), allow });
+    bind_to_gateway(config, "PRIVATE_NETWORK", "private-network");
+}
+
+fn bind_to_gateway(config: &mut Config, name: &str, service: &str) {
+    for found in &mut config.services {
+        if let Service::Worker(worker) = found
             && worker.name == "gateway"
         {
-            worker.bindings.push(("DEMO".into(), Binding::Service("demo".into())));
+            worker.bindings.push((name.to_owned(), Binding::Service(service.to_owned())));
         }
     }
 }

@@ -259,8 +259,8 @@ impl Object {
                 Output::Broadcast { .. }
                 | Output::Answer { .. }
                 | Output::Verify { .. }
-                | Output::Deliver { .. }
                 | Output::Report(_)
+                | Output::Deliver { .. }
                 | Output::Park { .. } => {}
             }
         }
