@@ -364,7 +364,10 @@ fn is_room(path: &Path) -> bool {
     let is_of_class = path.parent().is_some_and(|class| class.ends_with(format!("roomcast-{ROOM_CLASS}")));
     let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
     let extension = path.extension().and_then(|extension| extension.to_str());
-    is_of_class && extension == Some("sqlite") && stem.len() == 64 && stem.bytes().all(|byte| byte.is_ascii_hexdigit())
+    is_of_class
+        && extension == Some("sqlite")
+        && stem.len() == 64
+        && stem.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// The root of the repository.
