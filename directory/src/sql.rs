@@ -120,11 +120,15 @@ impl Sql {
 
     /// Those whose name begins with `prefix` and is above `after`, by name.
     pub(crate) fn rooms(&self, prefix: &str, after: &str, limit: u32) -> Result<Vec<Known>, SqlError> {
+        // One bound from below, so that a page begins where the one before ended.
+        let (above, from) = if after >= prefix { (">", after) } else { (">=", prefix) };
         // Names have nothing above `~`.
-        let query = "SELECT row FROM rooms WHERE name >= ?1 AND name < ?1 || char(127) AND name > ?2 \
-                     AND is_listed ORDER BY name LIMIT ?3";
-        let bindings = vec![prefix.into(), after.into(), i64::from(limit).into()];
-        self.rows(query, bindings)?.iter().map(|row| decoded(row, 0)).collect()
+        let query = format!(
+            "SELECT row FROM rooms WHERE name {above} ? AND name < ? || char(127) AND is_listed \
+             ORDER BY name LIMIT ?"
+        );
+        let bindings = vec![from.into(), prefix.into(), i64::from(limit).into()];
+        self.rows(&query, bindings)?.iter().map(|row| decoded(row, 0)).collect()
     }
 
     /// Names above `after`.

@@ -1,7 +1,10 @@
 //! Tokens that come over a live connection: verified as the gateway does, since no gateway sees them.
 
 use auth::Refusal;
-use deployment::{Settings, keyring};
+use deployment::{
+    Settings, keyring,
+    revocations::{self, Stop},
+};
 use room_core::TokenRefusal;
 use schemas::{Claims, ErrorCode, RoomName, Tenant};
 use worker::Env;
@@ -33,6 +36,15 @@ impl Verifier {
         let token = keyring::verify(settings, token).await.map_err(told)?;
         if token.tenant != self.tenant {
             return Err(told(Refusal::Forbidden("the token is another tenant's")));
+        }
+        let later = |later: revocations::Later| wasm_bindgen_futures::spawn_local(later.ask());
+        match revocations::check(&self.env, &token, later).await {
+            Ok(()) => {}
+            Err(Stop::Refused(refusal)) => return Err(told(refusal)),
+            Err(stop @ Stop::Unknown(_)) => {
+                let (code, reason) = (ErrorCode::Unavailable, ErrorCode::Unavailable.as_str());
+                return Err(TokenRefusal { code, reason, message: stop.to_string() });
+            }
         }
         Ok(token.claims_in(&self.room))
     }
