@@ -13,6 +13,7 @@ use js_sys::Promise;
 use schemas::{
     Tenant,
     directory::{DirectoryCall, Pushed, Report},
+    webhook::{PARK_PATH, Parked},
 };
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
@@ -67,7 +68,7 @@ impl DirectoryObject {
         DirectoryObject { shared: Rc::new(shared) }
     }
 
-    /// `/report` takes a [`Report`], `/call` a [`DirectoryCall`].
+    /// `/report` takes a [`Report`], `/call` a [`DirectoryCall`], `/park` a [`Parked`].
     pub fn fetch(&self, request: web_sys::Request) -> Promise {
         let shared = Rc::clone(&self.shared);
         future_to_promise(async move {
@@ -95,6 +96,10 @@ impl Shared {
             "/report" => match rmp_serde::from_slice::<Report>(&body) {
                 Ok(report) => self.with(|shard| shard.report(report, clock::now())).and_then(answer),
                 Err(_) => return Response::error("the report cannot be read", 400),
+            },
+            PARK_PATH => match rmp_serde::from_slice::<Parked>(&body) {
+                Ok(parked) => self.park(&parked),
+                Err(_) => return Response::error("what is to be parked cannot be read", 400),
             },
             "/call" => match rmp_serde::from_slice::<DirectoryCall>(&body) {
                 Ok(call) => self.answer(call).await,
@@ -128,12 +133,25 @@ impl Shared {
                 }
                 answer(self.push_for_a_while(id).await)
             }
+            DirectoryCall::ParkedAfter { after, limit } => {
+                self.with(|shard| shard.parked_after(after.unwrap_or(0), limit)).and_then(answer)
+            }
+            DirectoryCall::Parked { id } => self.with(|shard| shard.parked(&id)).and_then(answer),
+            DirectoryCall::Unpark { id } => self.with(|shard| shard.unpark(&id)).and_then(answer),
             DirectoryCall::Disconnect { user, reason } => {
                 let news = News::Disconnect { user, reason };
                 let id = self.with(|shard| shard.push(news, clock::now()))?;
                 answer(self.push_for_a_while(id).await)
             }
         }
+    }
+
+    fn park(&self, parked: &Parked) -> std::result::Result<Response, SqlError> {
+        let gone = self.with(|shard| shard.park(parked))?;
+        if gone > 0 {
+            console_error!("the bound of parked webhooks is reached: {gone} of the oldest went");
+        }
+        answer(())
     }
 
     /// The shard, opened if it is not in memory.

@@ -7,8 +7,9 @@ use directory_core::{
 };
 use schemas::{
     Revocation,
-    directory::{self, Report, Reported, RoomEntry, Totals},
+    directory::{self, ParkedEntry, Report, Reported, RoomEntry, Totals},
     server_message::RoomInfo,
+    webhook::Parked,
 };
 use worker::durable::Storage;
 
@@ -18,6 +19,9 @@ use crate::sql::{Sql, SqlError};
 const LET_IN_AFTER_MS: u64 = 10_000;
 /// Rooms that one alarm asks or forgets.
 const DUE_ROOMS_MAX: u32 = 50;
+
+/// Batches that are kept; beyond it the oldest go.
+const PARKED_MAX: u64 = 1_000;
 
 pub(crate) struct Shard {
     sql: Sql,
@@ -118,6 +122,27 @@ impl Shard {
         let is_news = version != Some(self.version);
         let lasting = || self.revocations.iter().filter(|one| one.lasts(now)).cloned().collect();
         directory::Known { version: self.version, revocations: is_news.then(lasting) }
+    }
+
+    /// Keeps what an endpoint did not take. Returns how many older ones went for it.
+    pub(crate) fn park(&self, parked: &Parked) -> Result<u64, SqlError> {
+        self.sql.park(parked, PARKED_MAX)
+    }
+
+    pub(crate) fn parked_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, ParkedEntry)>, SqlError> {
+        let entry = |(place, parked): (u64, Parked)| {
+            let Parked { id, endpoint, room, events, attempts, last_status, parked_at, .. } = parked;
+            (place, ParkedEntry { id, endpoint, room, events, attempts, last_status, parked_at })
+        };
+        Ok(self.sql.parked_after(after, limit)?.into_iter().map(entry).collect())
+    }
+
+    pub(crate) fn parked(&self, id: &str) -> Result<Option<Parked>, SqlError> {
+        self.sql.parked(id)
+    }
+
+    pub(crate) fn unpark(&self, id: &str) -> Result<bool, SqlError> {
+        self.sql.unpark(id)
     }
 
     pub(crate) fn push(&mut self, news: News, now: u64) -> Result<i64, SqlError> {

@@ -3,6 +3,7 @@
 //! * `rooms`: what is known of each room, [`Known`] in MessagePack, with when something is due about it.
 //! * `totals`: of each kind and series, the sum of all that reports changed.
 //! * `revocations`: in the order in which they came.
+//! * `parked`: what webhook endpoints did not take, [`Parked`] in MessagePack.
 //! * `pushes`: what rooms are still to be told, [`Push`] in MessagePack.
 
 use deployment::transaction::Transaction;
@@ -11,12 +12,12 @@ use directory_core::{
     push::Push,
 };
 use js_sys::Uint8Array;
-use schemas::{Revocation, directory::Totals};
+use schemas::{Revocation, directory::Totals, webhook::Parked};
 use serde::{Serialize, de::DeserializeOwned};
 use wasm_bindgen::JsValue;
 use worker::{SqlStorage, SqlStorageValue, durable::Storage};
 
-const TABLES: [&str; 7] = [
+const TABLES: [&str; 8] = [
     "CREATE TABLE IF NOT EXISTS layout (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL)",
     "CREATE TABLE IF NOT EXISTS rooms (name TEXT PRIMARY KEY, is_listed INTEGER NOT NULL, \
      is_occupied INTEGER NOT NULL, due_at INTEGER, row BLOB NOT NULL) WITHOUT ROWID",
@@ -26,6 +27,8 @@ const TABLES: [&str; 7] = [
     "CREATE TABLE IF NOT EXISTS revocations (id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, \
      until INTEGER NOT NULL, row BLOB NOT NULL UNIQUE)",
     "CREATE TABLE IF NOT EXISTS pushes (id INTEGER PRIMARY KEY AUTOINCREMENT, due_at INTEGER NOT NULL, \
+     row BLOB NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS parked (place INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, \
      row BLOB NOT NULL)",
     "CREATE INDEX IF NOT EXISTS rooms_occupied ON rooms (name) WHERE is_occupied",
 ];
@@ -117,11 +120,15 @@ impl Sql {
 
     /// Those whose name begins with `prefix` and is above `after`, by name.
     pub(crate) fn rooms(&self, prefix: &str, after: &str, limit: u32) -> Result<Vec<Known>, SqlError> {
+        // One bound from below, so that a page begins where the one before ended.
+        let (above, from) = if after >= prefix { (">", after) } else { (">=", prefix) };
         // Names have nothing above `~`.
-        let query = "SELECT row FROM rooms WHERE name >= ?1 AND name < ?1 || char(127) AND name > ?2 \
-                     AND is_listed ORDER BY name LIMIT ?3";
-        let bindings = vec![prefix.into(), after.into(), i64::from(limit).into()];
-        self.rows(query, bindings)?.iter().map(|row| decoded(row, 0)).collect()
+        let query = format!(
+            "SELECT row FROM rooms WHERE name {above} ? AND name < ? || char(127) AND is_listed \
+             ORDER BY name LIMIT ?"
+        );
+        let bindings = vec![from.into(), prefix.into(), i64::from(limit).into()];
+        self.rows(&query, bindings)?.iter().map(|row| decoded(row, 0)).collect()
     }
 
     /// Names above `after`.
@@ -224,6 +231,40 @@ impl Sql {
             None => transaction.add("DELETE FROM pushes WHERE id = ?", [JsValue::from_f64(id as f64)]),
         }
         self.run(transaction)
+    }
+
+    /// Keeps a batch, once. Returns how many of the oldest went for it, where there are too many.
+    pub(crate) fn park(&self, parked: &Parked, count_max: u64) -> Result<u64, SqlError> {
+        let transaction = Transaction::default();
+        let query = "INSERT OR IGNORE INTO parked (id, row) VALUES (?, ?)";
+        transaction.add(query, [parked.id.as_str().into(), binary(parked)?]);
+        self.run(transaction)?;
+        let rows = self.rows("SELECT COUNT(*) FROM parked", vec![])?;
+        let count = rows.first().map_or(Err(SqlError::Column), |row| integer(row, 0))? as u64;
+        let excess = count.saturating_sub(count_max);
+        if excess > 0 {
+            let query = "DELETE FROM parked WHERE place IN (SELECT place FROM parked ORDER BY place LIMIT ?)";
+            self.rows(query, vec![(excess as i64).into()])?;
+        }
+        Ok(excess)
+    }
+
+    /// By place.
+    pub(crate) fn parked_after(&self, after: u64, limit: u32) -> Result<Vec<(u64, Parked)>, SqlError> {
+        let query = "SELECT place, row FROM parked WHERE place > ? ORDER BY place LIMIT ?";
+        let rows = self.rows(query, vec![(after as i64).into(), i64::from(limit).into()])?;
+        rows.iter().map(|row| Ok((integer(row, 0)? as u64, decoded(row, 1)?))).collect()
+    }
+
+    pub(crate) fn parked(&self, id: &str) -> Result<Option<Parked>, SqlError> {
+        let rows = self.rows("SELECT row FROM parked WHERE id = ?", vec![id.into()])?;
+        rows.first().map(|row| decoded(row, 0)).transpose()
+    }
+
+    /// Whether it was there.
+    pub(crate) fn unpark(&self, id: &str) -> Result<bool, SqlError> {
+        let rows = self.rows("DELETE FROM parked WHERE id = ? RETURNING place", vec![id.into()])?;
+        Ok(!rows.is_empty())
     }
 
     fn rows(&self, query: &str, bindings: Vec<SqlStorageValue>) -> Result<Vec<Row>, SqlError> {

@@ -40,6 +40,8 @@ pub(crate) enum Failure {
     Closed(u16),
     #[error("failed to ask an object")]
     Object(#[source] CallError),
+    #[error("the endpoint that this was for is not configured")]
+    NoEndpoint,
     #[error("too many requests")]
     RateLimited { retry_after_ms: u64 },
     #[error("whether the token is revoked cannot be told now")]
@@ -85,6 +87,7 @@ impl Failure {
                 problem.details.push(Detail { path: path.clone(), message: message.clone() });
                 problem
             }
+            Failure::NoEndpoint => self.with(ErrorCode::Conflict),
             Failure::RateLimited { retry_after_ms } => {
                 let mut problem = self.with(ErrorCode::RateLimited);
                 problem.retry_after_ms = Some(*retry_after_ms);

@@ -9,6 +9,7 @@ pub(crate) mod health;
 pub(crate) mod members;
 pub(crate) mod messages;
 pub(crate) mod openapi;
+pub(crate) mod parked;
 pub(crate) mod query;
 pub(crate) mod room;
 pub(crate) mod state;

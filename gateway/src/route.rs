@@ -52,6 +52,14 @@ pub(crate) enum Route {
     DisconnectUser {
         user: String,
     },
+    /// Batches of webhooks that were given up.
+    ParkedList,
+    Parked {
+        id: String,
+    },
+    Replay {
+        id: String,
+    },
     Metrics,
     Health,
     Jwks,
@@ -88,15 +96,18 @@ impl Route {
             | Route::Docs
             | Route::Rooms
             | Route::Usage
+            | Route::ParkedList
             | Route::Metrics
             | Route::Health
             | Route::Jwks => "GET, OPTIONS",
+            Route::Parked { .. } => "DELETE, OPTIONS",
             Route::Room { .. } => "GET, DELETE, OPTIONS",
             Route::Message { .. } => "PATCH, DELETE, OPTIONS",
             Route::State { .. } => "GET, PATCH, OPTIONS",
             Route::Publish { .. }
             | Route::Tokens
             | Route::Revocations
+            | Route::Replay { .. }
             | Route::DisconnectUser { .. }
             | Route::Disconnect { .. }
             | Route::Batch
@@ -128,7 +139,9 @@ impl Route {
             Route::Room { .. } if method == "DELETE" => Some(Scope::Admin),
             Route::Room { .. } => Some(Scope::Read),
             Route::Tokens => Some(Scope::Tokens),
-            Route::Rooms | Route::Usage => Some(Scope::Admin),
+            Route::Rooms | Route::Usage | Route::ParkedList | Route::Parked { .. } | Route::Replay { .. } => {
+                Some(Scope::Admin)
+            }
             Route::Revocations => Some(Scope::Revoke),
             Route::Disconnect { .. } | Route::DisconnectUser { .. } => Some(Scope::Moderate),
             Route::Metrics => Some(Scope::Metrics),
@@ -172,6 +185,9 @@ impl Route {
             Route::Usage => "usage",
             Route::Revocations => "revocations",
             Route::DisconnectUser { .. } => "disconnect_user",
+            Route::ParkedList => "webhooks_parked",
+            Route::Parked { .. } => "webhooks_forget",
+            Route::Replay { .. } => "webhooks_replay",
             Route::Metrics => "metrics",
             Route::Health => "healthz",
             Route::Jwks => "jwks",
@@ -218,6 +234,9 @@ fn resource(path: &str) -> Option<Route> {
         ["v1", "users", user, "publish"] => Some(Route::UserPublish { user: percent_decoded(user) }),
         ["v1", "tokens"] => Some(Route::Tokens),
         ["v1", "rooms"] => Some(Route::Rooms),
+        ["v1", "webhooks", "parked"] => Some(Route::ParkedList),
+        ["v1", "webhooks", "parked", id] => Some(Route::Parked { id: percent_decoded(id) }),
+        ["v1", "webhooks", "parked", id, "replay"] => Some(Route::Replay { id: percent_decoded(id) }),
         ["v1", "usage"] => Some(Route::Usage),
         ["v1", "revocations"] => Some(Route::Revocations),
         ["v1", "users", user, "disconnect"] => Some(Route::DisconnectUser { user: percent_decoded(user) }),
@@ -327,6 +346,9 @@ mod tests {
             ("/docs", "GET", Route::Docs),
             ("/v1/rooms", "GET", Route::Rooms),
             ("/v1/usage", "GET", Route::Usage),
+            ("/v1/webhooks/parked", "GET", Route::ParkedList),
+            ("/v1/webhooks/parked/a.b.1-2", "DELETE", Route::Parked { id: "a.b.1-2".to_owned() }),
+            ("/v1/webhooks/parked/a.b.1-2/replay", "POST", Route::Replay { id: "a.b.1-2".to_owned() }),
             ("/v1/revocations", "POST", Route::Revocations),
             ("/v1/users/ann%40x/disconnect", "POST", Route::DisconnectUser { user: "ann@x".to_owned() }),
             ("/metrics", "GET", Route::Metrics),

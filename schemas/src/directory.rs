@@ -57,6 +57,8 @@ pub struct Report {
     pub members: u32,
     pub users: u32,
     pub connections: u32,
+    /// Webhook events that wait to be delivered.
+    pub webhook_backlog: u32,
     /// Publications that are kept.
     pub publications: u64,
     /// Bytes of its database.
@@ -85,6 +87,49 @@ pub enum DirectoryCall {
     Revocations { known: Option<u64> },
     /// [`Pushed`]: ends the connections of a user in every room.
     Disconnect { user: UserId, reason: Option<String> },
+    /// `Vec<(u64, ParkedEntry)>`: what webhook endpoints did not take, in the order in which it came; the number is the
+    /// value for `after`.
+    ParkedAfter { after: Option<u64>, limit: u32 },
+    /// [`Option<Parked>`](crate::webhook::Parked).
+    Parked { id: String },
+    /// Whether it was there: `bool`.
+    Unpark { id: String },
+}
+
+/// A parked batch as it is listed: an object of `GET /v1/webhooks/parked`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParkedEntry {
+    /// The `webhook-id` of every try.
+    pub id: String,
+    pub endpoint: String,
+    pub room: RoomName,
+    /// How many events it holds.
+    pub events: u32,
+    pub attempts: u32,
+    /// Of the last answer; absent where there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_status: Option<u16>,
+    /// When it was given up, in milliseconds since 1970.
+    pub parked_at: u64,
+}
+
+/// The answer of `GET /v1/webhooks/parked`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParkedPage {
+    pub parked: Vec<ParkedEntry>,
+    /// The value for `cursor` that goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// The answer of `POST /v1/webhooks/parked/{id}/replay`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplayAnswer {
+    /// Whether the endpoint took it, and it is parked no longer.
+    pub delivered: bool,
+    /// The endpoint's answer; absent where there was none within 10 s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
 }
 
 /// A room as it is listed: an object of `GET /v1/rooms`. Times are milliseconds since 1970.

@@ -153,6 +153,7 @@ fn add_gauges(delta: &mut Delta, report: &Report, sign: i64) {
     add(delta, &format!("rooms{{state=\"{state}\"}}"), sign);
     add(delta, "members", signed(report.members.into()));
     add(delta, "connections", signed(report.connections.into()));
+    add(delta, "webhook_backlog", signed(report.webhook_backlog.into()));
     add(delta, "publications", signed(report.publications));
     add(delta, "stored_bytes", signed(report.stored_bytes));
 }
@@ -182,6 +183,7 @@ mod tests {
             members: u32::from(lifecycle == LifecycleState::Occupied),
             users: 0,
             connections: 0,
+            webhook_backlog: 0,
             publications: appends,
             stored_bytes: 100,
             counters: Counters::from([("appends_total".to_owned(), appends)]),

@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn r_rev_5_a_disconnect_goes_out_once() {
+    fn r_dir_7_a_disconnect_goes_out_once() {
         let user = UserId::parse("ann").expect("a user");
         let push = Push::new(News::Disconnect { user, reason: None }, NOW);
         assert_eq!(push.after_page(None, false, NOW), Next::Done);

@@ -245,6 +245,11 @@ impl Outbox {
         self.marks.is_empty()
     }
 
+    /// Events that wait.
+    pub(crate) fn waiting(&self) -> u32 {
+        self.marks.len() as u32
+    }
+
     /// Whether nothing was ever told, or all that was is forgotten.
     pub(crate) fn is_blank(&self) -> bool {
         self.state.is_none()

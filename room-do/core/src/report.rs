@@ -43,6 +43,7 @@ struct Told {
     standing: Standing,
     /// The tally's.
     changes: u64,
+    webhook_backlog: u32,
 }
 
 #[derive(Debug, Clone)]
@@ -71,7 +72,7 @@ impl Reporting {
     pub(crate) fn new(now: u64, run: u64, lifecycle: Lifecycle) -> Reporting {
         Reporting {
             run: Run { id: run, began_at: now, sequence: 0 },
-            told: Told { standing: lifecycle.into(), changes: 0 },
+            told: Told { standing: lifecycle.into(), changes: 0, webhook_backlog: 0 },
             is_owed: lifecycle.state != LifecycleState::Fresh,
             under_way: None,
             last_at: None,
@@ -129,7 +130,8 @@ impl Room {
     }
 
     fn standing(&self) -> Told {
-        Told { standing: self.lifecycle.into(), changes: self.tally.changes() }
+        let (changes, webhook_backlog) = (self.tally.changes(), self.outbox.waiting());
+        Told { standing: self.lifecycle.into(), changes, webhook_backlog }
     }
 
     /// Of a room that was never used there is nothing to tell, whatever was counted.
@@ -137,8 +139,7 @@ impl Room {
         let is_used = self.lifecycle.state != LifecycleState::Fresh;
         let current = self.standing();
         let told = self.reporting.told;
-        (is_used && (self.reporting.is_owed || current.changes != told.changes))
-            || current.standing != told.standing
+        (is_used && (self.reporting.is_owed || current != told)) || current.standing != told.standing
     }
 
     /// A deadline has come, or an alarm: nothing speaks against telling now.
@@ -168,6 +169,7 @@ impl Room {
             members: occupancy.members,
             users: occupancy.users,
             connections: self.connections.joined_count() as u32,
+            webhook_backlog: self.outbox.waiting(),
             publications: if self.log.is_kept() { self.log.head().since(self.log.floor()) } else { 0 },
             stored_bytes: 0,
             counters: self.tally.counters(),

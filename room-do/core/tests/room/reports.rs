@@ -2,6 +2,7 @@
 
 use room_core::Input;
 use schemas::{
+    Revocation, Revoked, UserId,
     directory::{Report, Reported},
     http::RoomCall,
     server_message::LifecycleState::{self, Fresh, Idle, Occupied, Vacant},
@@ -176,4 +177,18 @@ fn r_dir_2_a_report_without_an_answer_is_given_up() {
     assert_eq!(table.reports, [], "it may still be answered");
     table.pass(60_000);
     assert!(!table.reports.is_empty(), "it was lost");
+}
+
+#[test]
+fn r_rev_5_a_room_that_has_become_occupied_learns_what_was_revoked_meanwhile() {
+    let mut table = table();
+    let ann = table.join(1, "ann");
+    let bob = table.join(2, "bob");
+    table.flush();
+    assert_eq!(states(&table.reports), [Occupied]);
+    let tokens = Revoked::User(UserId::parse("ann").expect("a user"));
+    let revocation = Revocation { tokens, issued_before: None, until: table.now + 60_000 };
+    table.input(Input::Reported { answer: Some(Reported { revocations: vec![revocation] }) });
+    assert_eq!(table.closed.get(&ann), Some(&3504));
+    assert_eq!(table.closed.get(&bob), None);
 }
