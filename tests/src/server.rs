@@ -213,7 +213,7 @@ impl Server {
         Ok(())
     }
 
-    /// The databases of all objects that were ever touched.
+    /// The databases of all rooms that were ever touched.
     pub fn databases(&self) -> Result<BTreeSet<PathBuf>> {
         let mut found = BTreeSet::new();
         let mut open = vec![self.data()];
@@ -222,7 +222,7 @@ impl Server {
                 let path = entry?.path();
                 if path.is_dir() {
                     open.push(path);
-                } else if is_database(&path) {
+                } else if is_room(&path) {
                     found.insert(path);
                 }
             }
@@ -230,14 +230,14 @@ impl Server {
         Ok(found)
     }
 
-    /// How many objects are awake: workerd holds an object's database open exactly as long.
+    /// How many rooms are awake: workerd holds an object's database open exactly as long.
     pub fn awake(&self) -> Result<usize> {
         let pid = self.workerd.as_ref().map(Workerd::pid).context("the server runs")?;
         let mut open = BTreeSet::new();
         for entry in std::fs::read_dir(format!("/proc/{pid}/fd"))? {
             // A descriptor may be gone by the time one looks at it.
             if let Ok(path) = std::fs::read_link(entry?.path())
-                && is_database(&path)
+                && is_room(&path)
             {
                 open.insert(path);
             }
@@ -359,11 +359,15 @@ impl Visit<'_> {
     }
 }
 
-/// An object's database is named by its id: 64 hex digits.
-fn is_database(path: &Path) -> bool {
+/// A room's database is named by the object's id: 64 hex digits, in the directory of the class.
+fn is_room(path: &Path) -> bool {
+    let is_of_class = path.parent().is_some_and(|class| class.ends_with(format!("roomcast-{ROOM_CLASS}")));
     let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
     let extension = path.extension().and_then(|extension| extension.to_str());
-    extension == Some("sqlite") && stem.len() == 64 && stem.bytes().all(|byte| byte.is_ascii_hexdigit())
+    is_of_class
+        && extension == Some("sqlite")
+        && stem.len() == 64
+        && stem.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// The root of the repository.
