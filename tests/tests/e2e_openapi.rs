@@ -93,10 +93,27 @@ async fn r_http_8_every_answer_is_readable_for_allowed_pages_refusals_and_stream
     Ok(())
 }
 
+#[tokio::test]
+async fn r_http_11_who_calls_too_fast_is_told_when_to_come_back() -> Result<()> {
+    let server = Server::with("rates = { user = 'off', key = [1, 3], address = 'off' }").await?;
+    let path = "/v1/rooms/chat:fast/messages";
+    let refused = tests::eventually("a refusal", async || {
+        let answer = server.get(path).bearer(&server.api_key()).send().await?;
+        Ok((answer.status != 200).then_some(answer))
+    })
+    .await?;
+    let problem = refused.problem(429, "rate_limited")?;
+    let seconds: u64 = refused.header("retry-after").context("a Retry-After")?.parse()?;
+    let ms = problem["retry_after_ms"].as_u64().context("retry_after_ms")?;
+    ensure!(seconds * 1000 >= ms && seconds >= 1, "{seconds} s for {ms} ms");
+    Ok(())
+}
+
 /// The number of cases that the fuzzer tried, of its report.
 fn cases(report: &Path) -> Result<u64> {
     let report: Value = serde_json::from_slice(&std::fs::read(report)?)?;
-    report["summary"]["cases"].as_u64().with_context(|| format!("no count in {}", report["summary"]))
+    let cases = &report["test_cases"];
+    cases["generated"].as_u64().with_context(|| format!("no count in {cases}"))
 }
 
 #[tokio::test]
@@ -124,7 +141,7 @@ async fn r_http_10_a_fuzzer_finds_no_answer_that_the_document_does_not_name() ->
             "--generation-database",
             "none",
         ])
-        .args(["--phases", "examples,coverage,fuzzing,stateful", "--request-timeout", "30"])
+        .args(["--phases", "examples,coverage,fuzzing,stateful", "--request-timeout", "20"])
         .args(["--continue-on-failure", "--no-color", "--report", "json", "--report-json-path"])
         .arg(&report)
         .stdin(Stdio::null())

@@ -6,13 +6,17 @@ use serde_json::{Value, json};
 
 use super::{
     endpoint::Endpoint,
-    types::{Health, Jwks, OpenApi},
+    types::{Empty, Health, Jwks, OpenApi, PublishAnswer},
 };
 use crate::{
-    http::{PublishBody, TokenAnswer, TokenBody},
+    directory::RoomsPage,
+    http::{
+        DisconnectedAnswer, PublishBody, RevocationAnswer, TokenAnswer, TokenBody, Usage, UserDisconnectBody,
+    },
     limits::{HISTORY_PAGE_DEFAULT, HISTORY_PAGE_MAX, KEY_BYTES_MAX, MEMBERS_PAGE_DEFAULT, MEMBERS_PAGE_MAX},
     position::INTEGER_MAX,
-    server_message::{HistoryPage, MembersPage, Published, RoomInfo},
+    revocation::RevocationBody,
+    server_message::{HistoryPage, MembersPage, RoomInfo},
 };
 
 /// Every address that a caller may rely on, in the order in which it is read about.
@@ -38,7 +42,7 @@ fn messages() -> Vec<Endpoint> {
                 "As `key` in the body.",
             )
             .body::<PublishBody>()
-            .answers::<Published>("Durable. An ephemeral has no offset: an empty object.")
+            .answers::<PublishAnswer>("Durable; an ephemeral has no offset.")
             .problem(409, "conflict"),
         Endpoint::new("GET", "/v1/rooms/{room}/messages", "Messages", "messages", "Read a room's history")
             .about("Pages ascend; without `before` or `after` the newest. `next` is the value for the same parameter.")
@@ -90,10 +94,17 @@ fn rooms() -> Vec<Endpoint> {
         Endpoint::new("GET", "/v1/rooms/{room}", "Rooms", "room", "Describe a room")
             .scope("read")
             .answers::<RoomInfo>("Its life, log, occupancy and timers."),
+        Endpoint::new("GET", "/v1/rooms", "Rooms", "rooms", "List a tenant's rooms")
+            .about("Those that are occupied or have stored data, by name.")
+            .scope("admin")
+            .query("prefix", &json!({ "type": "string", "maxLength": 161 }), "Only names that begin so.")
+            .query("cursor", &json!({ "type": "string", "maxLength": 161 }), "The last page's `next`.")
+            .query("limit", &limit(100, 1_000), "Rooms a page.")
+            .answers::<RoomsPage>("A page."),
         Endpoint::new("DELETE", "/v1/rooms/{room}", "Rooms", "delete_room", "End a room")
             .about("Everyone is closed 3510, and all that it stored goes.")
             .scope("admin")
-            .answers::<super::types::Empty>("Gone."),
+            .answers::<Empty>("Gone."),
     ]
 }
 
@@ -105,11 +116,33 @@ fn access() -> Vec<Endpoint> {
             .body::<TokenBody>()
             .answers::<TokenAnswer>("The token.")
             .problem(501, "unsupported"),
+        Endpoint::new("POST", "/v1/revocations", "Access", "revoke", "Revoke tokens")
+            .about("Live connections are closed 3504; new ones and calls are refused `revoked`.")
+            .scope("revoke")
+            .body::<RevocationBody>()
+            .answers::<RevocationAnswer>("Stored; how far it came."),
+        Endpoint::new(
+            "POST",
+            "/v1/users/{user}/disconnect",
+            "Access",
+            "disconnect_user",
+            "Send a user away everywhere",
+        )
+        .about("Closes 3505, in every room of the tenant. The body may be absent.")
+        .scope("moderate")
+        .body::<UserDisconnectBody>()
+        .answers::<DisconnectedAnswer>("Stored; how far it came."),
     ]
 }
 
 fn operations() -> Vec<Endpoint> {
     vec![
+        Endpoint::new("GET", "/v1/usage", "Operations", "usage", "What a tenant uses")
+            .scope("admin")
+            .answers::<Usage>("Of each kind, and together."),
+        Endpoint::new("GET", "/metrics", "Operations", "metrics", "What a tenant uses, for Prometheus")
+            .scope("metrics")
+            .answers_text("text/plain", "At most 60 s stale."),
         Endpoint::new("GET", "/healthz", "Operations", "health", "Tell what is wrong")
             .answers::<Health>("Nothing is."),
         Endpoint::new(
