@@ -241,7 +241,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     mutation(
         "who may edit its own may edit all",
         "amend.rs",
-        "author == Some(&amendment.author.user)",
+        "author.is_some() && author == amendment.author.as_ref().map(|author| &author.user)",
         "true",
     ),
     mutation(
