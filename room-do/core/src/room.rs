@@ -302,7 +302,10 @@ impl Room {
         while let Some(timer) = self.timers.pop_durable(now) {
             self.on_timer(now, timer, storage);
         }
-        self.report_if_any(now);
+        // What could not be told is not told more often for the alarms between.
+        if self.timers.due(&Timer::Report).is_none() {
+            self.report_if_any(now);
+        }
     }
 
     fn on_timer(&mut self, now: u64, timer: Timer, storage: &mut dyn Storage) {

@@ -327,9 +327,11 @@ fn r_hist_1_upwards_too_what_is_hidden_is_read_past_however_much_there_is() {
 fn r_hello_5_an_epoch_is_committed_once() {
     let mut table = table();
     assert!(read(&mut table, Reader::Service, &[]).is_empty());
-    let commits = table.storage.commits();
+    let (epoch, commits) = (table.room.epoch(), table.storage.commits());
     assert!(read(&mut table, Reader::Service, &[]).is_empty());
     assert_eq!((commits, table.storage.commits()), (1, 1));
+    table.kill();
+    assert_eq!(table.room.epoch(), epoch, "and was shown");
 }
 
 #[test]
@@ -482,4 +484,66 @@ fn r_pub_6_to_names_at_most_100() {
         let error = table.request(ada, &publish(count)).expect_err("above the bound");
         assert_eq!((error.code, error.details[0].path.as_str()), (ErrorCode::InvalidArgument, "to"));
     }
+}
+
+/// How many publications one who only listens was sent before the turn ended, which began with one.
+fn early(table: &mut Table, listener: ConnectionId, frames: impl Iterator<Item = String>) -> usize {
+    let ada = ConnectionId::new(1);
+    table.publish(ada, 1, "");
+    table.flush();
+    table.take(listener);
+    for frame in frames {
+        table.say(ada, &frame);
+    }
+    table.offsets(listener).len()
+}
+
+#[test]
+fn r_limit_2_entries_are_bounded_however_many_a_frame_brings() {
+    let mut table = table();
+    let (_, bob) = (table.join(1, "ada"), table.join(2, "bob"));
+    let frame = [r#"{"t":"publish","data":1,"id":1,"echo":false}"#; 3].join("\n");
+    let early = early(&mut table, bob, std::iter::repeat_n(frame, 1_400));
+    assert!((4_000..4_200).contains(&early), "{early} left before the turn ended");
+}
+
+#[test]
+fn r_limit_2_what_edits_say_counts() {
+    let mut table = table();
+    let (ada, bob) = (table.join(1, "ada"), table.join(2, "bob"));
+    table.request(ada, r#""t":"publish","data":1"#).expect("a publish");
+    let edit = format!(r#"{{"t":"edit","id":1,"offset":1,"data":"{}"}}"#, "x".repeat(60_000));
+    let early = early(&mut table, bob, std::iter::repeat_n(edit, 80));
+    assert!((60..80).contains(&early), "{early} left before the turn ended");
+}
+
+#[test]
+fn r_limit_2_what_is_written_into_the_state_counts() {
+    let mut table = table();
+    let ada = table.join(1, "ada");
+    table.publish(ada, 1, "");
+    table.flush();
+    let ops: Vec<String> =
+        (0..60).map(|key| format!(r#"{{"set":"{key}","value":"{}"}}"#, "x".repeat(15_000))).collect();
+    let requests: Vec<u32> =
+        (0..5).map(|_| table.stage(ada, &format!(r#""t":"state","ops":[{}]"#, ops.join(",")))).collect();
+    for request in requests {
+        assert!(table.answer(ada, request).is_ok(), "before the turn ended");
+    }
+}
+
+#[test]
+fn r_pres_6_what_was_not_told_within_a_second_is_told_at_its_end() {
+    let presence = PresenceConfig { mode: PresenceMode::Count, ..PresenceConfig::default() };
+    let mut table = table_of(KindConfig { presence, ..KindConfig::default() });
+    let ada = table.join(1, "ada");
+    table.join(2, "bob");
+    let began = table.now;
+    table.flush();
+    assert!(table.now <= began + limits::OCCUPANCY_INTERVAL_MS);
+    let told = table.pick(ada, |message| match message {
+        ServerMessage::Occupancy(occupancy) => Some(occupancy.members),
+        _ => None,
+    });
+    assert_eq!(told.last(), Some(&2));
 }

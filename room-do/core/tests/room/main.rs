@@ -22,4 +22,5 @@ mod slow;
 mod state;
 mod support;
 mod tags;
+mod upkeep;
 mod webhooks;

@@ -241,7 +241,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     mutation(
         "who may edit its own may edit all",
         "amend.rs",
-        "author == Some(&amendment.author.user)",
+        "author.is_some() && author == amendment.author.as_ref().map(|author| &author.user)",
         "true",
     ),
     mutation(
@@ -300,18 +300,18 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     mutation("an idle room expires at once", "upkeep.rs", "kind.expire_after_ms", "0"),
     mutation("a vacant room rests at once", "upkeep.rs", "kind.idle_after_ms", "0"),
     // Rates, and ephemerals for which others stand.
-    mutation("a rate is no bound", "rates.rs", "after_us > now_us + capacity_us", "false"),
+    mutation("a rate is no bound", "rates.rs", "bucket.take(now, rate)", "Ok::<(), u64>(())"),
     mutation(
         "a bucket fills at half its rate",
         "rates.rs",
-        "1_000_000 / u64::from(rate.per_second)",
-        "2_000_000 / u64::from(rate.per_second)",
+        "bucket.take(now, rate)",
+        "bucket.take(now, schemas::config::Rate { per_second: rate.per_second.div_ceil(2), ..rate })",
     ),
     mutation(
         "one more than the burst",
         "rates.rs",
-        "after_us > now_us + capacity_us",
-        "self.full_at_us > now_us + capacity_us",
+        "bucket.take(now, rate)",
+        "bucket.take(now, schemas::config::Rate { burst: rate.burst + 1, ..rate })",
     ),
     mutation(
         "a bucket is forgotten in sleep",
