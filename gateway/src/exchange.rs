@@ -105,7 +105,7 @@ impl<'a> Exchange<'a> {
 
     /// Whose a token is, if it is good and not revoked.
     async fn verify(&self, token: &str) -> Result<Token, Failure> {
-        let token = keyring::verify(self.settings, token).await?;
+        let token = keyring::verify(self.env, self.settings, token).await?;
         let later = |later: revocations::Later| self.context.wait_until(later.ask());
         revocations::check(self.env, &token, later).await?;
         Ok(token)

@@ -33,7 +33,7 @@ impl Verifier {
         let Ok(settings) = settings.as_ref() else {
             return Err(unavailable(MISCONFIGURED.to_owned()));
         };
-        let token = keyring::verify(settings, token).await.map_err(told)?;
+        let token = keyring::verify(&self.env, settings, token).await.map_err(told)?;
         if token.tenant != self.tenant {
             return Err(told(Refusal::Forbidden("the token is another tenant's")));
         }

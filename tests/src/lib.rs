@@ -8,6 +8,7 @@ pub mod client;
 pub mod config;
 pub mod events;
 pub mod http;
+pub mod issuer;
 pub mod keys;
 pub mod matrix;
 pub mod observer;

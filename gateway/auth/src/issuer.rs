@@ -36,7 +36,11 @@ pub struct Wanted {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fetch {
     /// Get this address, and tell [`Keys::fetched`](crate::Keys::fetched) or [`Keys::failed`](crate::Keys::failed).
-    Get { url: String },
+    Get {
+        url: String,
+        /// Whether the operator allows plain HTTP, and with it a private network.
+        private: bool,
+    },
     /// Another request is fetching it.
     Wait,
     /// It is there, or is not to be asked for again yet.
@@ -58,6 +62,7 @@ pub(crate) enum Standing {
 #[derive(Clone)]
 pub(crate) struct Issuer {
     pub(crate) url: String,
+    pub(crate) allow_http: bool,
     pub(crate) iss: String,
     pub(crate) aud: Option<String>,
     pub(crate) tenant: Option<Tenant>,

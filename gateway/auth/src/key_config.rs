@@ -35,7 +35,7 @@ pub(crate) struct EntryConfig {
     /// Of what is fetched.
     #[serde(default)]
     algs: Option<Vec<String>>,
-    /// Whether `jwks_url` may be plain HTTP: for development.
+    /// Whether `jwks_url` may be plain HTTP, and in a private network where the deployment has one.
     #[serde(default)]
     allow_http: Option<bool>,
     #[serde(default)]
@@ -85,7 +85,8 @@ impl EntryConfig {
             return wrong(field, "does not stand beside jwks_url, which tells of keys itself");
         }
         let url = self.jwks_url.unwrap_or_default();
-        if !is_address(&url, self.allow_http.unwrap_or_default()) {
+        let allow_http = self.allow_http.unwrap_or_default();
+        if !is_address(&url, allow_http) {
             return wrong("jwks_url", "is an https address (or http, where allow_http is true)");
         }
         let Some(iss) = self.iss else { return wrong("iss", "is needed beside jwks_url") };
@@ -95,7 +96,7 @@ impl EntryConfig {
             Some(algs) => read_algorithms(index, &algs)?,
         };
         let set = KeySet::default();
-        Ok(Issuer { url, iss, aud: self.aud, tenant: self.tenant, algorithms, set })
+        Ok(Issuer { url, allow_http, iss, aud: self.aud, tenant: self.tenant, algorithms, set })
     }
 
     fn key(self, index: usize) -> Result<Key, KeyError> {

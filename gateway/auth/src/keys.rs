@@ -117,7 +117,7 @@ impl Keys {
     pub fn fetch(&mut self, wanted: Wanted, now_ms: u64) -> Fetch {
         let Some(issuer) = self.issuers.get_mut(wanted.issuer) else { return Fetch::Done };
         match issuer.set.begin(wanted.unknown, now_ms) {
-            Begun::Fetches => Fetch::Get { url: issuer.url.clone() },
+            Begun::Fetches => Fetch::Get { url: issuer.url.clone(), private: issuer.allow_http },
             Begun::Waits => Fetch::Wait,
             Begun::No => Fetch::Done,
         }

@@ -9,7 +9,7 @@ use auth::{Fetch, JWKS_BYTES_MAX, JWKS_FETCH_MS, Keys, Refusal, Token, Wanted};
 use futures_util::StreamExt as _;
 use serde_json::json;
 use worker::{
-    AbortController, AbortSignal, Delay, Fetch as PlatformFetch, Headers, Method, Request, RequestInit,
+    AbortController, AbortSignal, Delay, Env, Fetch as PlatformFetch, Headers, Method, Request, RequestInit,
     RequestRedirect, Response, console_error,
 };
 
@@ -17,20 +17,22 @@ use crate::{Settings, clock, objects::within};
 
 /// A token may find a fetch under way that dies, and make the next itself.
 const TRIES_MAX: u32 = 4;
+/// Bound where the deployment reaches addresses that are not public.
+const PRIVATE_NETWORK: &str = "PRIVATE_NETWORK";
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Whose a token is.
 ///
 /// # Errors
 /// As [`auth::verify`]; an issuer that does not answer in 5 s makes tokens that need it `unavailable`.
-pub async fn verify(settings: &Settings, token: &str) -> Result<Token, Refusal> {
+pub async fn verify(env: &Env, settings: &Settings, token: &str) -> Result<Token, Refusal> {
     let mut refusal = Refusal::KeysUnavailable;
     for _ in 0..TRIES_MAX {
         let verified = settings.verify(token, clock::now());
         match verified {
             Err(Refusal::Unready(wanted)) => {
                 refusal = Refusal::Unready(wanted);
-                load(settings, wanted).await;
+                load(env, settings, wanted).await;
             }
             verified => return verified,
         }
@@ -38,15 +40,15 @@ pub async fn verify(settings: &Settings, token: &str) -> Result<Token, Refusal> 
     Err(refusal)
 }
 
-async fn load(settings: &Settings, wanted: Wanted) {
+async fn load(env: &Env, settings: &Settings, wanted: Wanted) {
     loop {
         let fetch = settings.keys.borrow_mut().fetch(wanted, clock::now());
         match fetch {
             Fetch::Done => return,
             Fetch::Wait => Delay::from(LOOK_AGAIN).await,
-            Fetch::Get { url } => {
+            Fetch::Get { url, private } => {
                 let abort = AbortController::default();
-                let body = within(JWKS_FETCH_MS, get(&url, &abort.signal())).await;
+                let body = within(JWKS_FETCH_MS, get(env, &url, private, &abort.signal())).await;
                 let body = body.unwrap_or_else(|| {
                     abort.abort();
                     Err(Failed::Late)
@@ -85,13 +87,17 @@ fn take(keys: &mut Keys, wanted: Wanted, body: Result<Vec<u8>, Failed>) {
 }
 
 /// The body of a 200, no more of it than a set may have and one byte, which tells that it is longer.
-async fn get(url: &str, abort: &AbortSignal) -> Result<Vec<u8>, Failed> {
+async fn get(env: &Env, url: &str, private: bool, abort: &AbortSignal) -> Result<Vec<u8>, Failed> {
     let headers = Headers::new();
     headers.set("accept", "application/jwk-set+json, application/json")?;
     let mut init = RequestInit::new();
     init.with_method(Method::Get).with_headers(headers).with_redirect(RequestRedirect::Manual);
     let request = Request::new_with_init(url, &init)?;
-    let mut response = PlatformFetch::Request(request).send_with_signal(abort).await?;
+    let network = private.then(|| env.service(PRIVATE_NETWORK).ok()).flatten();
+    let mut response = match network {
+        Some(network) => network.fetch_request(request).await?,
+        None => PlatformFetch::Request(request).send_with_signal(abort).await?,
+    };
     if response.status_code() != 200 {
         return Err(Failed::Status(response.status_code()));
     }

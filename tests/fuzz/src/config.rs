@@ -34,7 +34,7 @@ const OF_ISSUER: &str =
 fn fetched(bytes: &[u8]) {
     let mut keys = Keys::parse(r#"[{"jwks_url":"https://a.example/","iss":"i"}]"#).expect("an issuer");
     let Err(Refusal::Unready(wanted)) = verify(OF_ISSUER, &keys, 0) else { panic!("there is no set yet") };
-    assert_eq!(keys.fetch(wanted, 0), Fetch::Get { url: "https://a.example/".into() });
+    assert_eq!(keys.fetch(wanted, 0), Fetch::Get { url: "https://a.example/".into(), private: false });
     if keys.fetched(wanted, bytes, 0).is_ok() {
         assert!(bytes.len() <= JWKS_BYTES_MAX, "a set has a bound");
     }

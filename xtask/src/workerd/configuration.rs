@@ -42,7 +42,7 @@ pub(super) fn write(options: &Options, data: &Path, secrets: &Secrets) -> Result
         std::fs::write(run.join("demo.js"), DEMO_WORKER).context("cannot write demo.js")?;
         add_demo(&mut config, path_text(&demo)?, &wrangler.compatibility_date);
     }
-    if has_private_webhooks(secrets) {
+    if says("ROOMCAST_WEBHOOKS", "allow_private", secrets) || says("ROOMCAST_KEYS", "allow_http", secrets) {
         add_private_network(&mut config);
     }
     if options.control {
@@ -101,16 +101,15 @@ fn add_demo(config: &mut Config, path: String, date: &str) {
     bind_to_gateway(config, "DEMO", "demo");
 }
 
-/// Whether an endpoint may be in a private network. What is wrong with the list, the gateway says.
-fn has_private_webhooks(secrets: &Secrets) -> bool {
-    let endpoints =
-        secrets.get("ROOMCAST_WEBHOOKS").and_then(|text| serde_json::from_str::<Value>(text).ok());
-    let is_private = |endpoint: &Value| endpoint["allow_private"] == true;
-    endpoints.is_some_and(|endpoints| endpoints.as_array().into_iter().flatten().any(is_private))
+/// Whether an entry of this list sets this flag: an endpoint or an issuer that may be in a private network. What is
+/// wrong with the list, the gateway says.
+fn says(list: &str, flag: &str, secrets: &Secrets) -> bool {
+    let entries = secrets.get(list).and_then(|text| serde_json::from_str::<Value>(text).ok());
+    entries.is_some_and(|entries| entries.as_array().into_iter().flatten().any(|entry| entry[flag] == true))
 }
 
-/// For endpoints that say so. All else is fetched from workerd's own network, which knows public addresses only,
-/// whatever a name resolves to.
+/// For endpoints and issuers that say so. All else is fetched from workerd's own network, which knows public addresses
+/// only, whatever a name resolves to.
 fn add_private_network(config: &mut Config) {
     let allow = ["public", "private"].map(str::to_owned).into();
     config.services.push(Service::Network { name: "private-network".into(), allow });

@@ -66,7 +66,7 @@ fn wanted(keys: &Keys, token: &str, now_ms: u64) -> Wanted {
 /// Wants a fetch for the token, and gets it answered.
 fn answer(keys: &mut Keys, token: &str, body: Option<&[u8]>, now_ms: u64) -> Result<(), JwksError> {
     let wanted = wanted(keys, token, now_ms);
-    assert_eq!(keys.fetch(wanted, now_ms), Fetch::Get { url: URL.into() });
+    assert_eq!(keys.fetch(wanted, now_ms), Fetch::Get { url: URL.into(), private: false });
     assert_eq!(keys.fetch(wanted, now_ms), Fetch::Wait, "one at a time");
     match body {
         Some(body) => keys.fetched(wanted, body, now_ms),
@@ -238,7 +238,7 @@ fn r_jwks_3_a_set_is_fetched_when_it_is_needed_and_is_fresh_for_10_minutes() {
     }
     let stale = NOW_MS + JWKS_FRESH_MS;
     let fetch = wanted(&keys, &ed, stale);
-    assert_eq!(keys.fetch(fetch, stale), Fetch::Get { url: URL.into() });
+    assert_eq!(keys.fetch(fetch, stale), Fetch::Get { url: URL.into(), private: false });
     assert_eq!(outcome(&keys, &ed, stale), Ok("ann".into()), "others do not wait for what they have");
     assert_eq!(outcome(&keys, &by_ed("new"), stale), Err("wanted"), "but for what they have not");
     keys.fetched(fetch, &good, stale + 100).expect("a set");
@@ -346,7 +346,10 @@ fn r_jwks_1_issuers_do_not_vouch_for_each_other() {
         Signer::Ed.sign(&json!({ "alg": "EdDSA", "kid": "1" }), &claims_of("https://other.example"));
     let fetch = wanted(&keys, &of_other, NOW_MS);
     assert_eq!(keys.issuer(fetch), "https://other.example");
-    assert_eq!(keys.fetch(fetch, NOW_MS), Fetch::Get { url: "https://other.example/jwks".into() });
+    assert_eq!(
+        keys.fetch(fetch, NOW_MS),
+        Fetch::Get { url: "https://other.example/jwks".into(), private: false }
+    );
     keys.fetched(fetch, &set(json!([named(rsa_jwk(), "1")])), NOW_MS).expect("a set");
     assert_eq!(outcome(&keys, &of_other, NOW_MS), Err("wanted"), "it has another key by that name");
     let tenant = |token: &str| verify(token, &keys, NOW_MS).map(|token| token.tenant.to_string());
