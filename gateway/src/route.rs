@@ -386,6 +386,28 @@ mod tests {
     }
 
     #[test]
+    fn r_write_6_each_address_of_a_room_needs_its_scope() {
+        let rows = [
+            ("POST", "/v1/rooms/chat:a/publish", Scope::Publish),
+            ("POST", "/v1/publish", Scope::Publish),
+            ("POST", "/v1/users/ann/publish", Scope::Publish),
+            ("PATCH", "/v1/rooms/chat:a/messages/1", Scope::Edit),
+            ("DELETE", "/v1/rooms/chat:a/messages/1", Scope::Edit),
+            ("PATCH", "/v1/rooms/chat:a/state", Scope::Edit),
+            ("GET", "/v1/rooms/chat:a/state", Scope::Read),
+            ("GET", "/v1/rooms/chat:a/messages", Scope::Read),
+            ("GET", "/v1/rooms/chat:a/members", Scope::Read),
+            ("GET", "/v1/rooms/chat:a", Scope::Read),
+            ("POST", "/v1/rooms/chat:a/disconnect", Scope::Moderate),
+            ("DELETE", "/v1/rooms/chat:a", Scope::Admin),
+        ];
+        for (method, path, expected) in rows {
+            let Routed::To(route) = route(method, path) else { panic!("{method} {path}") };
+            assert_eq!(route.scope(method), Some(expected), "{method} {path}");
+        }
+    }
+
+    #[test]
     fn r_http_7_what_is_not_an_address_is_not_found() {
         let unknown = [
             "/v1",

@@ -1,7 +1,8 @@
 //! Data of other versions: what the first release wrote is read, edited and kept; what a later one wrote is refused.
 //!
 //! `fixtures/layout-1` is a data directory of the first release: room `chat:legacy`, five publications by `ada`, who
-//! was a member when the process ended. `fixtures/layout-99` is the same, said to be of a layout yet to come.
+//! was a member when the process ended. `fixtures/layout-2` is one of the release with edits, keys and shared state:
+//! room `chat:second`. `fixtures/layout-99` is the first, said to be of a layout yet to come.
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
@@ -14,6 +15,9 @@ use tests::wire::Codec;
 const ROOM: &str = "chat:legacy";
 const EPOCH: &str = "ae76c3dd6660d04f";
 const SESSION: &str = "session-legacy";
+const SECOND_EPOCH: &str = "0033aa9b2b4d7241";
+/// In milliseconds since 1970.
+const SECOND_MADE_BY: u64 = 1_795_260_820_000;
 
 /// The fixtures grow old.
 const LONG_LOG: &str = "kinds.chat.log.age = '3650d'\nkinds.chat.presence.grace = '4s'";
@@ -176,6 +180,46 @@ async fn r_life_9_a_migrated_rooms_life_begins_and_it_can_be_deleted() -> Result
     let next = server.publish(ROOM, &json!({ "data": "new" })).await?;
     assert_eq!(next["offset"], 1);
     ensure!(next["epoch"] != EPOCH, "{next}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn r_life_9_a_room_of_the_second_layout_goes_on_and_can_block() -> Result<()> {
+    let mut server = server_on("layout-2").await?;
+    let (room, key) = ("chat:second", server.api_key());
+    let path = |rest: &str| format!("/v1/rooms/{room}{rest}");
+    for round in 0..2 {
+        let page = server.get(&path("/messages")).bearer(&key).send().await?.ok()?;
+        assert_eq!(page["epoch"], SECOND_EPOCH, "round {round}");
+        let log = list(&page, "messages");
+        let said: Vec<&Value> = log.iter().map(|message| &message["data"]).collect();
+        let expected = [Value::Null, json!({ "n": "two" }), json!({ "n": 3 }), json!({ "$bin": "AP8=" })];
+        assert_eq!(said, expected.iter().collect::<Vec<_>>(), "round {round}");
+        assert_eq!((&log[0]["removed"], &log[1]["edited"]["offset"]), (&json!(true), &json!(5)));
+        assert_eq!(log[2]["reactions"], json!({ "+1": { "count": 1, "users": ["ada"] } }));
+        let info = server.get(&path("")).bearer(&key).send().await?.ok()?;
+        ensure!(
+            info["created_at"].as_u64().is_some_and(|at| at < SECOND_MADE_BY),
+            "its life went on: {info}"
+        );
+        let state = server.get(&path("/state")).bearer(&key).send().await?.ok()?;
+        assert_eq!(state["entries"]["topic"]["value"], "old");
+        if round == 0 {
+            let body = json!({ "user": "eve", "block_for": "365d" });
+            server.post(&path("/disconnect")).bearer(&key).json(&body).send().await?.ok()?;
+            // What ada owned goes with her membership, which the end of the process put an end to.
+            server.visit(room, "bob").join().await?.until_members(&["bob"]).await?;
+            let state = server.get(&path("/state")).bearer(&key).send().await?.ok()?;
+            assert_eq!(
+                state,
+                json!({ "version": 3, "entries": { "topic": { "value": "old", "version": 1 } } })
+            );
+        }
+        server.kill().await?;
+        server.start_again(0).await?;
+    }
+    let mut eve = server.visit(room, "eve").connect().await?;
+    assert_eq!(eve.closed().await?.code, 3505);
     Ok(())
 }
 
