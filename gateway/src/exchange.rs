@@ -114,7 +114,13 @@ impl<'a> Exchange<'a> {
     /// Counts the request against its client's address, where that is known.
     pub(crate) async fn spend_of_address(&self) -> Result<(), Failure> {
         let config = &self.settings.config;
-        let header = config.client_address_header.as_deref().unwrap_or(CLOUDFLARE_ADDRESS);
+        // Elsewhere anyone could say so.
+        let is_cloudflare = || self.request.cf().is_some();
+        let header = match config.client_address_header.as_deref() {
+            Some(header) => header,
+            None if is_cloudflare() => CLOUDFLARE_ADDRESS,
+            None => return Ok(()),
+        };
         let Some(address) = self.header(header).filter(|address| address.len() <= ADDRESS_BYTES_MAX) else {
             return Ok(());
         };

@@ -8,12 +8,14 @@ use crate::{Ask, Grant, Subject};
 
 /// Callers that are remembered. At the bound those go that may ask for everything again, then any.
 const SUBJECTS_MAX: usize = 100_000;
+const SWEEP_EVERY_MS: u64 = 1_000;
 
 /// In memory alone: a bucket is full again within 10 s, and an object that nobody asked for so long may forget it.
 #[derive(Debug, Default)]
 pub struct Limiter {
     buckets: BTreeMap<Subject, Bucket>,
     now: u64,
+    swept_at: u64,
 }
 
 impl Limiter {
@@ -24,7 +26,11 @@ impl Limiter {
         }
         self.now = now;
         if self.buckets.len() >= SUBJECTS_MAX && !self.buckets.contains_key(&ask.subject) {
-            self.buckets.retain(|_, bucket| bucket.full_at() > now);
+            // Looking at all of them is not for each request of a flood.
+            if now >= self.swept_at + SWEEP_EVERY_MS || now < self.swept_at {
+                self.swept_at = now;
+                self.buckets.retain(|_, bucket| bucket.full_at() > now);
+            }
             if self.buckets.len() >= SUBJECTS_MAX {
                 self.buckets.pop_first();
             }
@@ -67,7 +73,7 @@ mod tests {
         limiter.ask(&ask(7, 1), NOW + 1_000);
         limiter.ask(&ask(u32::MAX, 1), NOW + 2_000);
         assert_eq!(limiter.buckets.len(), 2, "the one that is not full again, and the new one");
-        for address in 0..2 * SUBJECTS_MAX as u32 {
+        for address in 0..SUBJECTS_MAX as u32 + 500 {
             limiter.ask(&ask(address, 20), NOW + 3_000);
         }
         assert_eq!(limiter.buckets.len(), SUBJECTS_MAX);
