@@ -210,6 +210,19 @@ fn r_pres_2_what_became_of_it_since_its_welcome_is_told_as_a_change() {
 }
 
 #[test]
+fn r_pres_2_who_comes_hears_what_became_of_others_in_the_same_turn() {
+    let mut table = table();
+    let bob = table.join(1, "bob");
+    table.stage(bob, r#""t":"presence","data":7"#);
+    let ada = table.open(2, claims("ada"));
+    table.hello(ada, 2, "");
+    table.flush();
+    let updated: Vec<_> = diffs(&mut table, ada).into_iter().flat_map(|diff| diff.updated).collect();
+    assert_eq!(updated.len(), 1, "{updated:?}");
+    assert_eq!((updated[0].user.as_str(), &updated[0].data), ("bob", &Some(json("7"))));
+}
+
+#[test]
 fn r_pres_3_a_return_within_grace_is_no_news_where_members_are_counted() {
     let presence = PresenceConfig { mode: PresenceMode::Count, ..PresenceConfig::default() };
     let mut table = table_of(KindConfig { presence, ..KindConfig::default() });

@@ -128,7 +128,15 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         "joined.subscribed.into_iter().collect()",
         "joined.subscribed.into_iter().take(0).collect()",
     ),
-    mutation("unsubscribing changes nothing", "connection.rs", "unindex(&mut self.by_tag, tag, id);", "();"),
+    behind(
+        "if joined.subscribed.remove(tag) && !fixed {\n                ",
+        mutation(
+            "unsubscribing changes nothing",
+            "connection.rs",
+            "unindex(&mut self.by_tag, tag, id);",
+            "();",
+        ),
+    ),
     // Presence.
     mutation(
         "a presence diff is dropped",
