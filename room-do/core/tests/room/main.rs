@@ -23,3 +23,4 @@ mod state;
 mod support;
 mod tags;
 mod webhooks;
+mod webhooks_random;
