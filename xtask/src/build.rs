@@ -114,12 +114,21 @@ pub(crate) const TOOL: &str = concat!(env!("CARGO_PKG_VERSION"), "/2");
 fn gateway_sources() -> Vec<PathBuf> {
     let root = root();
     let mut sources: Vec<PathBuf> = ["Cargo.toml", "Cargo.lock", ".cargo"].map(|name| root.join(name)).into();
-    for package in ["schemas", "room-do", "gateway"] {
+    let packages = [
+        "schemas",
+        "room-do",
+        "room-do/core",
+        "directory",
+        "directory/core",
+        "limiter",
+        "limiter/core",
+        "gateway",
+        "gateway/auth",
+        "gateway/deployment",
+    ];
+    for package in packages {
         sources.extend(crate_sources(package));
     }
-    sources.extend(crate_sources("room-do/core"));
-    sources.extend(crate_sources("gateway/auth"));
-    sources.extend(crate_sources("gateway/deployment"));
     sources.push(root.join("docs/openapi.json"));
     sources
 }

@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn r_conf_1_a_mistake_names_its_binding_and_path() {
-        let rows: [(SettingsError, Change); 6] = [
+        let rows: [(SettingsError, Change); 9] = [
             (expected(CONFIG, "."), |texts| texts.config = None),
             (expected(CONFIG, "kinds"), |texts| texts.config = Some(r#"{"kinds":{}}"#.into())),
             (expected(CONFIG, "kinds.chat.flush"), |texts| {
@@ -190,6 +190,17 @@ mod tests {
                 texts.api_keys = Some(r#"[{"id":"a","sha256":"00"}]"#.into());
             }),
             (expected(SIGNING_KEY, "."), |texts| texts.signing_key = Some("short".into())),
+            (expected(CONFIG, "kinds.chat.webhooks[1]"), |texts| {
+                let told = r#"["member.joined","member.jointed"]"#;
+                texts.config = Some(format!(r#"{{"kinds":{{"chat":{{"webhooks":{told}}}}}}}"#));
+            }),
+            (expected(WEBHOOKS, "[0].url"), |texts| {
+                texts.webhooks = Some(r#"[{"id":"a","url":"https://127.0.0.1"}]"#.into());
+            }),
+            // Nothing could sign.
+            (expected(WEBHOOKS, "."), |texts| {
+                texts.webhooks = Some(r#"[{"id":"a","url":"https://a.example"}]"#.into());
+            }),
         ];
         for (expected, change) in rows {
             let error = parse(change).expect_err(expected.binding);

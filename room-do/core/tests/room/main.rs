@@ -24,3 +24,4 @@ mod support;
 mod tags;
 mod upkeep;
 mod webhooks;
+mod webhooks_random;
