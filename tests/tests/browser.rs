@@ -1,4 +1,4 @@
-//! The demo in Chromium, as two people use it; the scenarios are in `browser/demo.mjs`.
+//! Chromium: the demo, as two people use it (`browser/demo.mjs`), and pages without the SDK (`browser/events.mjs`).
 
 use anyhow::{Context as _, Result, bail, ensure};
 use std::path::Path;
@@ -11,11 +11,15 @@ use tokio::process::{ChildStdin, ChildStdout, Command};
 /// A scenario's whole run; far beyond what it takes.
 const LIMIT: std::time::Duration = std::time::Duration::from_secs(240);
 
-/// Runs a scenario and does what it asks of the outside.
 async fn play(scenario: &str) -> Result<()> {
+    play_of("demo.mjs", scenario).await
+}
+
+/// Runs a scenario of that script and does what it asks of the outside.
+async fn play_of(script: &str, scenario: &str) -> Result<()> {
     let mut server = Server::start().await?;
     let proxy = Proxy::start(server.authority()).await?;
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser/demo.mjs");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser").join(script);
     let mut node = Command::new("node")
         .arg(script)
         .arg(scenario)
@@ -75,4 +79,14 @@ async fn r_rec_1_a_tab_that_was_offline_comes_back_with_nothing_missing_or_doubl
 #[tokio::test]
 async fn r_life_1_both_tabs_recover_from_kill_9_and_a_restart() -> Result<()> {
     play("kill").await
+}
+
+#[tokio::test]
+async fn r_sse_2_a_browsers_event_source_comes_back_by_itself_and_stops_when_told_to() -> Result<()> {
+    play_of("events.mjs", "listen").await
+}
+
+#[tokio::test]
+async fn r_http_10_the_reference_shows_every_operation() -> Result<()> {
+    play_of("events.mjs", "docs").await
 }

@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 
 use super::{
     endpoint::Endpoint,
-    types::{Health, Jwks, OpenApi},
+    types::{Empty, Health, Jwks, OpenApi, PublishAnswer},
 };
 use crate::{
     http::{PublishBody, TokenAnswer, TokenBody},
     limits::{HISTORY_PAGE_DEFAULT, HISTORY_PAGE_MAX, KEY_BYTES_MAX, MEMBERS_PAGE_DEFAULT, MEMBERS_PAGE_MAX},
     position::INTEGER_MAX,
-    server_message::{HistoryPage, MembersPage, Published, RoomInfo},
+    server_message::{HistoryPage, MembersPage, RoomInfo},
 };
 
 /// Every address that a caller may rely on, in the order in which it is read about.
@@ -38,7 +38,7 @@ fn messages() -> Vec<Endpoint> {
                 "As `key` in the body.",
             )
             .body::<PublishBody>()
-            .answers::<Published>("Durable. An ephemeral has no offset: an empty object.")
+            .answers::<PublishAnswer>("Durable; an ephemeral has no offset.")
             .problem(409, "conflict"),
         Endpoint::new("GET", "/v1/rooms/{room}/messages", "Messages", "messages", "Read a room's history")
             .about("Pages ascend; without `before` or `after` the newest. `next` is the value for the same parameter.")
@@ -93,7 +93,7 @@ fn rooms() -> Vec<Endpoint> {
         Endpoint::new("DELETE", "/v1/rooms/{room}", "Rooms", "delete_room", "End a room")
             .about("Everyone is closed 3510, and all that it stored goes.")
             .scope("admin")
-            .answers::<super::types::Empty>("Gone."),
+            .answers::<Empty>("Gone."),
     ]
 }
 

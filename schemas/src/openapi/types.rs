@@ -54,6 +54,7 @@ schema! {
 
 /// An answer that says no more than that it was done.
 #[derive(JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Empty {}
 
 #[derive(JsonSchema)]
@@ -78,4 +79,13 @@ pub(super) struct OpenApi {
     openapi: alloc::string::String,
     info: Value,
     paths: Value,
+}
+
+/// What a publish answers.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "its shape is what is read")]
+pub(super) enum PublishAnswer {
+    Logged(crate::server_message::Published),
+    Ephemeral(Empty),
 }
