@@ -42,10 +42,12 @@ const DEMO: &str = "DEMO";
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<Response> {
     let settings = Settings::of(&env);
-    let routed = route::route(request.method().as_ref(), &request.path());
+    // As it came: the enum knows no other methods than its own, and takes any other for GET.
+    let method = request.inner().method();
+    let routed = route::route(&method, &request.path());
     let (name, scope) = match &routed {
         Routed::To(route) | Routed::Preflight(route) | Routed::MethodNotAllowed(route) => {
-            (route.name(), route.scope(request.method().as_ref()))
+            (route.name(), route.scope(&method))
         }
         Routed::NotFound => ("none", None),
     };

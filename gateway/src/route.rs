@@ -159,9 +159,23 @@ impl Route {
 
     /// Every name that a caller of the HTTP API may rely on.
     #[cfg(test)]
-    pub(crate) const DOCUMENTED: [&str; 11] = [
-        "connect", "publish", "messages", "members", "events", "room", "tokens", "openapi", "docs",
-        "healthz", "jwks",
+    pub(crate) const DOCUMENTED: [&str; 16] = [
+        "rooms",
+        "usage",
+        "revocations",
+        "disconnect_user",
+        "metrics",
+        "connect",
+        "publish",
+        "messages",
+        "members",
+        "events",
+        "room",
+        "tokens",
+        "openapi",
+        "docs",
+        "healthz",
+        "jwks",
     ];
 
     /// The address without what is in it, for logs.
@@ -359,7 +373,7 @@ mod tests {
         for (path, method, expected) in rows {
             assert_eq!(route(method, path), Routed::To(expected.clone()), "{method} {path}");
             assert_eq!(route("OPTIONS", path), Routed::Preflight(expected.clone()), "OPTIONS {path}");
-            for other in ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"] {
+            for other in ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "QUERY", "get", ""] {
                 if !expected.allow().split(", ").any(|allowed| allowed == other) {
                     assert_eq!(
                         route(other, path),

@@ -134,6 +134,7 @@ pub struct ReplayAnswer {
 
 /// A room as it is listed: an object of `GET /v1/rooms`. Times are milliseconds since 1970.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct RoomEntry {
     pub room: RoomName,
     pub kind: String,
@@ -153,6 +154,7 @@ pub struct RoomEntry {
 
 /// The answer of `GET /v1/rooms`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct RoomsPage {
     pub rooms: Vec<RoomEntry>,
     /// The value for `cursor` that goes on.

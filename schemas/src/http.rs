@@ -196,6 +196,7 @@ pub struct TokenAnswer {
 
 /// The answer of `GET /v1/usage`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Usage {
     pub tenant: Tenant,
     pub kinds: alloc::collections::BTreeMap<String, KindUsage>,
@@ -205,6 +206,7 @@ pub struct Usage {
 
 /// What the rooms of one kind hold now, and what they did since the tenant's first day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct KindUsage {
     /// Rooms that are occupied or have stored data.
     pub rooms: u64,
@@ -241,6 +243,7 @@ impl KindUsage {
 
 /// The answer of `POST /v1/revocations`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct RevocationAnswer {
     /// When the revocation ends, in milliseconds since 1970.
     pub until: u64,
@@ -252,6 +255,7 @@ pub struct RevocationAnswer {
 
 /// The body of `POST /v1/users/{user}/disconnect`, which may be absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct UserDisconnectBody {
     /// What the clients read beside the close code: at most 123 bytes.
@@ -261,6 +265,7 @@ pub struct UserDisconnectBody {
 
 /// The answer of `POST /v1/users/{user}/disconnect`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct DisconnectedAnswer {
     /// Connections that were closed while this was answered.
     pub closed: u64,

@@ -180,6 +180,10 @@ async fn r_http_7_unknown_paths_and_methods_are_problems_too() -> Result<()> {
     let deleted = server.call(Method::DELETE, "/v1/rooms/chat:x/publish").bearer(&key).send().await?;
     assert_eq!(deleted.status, 405, "{}", deleted.text());
     ensure!(deleted.header("allow").is_some_and(|allow| allow.contains("POST")), "{deleted:?}");
+    for method in ["QUERY", "PUT", "PROPFIND"] {
+        let unknown = server.call(Method::from_bytes(method.as_bytes())?, "/v1/rooms/chat:x").bearer(&key);
+        assert_eq!(unknown.send().await?.status, 405, "{method}");
+    }
     let upgrade = server.get("/v1/rooms/chat:x/connect").bearer(&key).send().await?;
     assert_eq!(upgrade.status, 426, "connect without an upgrade: {}", upgrade.text());
     Ok(())

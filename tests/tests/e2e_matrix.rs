@@ -130,6 +130,8 @@ async fn prepared(server: &Server, room: &str, row: &str) -> Result<Call> {
         ("POST /v1/rooms/{room}/publish", "from") => {
             call.json(&json!({ "data": 1, "from": { "user": "bot" } }))
         }
+        ("POST /v1/revocations", "") => call.json(&json!({ "jti": "nobody's", "ttl": 60 })),
+        ("POST /v1/users/{user}/disconnect", "") => call,
         ("POST /v1/tokens", "") => call.json(&json!({ "sub": "ann", "rooms": {}, "ttl": 60 })),
         (_, "") if method == "GET" || method == "DELETE" => call,
         _ => bail!("nobody knows how to try {row:?}"),

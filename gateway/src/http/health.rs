@@ -1,6 +1,9 @@
 //! `/healthz`, which says what is wrong, and `/.well-known/jwks.json`.
 
-use deployment::{Settings, SettingsError};
+use deployment::{
+    Settings, SettingsError,
+    objects::{DIRECTORY, LIMITER},
+};
 use schemas::{ErrorCode, http::Problem, server_message::Detail};
 use serde_json::json;
 use worker::{Env, Response};
@@ -8,7 +11,7 @@ use worker::{Env, Response};
 use crate::{failure::Failure, response};
 
 /// The classes of objects that nothing is served without.
-const NAMESPACES: [&str; 1] = ["ROOMS"];
+const NAMESPACES: [&str; 3] = ["ROOMS", DIRECTORY, LIMITER];
 
 /// Looks at what is bound, and touches nothing: a room that is asked for its health would be a room that is woken.
 pub(crate) fn health(env: &Env) -> Result<Response, Failure> {

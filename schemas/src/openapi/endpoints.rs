@@ -9,9 +9,13 @@ use super::{
     types::{Empty, Health, Jwks, OpenApi, PublishAnswer},
 };
 use crate::{
-    http::{PublishBody, TokenAnswer, TokenBody},
+    directory::RoomsPage,
+    http::{
+        DisconnectedAnswer, PublishBody, RevocationAnswer, TokenAnswer, TokenBody, Usage, UserDisconnectBody,
+    },
     limits::{HISTORY_PAGE_DEFAULT, HISTORY_PAGE_MAX, KEY_BYTES_MAX, MEMBERS_PAGE_DEFAULT, MEMBERS_PAGE_MAX},
     position::INTEGER_MAX,
+    revocation::RevocationBody,
     server_message::{HistoryPage, MembersPage, RoomInfo},
 };
 
@@ -90,6 +94,13 @@ fn rooms() -> Vec<Endpoint> {
         Endpoint::new("GET", "/v1/rooms/{room}", "Rooms", "room", "Describe a room")
             .scope("read")
             .answers::<RoomInfo>("Its life, log, occupancy and timers."),
+        Endpoint::new("GET", "/v1/rooms", "Rooms", "rooms", "List a tenant's rooms")
+            .about("Those that are occupied or have stored data, by name.")
+            .scope("admin")
+            .query("prefix", &json!({ "type": "string", "maxLength": 161 }), "Only names that begin so.")
+            .query("cursor", &json!({ "type": "string", "maxLength": 161 }), "The last page's `next`.")
+            .query("limit", &limit(100, 1_000), "Rooms a page.")
+            .answers::<RoomsPage>("A page."),
         Endpoint::new("DELETE", "/v1/rooms/{room}", "Rooms", "delete_room", "End a room")
             .about("Everyone is closed 3510, and all that it stored goes.")
             .scope("admin")
@@ -105,11 +116,33 @@ fn access() -> Vec<Endpoint> {
             .body::<TokenBody>()
             .answers::<TokenAnswer>("The token.")
             .problem(501, "unsupported"),
+        Endpoint::new("POST", "/v1/revocations", "Access", "revoke", "Revoke tokens")
+            .about("Live connections are closed 3504; new ones and calls are refused `revoked`.")
+            .scope("revoke")
+            .body::<RevocationBody>()
+            .answers::<RevocationAnswer>("Stored; how far it came."),
+        Endpoint::new(
+            "POST",
+            "/v1/users/{user}/disconnect",
+            "Access",
+            "disconnect_user",
+            "Send a user away everywhere",
+        )
+        .about("Closes 3505, in every room of the tenant. The body may be absent.")
+        .scope("moderate")
+        .body::<UserDisconnectBody>()
+        .answers::<DisconnectedAnswer>("Stored; how far it came."),
     ]
 }
 
 fn operations() -> Vec<Endpoint> {
     vec![
+        Endpoint::new("GET", "/v1/usage", "Operations", "usage", "What a tenant uses")
+            .scope("admin")
+            .answers::<Usage>("Of each kind, and together."),
+        Endpoint::new("GET", "/metrics", "Operations", "metrics", "What a tenant uses, for Prometheus")
+            .scope("metrics")
+            .answers_text("text/plain", "At most 60 s stale."),
         Endpoint::new("GET", "/healthz", "Operations", "health", "Tell what is wrong")
             .answers::<Health>("Nothing is."),
         Endpoint::new(
