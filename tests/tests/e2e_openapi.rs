@@ -93,6 +93,22 @@ async fn r_http_8_every_answer_is_readable_for_allowed_pages_refusals_and_stream
     Ok(())
 }
 
+#[tokio::test]
+async fn r_http_11_who_calls_too_fast_is_told_when_to_come_back() -> Result<()> {
+    let server = Server::with("rates = { user = 'off', key = [1, 3], address = 'off' }").await?;
+    let path = "/v1/rooms/chat:fast/messages";
+    let refused = tests::eventually("a refusal", async || {
+        let answer = server.get(path).bearer(&server.api_key()).send().await?;
+        Ok((answer.status != 200).then_some(answer))
+    })
+    .await?;
+    let problem = refused.problem(429, "rate_limited")?;
+    let seconds: u64 = refused.header("retry-after").context("a Retry-After")?.parse()?;
+    let ms = problem["retry_after_ms"].as_u64().context("retry_after_ms")?;
+    ensure!(seconds * 1000 >= ms && seconds >= 1, "{seconds} s for {ms} ms");
+    Ok(())
+}
+
 /// The number of cases that the fuzzer tried, of its report.
 fn cases(report: &Path) -> Result<u64> {
     let report: Value = serde_json::from_slice(&std::fs::read(report)?)?;
