@@ -181,6 +181,7 @@ fn access() -> Vec<Endpoint> {
         .about("Closes 3505, in every room of the tenant. The body may be absent.")
         .scope("moderate")
         .body::<UserDisconnectBody>()
+        .body_may_be_absent()
         .answers::<DisconnectedAnswer>("Stored; how far it came."),
     ]
 }
