@@ -159,7 +159,7 @@ impl Route {
 
     /// Every name that a caller of the HTTP API may rely on.
     #[cfg(test)]
-    pub(crate) const DOCUMENTED: [&str; 16] = [
+    pub(crate) const DOCUMENTED: [&str; 24] = [
         "rooms",
         "usage",
         "revocations",
@@ -176,6 +176,14 @@ impl Route {
         "docs",
         "healthz",
         "jwks",
+        "message",
+        "state",
+        "disconnect",
+        "batch",
+        "user_publish",
+        "webhooks_parked",
+        "webhooks_forget",
+        "webhooks_replay",
     ];
 
     /// The address without what is in it, for logs.

@@ -98,6 +98,7 @@ pub enum DirectoryCall {
 
 /// A parked batch as it is listed: an object of `GET /v1/webhooks/parked`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct ParkedEntry {
     /// The `webhook-id` of every try.
     pub id: String,
@@ -115,6 +116,7 @@ pub struct ParkedEntry {
 
 /// The answer of `GET /v1/webhooks/parked`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct ParkedPage {
     pub parked: Vec<ParkedEntry>,
     /// The value for `cursor` that goes on.
@@ -124,6 +126,7 @@ pub struct ParkedPage {
 
 /// The answer of `POST /v1/webhooks/parked/{id}/replay`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct ReplayAnswer {
     /// Whether the endpoint took it, and it is parked no longer.
     pub delivered: bool,

@@ -62,14 +62,20 @@ pub struct FromBody {
 
 /// The body of `POST /v1/publish`: each message is a [`PublishBody`] with the field `room` besides.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BatchBody {
     /// 1 to 100.
+    #[cfg_attr(
+        feature = "openapi",
+        schemars(with = "Vec<crate::openapi::BatchMessage>", length(min = 1, max = crate::limits::BATCH_MAX))
+    )]
     pub messages: Vec<alloc::boxed::Box<serde_json::value::RawValue>>,
 }
 
 /// What `POST /v1/publish` answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct BatchAnswer {
     /// One for each message, in their order.
     pub results: Vec<BatchResult>,
@@ -77,6 +83,7 @@ pub struct BatchAnswer {
 
 /// What became of one message of a batch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum BatchResult {
     Refused {
@@ -99,6 +106,7 @@ impl From<BatchItem> for BatchResult {
 
 /// The body of `PATCH /v1/rooms/{room}/messages/{offset}`.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct EditBody {
     pub data: UncheckedPayload,
@@ -106,14 +114,20 @@ pub struct EditBody {
 
 /// The body of `PATCH /v1/rooms/{room}/state`.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct StateBody {
     /// 1 to 100; each is a [`StateOpBody`].
+    #[cfg_attr(
+        feature = "openapi",
+        schemars(with = "Vec<StateOpBody>", length(min = 1, max = crate::limits::STATE_OPS_MAX))
+    )]
     pub ops: Vec<alloc::boxed::Box<serde_json::value::RawValue>>,
 }
 
 /// One operation on shared state: it has one of `set` and `delete`, and `value` with `set` alone.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct StateOpBody {
     #[serde(default)]
@@ -131,6 +145,7 @@ pub struct StateOpBody {
 
 /// The body of `POST /v1/rooms/{room}/disconnect`: exactly one of `user`, `session` and `connection`.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct DisconnectBody {
     #[serde(default)]
@@ -145,6 +160,7 @@ pub struct DisconnectBody {
     pub reason: Option<String>,
     /// Seconds, or a duration such as `"10m"`; at most 365 days. 0 ends a block. In milliseconds here.
     #[serde(default, rename = "block_for", deserialize_with = "block_ms")]
+    #[cfg_attr(feature = "openapi", schemars(with = "Option<crate::openapi::BlockFor>"))]
     pub block_ms: Option<u64>,
 }
 

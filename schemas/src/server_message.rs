@@ -397,6 +397,7 @@ pub struct Refreshed {
 
 /// How many connections a backend's `disconnect` closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Closed {
     pub closed: u32,
 }

@@ -84,7 +84,7 @@ async fn r_hook_11_the_rust_example_verifies_with_the_standards_library_and_the_
             left -= 1;
             events.send(event.clone()).is_ok() && left > 0
         };
-        receiver.serve(address, |port| drop(ports.send(port)), take)
+        receiver.serve(address, |port| ports.send(port).unwrap_or_default(), take)
     });
     let port = timeout(DEADLINE, port.recv()).await?.context("a port")?;
     restart_with(&mut server, port).await?;

@@ -39,7 +39,8 @@ pub struct Endpoint {
     pub description: &'static str,
     pub credential: Credential,
     parameters: Vec<Value>,
-    body: Option<(&'static str, Shape)>,
+    body: Option<Shape>,
+    body_required: bool,
     answers: Vec<(u16, Value, Option<(&'static str, Answer)>)>,
     problems: BTreeMap<u16, BTreeSet<&'static str>>,
 }
@@ -68,6 +69,7 @@ impl Endpoint {
             credential: Credential::None,
             parameters: Vec::new(),
             body: None,
+            body_required: true,
             answers: Vec::new(),
             problems: BTreeMap::new(),
         };
@@ -127,8 +129,13 @@ impl Endpoint {
     }
 
     pub(super) fn body<T: JsonSchema>(mut self) -> Endpoint {
-        self.body = Some(("application/json", |generator| generator.subschema_for::<T>()));
+        self.body = Some(|generator| generator.subschema_for::<T>());
         self.problem(400, "bad_request").problem(400, "invalid_argument").problem(413, "too_large")
+    }
+
+    pub(super) fn body_may_be_absent(mut self) -> Endpoint {
+        self.body_required = false;
+        self
     }
 
     pub(super) fn answers<T: JsonSchema>(mut self, description: &str) -> Endpoint {
@@ -168,10 +175,9 @@ impl Endpoint {
         if !self.parameters.is_empty() {
             operation["parameters"] = json!(self.parameters);
         }
-        if let Some((content_type, shape)) = self.body {
-            let schema = shape(generator);
-            operation["requestBody"] =
-                json!({ "required": true, "content": { content_type: { "schema": schema } } });
+        if let Some(shape) = self.body {
+            let content = json!({ "application/json": { "schema": shape(generator) } });
+            operation["requestBody"] = json!({ "required": self.body_required, "content": content });
         }
         operation
     }

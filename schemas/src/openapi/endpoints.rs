@@ -9,14 +9,15 @@ use super::{
     types::{Empty, Health, Jwks, OpenApi, PublishAnswer},
 };
 use crate::{
-    directory::RoomsPage,
+    directory::{ParkedPage, ReplayAnswer, RoomsPage},
     http::{
-        DisconnectedAnswer, PublishBody, RevocationAnswer, TokenAnswer, TokenBody, Usage, UserDisconnectBody,
+        BatchAnswer, BatchBody, DisconnectBody, DisconnectedAnswer, EditBody, PublishBody, RevocationAnswer,
+        StateBody, TokenAnswer, TokenBody, Usage, UserDisconnectBody,
     },
     limits::{HISTORY_PAGE_DEFAULT, HISTORY_PAGE_MAX, KEY_BYTES_MAX, MEMBERS_PAGE_DEFAULT, MEMBERS_PAGE_MAX},
     position::INTEGER_MAX,
     revocation::RevocationBody,
-    server_message::{HistoryPage, MembersPage, RoomInfo},
+    server_message::{Amended, Closed, HistoryPage, MembersPage, RoomInfo, StateSnapshot, StateVersion},
 };
 
 /// Every address that a caller may rely on, in the order in which it is read about.
@@ -51,7 +52,36 @@ fn messages() -> Vec<Endpoint> {
             .query("after", &offset(), "Above this offset.")
             .query("limit", &limit(HISTORY_PAGE_DEFAULT, HISTORY_PAGE_MAX), "Messages a page.")
             .query("tags", &json!({ "type": "string" }), "Only what carries one of these, with commas.")
+            .query("raw", &json!({ "type": "boolean" }), "The log as it is, edits and removals listed; API keys only.")
             .answers::<HistoryPage>("A page."),
+        Endpoint::new("PATCH", "/v1/rooms/{room}/messages/{offset}", "Messages", "edit_message", "Edit a message")
+            .either("edit", "`edit-own` (what the user published) or `edit-any`")
+            .body::<EditBody>()
+            .answers::<Amended>("The offset of the publication that says so.")
+            .problem(404, "not_found"),
+        Endpoint::new("DELETE", "/v1/rooms/{room}/messages/{offset}", "Messages", "remove_message", "Remove a message")
+            .about("What it said is erased.")
+            .either("edit", "`edit-own` (what the user published), `edit-any` or `moderate`")
+            .answers::<Amended>("The offset of the publication that says so.")
+            .problem(400, "invalid_argument")
+            .problem(404, "not_found"),
+        Endpoint::new("POST", "/v1/publish", "Messages", "publish_batch", "Publish up to 100 messages")
+            .about("Each has its own result; one that is refused leaves the others alone. Those of one room keep their order.")
+            .either("publish", "`publish` (told message by message)")
+            .body::<BatchBody>()
+            .answers::<BatchAnswer>("A result for each message, in their order."),
+        Endpoint::new("POST", "/v1/users/{user}/publish", "Messages", "publish_to_user", "Publish to one user")
+            .about("Into the room `user:{user}`, which that user alone may join.")
+            .either("publish", "`publish`")
+            .header(
+                "Idempotency-Key",
+                &json!({ "type": "string", "minLength": 1, "maxLength": KEY_BYTES_MAX }),
+                "As `key` in the body.",
+            )
+            .body::<PublishBody>()
+            .answers::<PublishAnswer>("Durable; an ephemeral has no offset.")
+            .problem(404, "unknown_kind")
+            .problem(409, "conflict"),
     ]
 }
 
@@ -101,6 +131,26 @@ fn rooms() -> Vec<Endpoint> {
             .query("cursor", &json!({ "type": "string", "maxLength": 161 }), "The last page's `next`.")
             .query("limit", &limit(100, 1_000), "Rooms a page.")
             .answers::<RoomsPage>("A page."),
+        Endpoint::new("GET", "/v1/rooms/{room}/state", "Rooms", "state", "Read a room's shared state")
+            .either("read", "`join`")
+            .answers::<StateSnapshot>("The snapshot."),
+        Endpoint::new(
+            "PATCH",
+            "/v1/rooms/{room}/state",
+            "Rooms",
+            "write_state",
+            "Write a room's shared state",
+        )
+        .about("All of the operations or none. Only a session can own a key.")
+        .either("edit", "`state` (and `moderate` for what others own)")
+        .body::<StateBody>()
+        .answers::<StateVersion>("The room's counter after it.")
+        .problem(409, "conflict"),
+        Endpoint::new("POST", "/v1/rooms/{room}/disconnect", "Rooms", "disconnect", "Send somebody away")
+            .about("Closes 3505. `block_for` keeps the user out, `0` lets it in again.")
+            .either("moderate", "`moderate`")
+            .body::<DisconnectBody>()
+            .answers::<Closed>("How many connections were closed."),
         Endpoint::new("DELETE", "/v1/rooms/{room}", "Rooms", "delete_room", "End a room")
             .about("Everyone is closed 3510, and all that it stored goes.")
             .scope("admin")
@@ -131,12 +181,41 @@ fn access() -> Vec<Endpoint> {
         .about("Closes 3505, in every room of the tenant. The body may be absent.")
         .scope("moderate")
         .body::<UserDisconnectBody>()
+        .body_may_be_absent()
         .answers::<DisconnectedAnswer>("Stored; how far it came."),
     ]
 }
 
 fn operations() -> Vec<Endpoint> {
     vec![
+        Endpoint::new(
+            "GET",
+            "/v1/webhooks/parked",
+            "Operations",
+            "parked",
+            "List what webhook endpoints did not take",
+        )
+        .scope("admin")
+        .query("cursor", &json!({ "type": "string" }), "The last page's `next`.")
+        .query("limit", &limit(50, 200), "Batches a page.")
+        .answers::<ParkedPage>("A page."),
+        Endpoint::new(
+            "POST",
+            "/v1/webhooks/parked/{id}/replay",
+            "Operations",
+            "replay",
+            "Post a parked batch once more",
+        )
+        .about("Where the endpoint takes it, it is parked no longer.")
+        .scope("admin")
+        .answers::<ReplayAnswer>("What the endpoint said.")
+        .problem(404, "not_found")
+        .problem(409, "conflict")
+        .problem(501, "unsupported"),
+        Endpoint::new("DELETE", "/v1/webhooks/parked/{id}", "Operations", "forget", "Forget a parked batch")
+            .scope("admin")
+            .answers::<Empty>("Gone.")
+            .problem(404, "not_found"),
         Endpoint::new("GET", "/v1/usage", "Operations", "usage", "What a tenant uses")
             .scope("admin")
             .answers::<Usage>("Of each kind, and together."),

@@ -89,3 +89,20 @@ pub(super) enum PublishAnswer {
     Logged(crate::server_message::Published),
     Ephemeral(Empty),
 }
+
+/// A [`PublishBody`](crate::http::PublishBody) and where it goes.
+#[derive(Debug, JsonSchema)]
+#[expect(dead_code, reason = "its shape is what is read")]
+pub struct BatchMessage {
+    room: RoomName,
+    #[serde(flatten)]
+    publish: crate::http::PublishBody,
+}
+
+/// Seconds, or a duration.
+#[derive(Debug, JsonSchema)]
+#[serde(untagged)]
+pub enum BlockFor {
+    Seconds(u64),
+    Duration(alloc::string::String),
+}
