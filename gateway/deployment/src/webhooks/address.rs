@@ -97,7 +97,7 @@ fn is_public_name(host: &str) -> bool {
     let is_within =
         |zone: &&str| host.strip_suffix(*zone).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
     // A name of one label is somebody's in the same network.
-    host.contains('.') && !PRIVATE.iter().any(|zone| is_within(zone))
+    host.contains('.') && !PRIVATE.iter().any(is_within)
 }
 
 /// Whether an address is anybody's on the internet (IANA's special-purpose registries).
@@ -129,10 +129,11 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 /// Only what is assigned for general use, and of it nothing that carries an IPv4 address or is for documentation.
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let [first, second, ..] = address.segments();
-    let is_global = first & 0xe000 == 0x2000;
-    let is_special = (first == 0x2001 && second < 0x0200)
-        || (first == 0x2001 && second == 0x0db8)
-        || first == 0x2002
-        || (first == 0x3fff && second < 0x1000);
-    is_global && !is_special
+    let is_special = match first {
+        0x2001 => second < 0x0200 || second == 0x0db8,
+        0x2002 => true,
+        0x3fff => second < 0x1000,
+        _ => first & 0xe000 != 0x2000,
+    };
+    !is_special
 }
