@@ -76,8 +76,8 @@ struct Shown {
 
 struct HeldBack {
     outputs: Outputs,
-    /// When their step wrote, in milliseconds since 1970.
-    since: u64,
+    /// When their step wrote, in milliseconds since 1970; `None` where it did not.
+    since: Option<u64>,
 }
 
 impl Live {
@@ -305,7 +305,9 @@ impl Live {
                 for _ in 0..count {
                     let Some(HeldBack { outputs, since }) = held.held_back.pop_front() else { break };
                     held.carry_out(outputs);
-                    held.room.count_flush_ms(clock::now().saturating_sub(since));
+                    if let Some(since) = since {
+                        held.room.count_flush_ms(clock::now().saturating_sub(since));
+                    }
                 }
                 held.is_syncing = !held.held_back.is_empty();
                 let is_done = !held.is_syncing;
@@ -368,8 +370,9 @@ impl Held {
         crate::faults::strike(&input);
         let now = clock::now();
         let outputs = self.room.handle(now, input, &mut self.storage);
-        if self.storage.take_has_written() || self.is_syncing {
-            self.held_back.push_back(HeldBack { outputs, since: now });
+        let has_written = self.storage.take_has_written();
+        if has_written || self.is_syncing {
+            self.held_back.push_back(HeldBack { outputs, since: has_written.then_some(now) });
         } else {
             self.carry_out(outputs);
         }

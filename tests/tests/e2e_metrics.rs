@@ -104,7 +104,10 @@ async fn r_met_1_what_happened_stands_in_the_metrics_within_a_minute() -> Result
     let chat = ("kind", "chat");
     let samples = eventually("it is told", async || {
         let samples = metrics(&server).await?;
-        Ok((value(&samples, "connections_opened_total", &[chat]) == 3.0).then_some(samples))
+        // What came last: all else was counted before.
+        let has_recovered =
+            value(&samples, "recoveries_total", &[chat, ("outcome", "epoch_changed")]) == 1.0;
+        Ok((has_recovered && value(&samples, "members", &[chat]) == 3.0).then_some(samples))
     })
     .await?;
     let rows: [(&str, &[(&str, &str)], f64); 8] = [
