@@ -12,7 +12,7 @@ use tokio::process::Command;
 /// Far beyond what the fuzzer takes.
 const LIMIT: std::time::Duration = std::time::Duration::from_secs(600);
 /// Cases of each operation that are generated at random, beside those that follow from the document.
-const EXAMPLES: &str = "40";
+const EXAMPLES: &str = "25";
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
 response_headers_conformance,response_schema_conformance,negative_data_rejection,unsupported_method,\
 allow_header_conformance,ignored_auth,use_after_free";
@@ -127,6 +127,8 @@ async fn r_http_10_a_fuzzer_finds_no_answer_that_the_document_does_not_name() ->
         .current_dir(directory.path())
         .env("SCHEMATHESIS_HOOKS", repository().join("tests/schemathesis/hooks.py"))
         .env("PYTHONDONTWRITEBYTECODE", "1")
+        .arg("--config-file")
+        .arg(repository().join("tests/schemathesis/schemathesis.toml"))
         .args(["run", &format!("http://{}/openapi.json", server.authority())])
         .args(["--header", &format!("Authorization: Bearer {}", server.api_key())])
         // An upgrade, which no HTTP client of its kind makes.

@@ -247,3 +247,43 @@ async fn r_sse_1_public_rooms_are_followed_without_a_token_and_service_rooms_wit
     reader(&server, "hook:a", "").await?.next().await?;
     Ok(())
 }
+
+#[tokio::test]
+async fn r_sse_5_a_revoked_token_ends_its_streams_for_good() -> Result<()> {
+    let server = Server::start().await?;
+    let room = "chat:revoked";
+    let token = server.mint("bob", &json!({ room: ["join"] }), 600).await?;
+    let mut stream = Stream::open(events(&server, room, "").bearer(&token)).await?;
+    stream.until("position").await?;
+    // A token is revoked where it was issued before: it says so in whole seconds.
+    let body = json!({ "user": "bob", "issued_before": 9_000_000_000_000_u64, "ttl": 600 });
+    let revoked = server.post("/v1/revocations").bearer(&server.api_key()).json(&body).send().await?;
+    revoked.ok()?;
+    let close = stream.until("close").await?;
+    assert_eq!((&close.data["code"], close.id.as_str()), (&json!(3504), "closed:3504"));
+    stream.ended().await?;
+    eventually("it is refused", async || {
+        let answer = events(&server, room, "").bearer(&token).send();
+        let answer = tokio::time::timeout(std::time::Duration::from_secs(2), answer).await;
+        let Ok(Ok(answer)) = answer else { return Ok(None) };
+        answer.problem(401, "revoked").map(Some)
+    })
+    .await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn r_sse_1_a_blocked_user_is_refused_and_hears_the_end() -> Result<()> {
+    let server = Server::start().await?;
+    let room = "chat:blocked";
+    let token = server.mint("bob", &json!({ room: ["join"] }), 600).await?;
+    let mut stream = Stream::open(events(&server, room, "").bearer(&token)).await?;
+    stream.until("position").await?;
+    let path = format!("/v1/rooms/{room}/disconnect");
+    let body = json!({ "user": "bob", "reason": "enough", "block_for": "10m" });
+    server.post(&path).bearer(&server.api_key()).json(&body).send().await?.ok()?;
+    let close = stream.until("close").await?;
+    assert_eq!((&close.data["code"], &close.data["reason"]), (&json!(3505), &json!("enough")));
+    events(&server, room, "").bearer(&token).send().await?.problem(403, "blocked")?;
+    Ok(())
+}

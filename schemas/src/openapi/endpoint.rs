@@ -49,6 +49,8 @@ pub struct Endpoint {
 enum Answer {
     Of(Shape),
     Text,
+    /// One event of a stream.
+    Events,
 }
 
 impl Endpoint {
@@ -149,6 +151,11 @@ impl Endpoint {
         self
     }
 
+    pub(super) fn answers_events(mut self, description: &str) -> Endpoint {
+        self.answers.push((200, json!(description), Some(("text/event-stream", Answer::Events))));
+        self
+    }
+
     pub(super) fn answers_nothing(mut self, status: u16, description: &str) -> Endpoint {
         self.answers.push((status, json!(description), None));
         self
@@ -204,6 +211,15 @@ impl Endpoint {
                 let schema = match answer {
                     Answer::Of(shape) => json!(shape(generator)),
                     Answer::Text => json!({ "type": "string" }),
+                    Answer::Events => json!({
+                        "type": "object",
+                        "properties": {
+                            "event": { "enum": ["publication", "position", "ephemeral", "gap", "close"] },
+                            "id": { "type": "string" },
+                            "data": { "type": "string", "contentMediaType": "application/json" },
+                            "retry": { "type": "integer" },
+                        },
+                    }),
                 };
                 response["content"] = json!({ *content_type: { "schema": schema } });
             }

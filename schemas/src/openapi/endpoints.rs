@@ -98,7 +98,7 @@ fn listening() -> Vec<Endpoint> {
             .query("tags", &json!({ "type": "string" }), "Also what carries one of these, with commas.")
             .query("after", &json!({ "type": "string" }), "`epoch:offset`, or an offset in the present epoch.")
             .header("Last-Event-ID", &json!({ "type": "string" }), "The last event's id; wins over `after`.")
-            .answers_text("text/event-stream", "The stream.")
+            .answers_events("The stream.")
             .answers_nothing(204, "The stream was closed for good.")
             .problem(503, "room_full"),
         Endpoint::new("GET", "/v1/rooms/{room}/connect", "Listening", "connect", "Join a room over a WebSocket")
