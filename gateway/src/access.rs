@@ -35,6 +35,8 @@ const FOR_API_KEYS: Refusal = Refusal::Forbidden("this is for API keys");
 /// What a request shows of itself.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Presented {
+    /// Whose it is by where it was sent, where that says so ([`tenant`](crate::tenant)).
+    pub(crate) tenant: Option<Tenant>,
     pub(crate) origin: Option<String>,
     pub(crate) authorization: Option<String>,
     /// The header `Sec-WebSocket-Protocol`.
@@ -167,7 +169,7 @@ pub(crate) async fn connect(
     check_origin(&settings.config, presented)?;
     let query_token = presented.query_token.as_deref().filter(|_| settings.config.query_token);
     let token = presented.subprotocol_token().or_else(|| presented.bearer()).or(query_token);
-    let (tenant, claims) = admit(&room, kind, token, verify).await?;
+    let (tenant, claims) = admit(&room, kind, token, presented.tenant.as_ref(), verify).await?;
     let codec = presented.codec().ok_or(Refusal::UnsupportedProtocol)?;
     Ok(Connection { room, tenant, claims, codec })
 }
@@ -190,7 +192,7 @@ pub(crate) async fn listen(
         }
         bearer => {
             let token = bearer.or(presented.query_token.as_deref());
-            admit(&room, kind, token, verify).await?
+            admit(&room, kind, token, presented.tenant.as_ref(), verify).await?
         }
     };
     let listens = |capability: &Capability| matches!(capability, Capability::Join | Capability::History);
@@ -203,6 +205,7 @@ async fn admit(
     room: &RoomName,
     kind: &KindConfig,
     token: Option<&str>,
+    tenant: Option<&Tenant>,
     verify: impl AsyncFn(&str) -> Result<Token, Failure>,
 ) -> Result<(Tenant, Claims), Failure> {
     if kind.access == Access::Service {
@@ -215,7 +218,7 @@ async fn admit(
             (token.tenant, claims)
         }
         None if kind.access == Access::Public => {
-            (Tenant::default_tenant(), nobody(kind.default_capabilities))
+            (tenant.cloned().unwrap_or_else(Tenant::default_tenant), nobody(kind.default_capabilities))
         }
         None => return Err(Refusal::from(Flaw::Missing).into()),
     };
@@ -250,6 +253,9 @@ fn keyed<'a>(
     now_ms: u64,
 ) -> Result<&'a ApiKey, Refusal> {
     let key = settings.api_keys.authorize(credentials, now_ms)?;
+    if presented.tenant.as_ref().is_some_and(|tenant| *tenant != key.tenant) {
+        return Err(Refusal::Forbidden("the API key is another tenant's"));
+    }
     if presented.scope.is_some_and(|scope| key.has(scope)) {
         Ok(key)
     } else {

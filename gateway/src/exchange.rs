@@ -3,7 +3,7 @@
 use auth::{ApiKey, Scope, Token};
 use deployment::{Settings, keyring, revocations};
 use limiter_core::Subject;
-use schemas::{Capability, RoomName, Tenant, UserId, http::RoomCall};
+use schemas::{Capability, RoomName, Tenant, UserId, config::Config, http::RoomCall};
 use worker::{Context, Date, Env, Headers, Request, Response};
 
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     failure::Failure,
     forward,
     http::query::Query,
-    rates,
+    rates, tenant,
 };
 
 /// Where Cloudflare says who the client is.
@@ -106,6 +106,10 @@ impl<'a> Exchange<'a> {
     /// Whose a token is, if it is good and not revoked.
     async fn verify(&self, token: &str) -> Result<Token, Failure> {
         let token = keyring::verify(self.env, self.settings, token).await?;
+        let token = match &self.presented.tenant {
+            Some(tenant) => token.of_tenant(tenant)?,
+            None => token,
+        };
         let later = |later: revocations::Later| self.context.wait_until(later.ask());
         revocations::check(self.env, &token, later).await?;
         Ok(token)
@@ -168,10 +172,12 @@ impl<'a> Exchange<'a> {
 }
 
 /// What the request shows of itself; `scope` is what its address needs of an API key.
-pub(crate) fn presented(request: &Request, scope: Option<Scope>) -> Presented {
+pub(crate) fn presented(request: &Request, scope: Option<Scope>, config: Option<&Config>) -> Presented {
     let header = |headers: &Headers, name| headers.get(name).ok().flatten();
     let headers = request.headers();
+    let host = request.url().ok().and_then(|url| url.host_str().map(ToOwned::to_owned));
     Presented {
+        tenant: config.zip(host).and_then(|(config, host)| tenant::resolve(config, &host)),
         origin: header(headers, "origin"),
         authorization: header(headers, "authorization"),
         subprotocols: header(headers, "sec-websocket-protocol"),

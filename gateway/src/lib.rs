@@ -23,6 +23,7 @@ mod log;
 mod rates;
 mod response;
 mod route;
+mod tenant;
 
 use deployment::{Settings, SettingsError};
 pub use directory::DirectoryObject;
@@ -52,10 +53,9 @@ async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<R
         Routed::NotFound => ("none", None),
     };
     let request_id = response::request_id(request.headers());
-    let presented = exchange::presented(&request, scope);
-    let configured = settings.as_ref().as_ref().ok();
-    let origin =
-        response::allowed_origin(configured.map(|settings| &settings.config), presented.origin.as_deref());
+    let config = settings.as_ref().as_ref().ok().map(|settings| &settings.config);
+    let presented = exchange::presented(&request, scope, config);
+    let origin = response::allowed_origin(config, presented.origin.as_deref());
     let answer = match routed {
         Routed::To(route) => match settings.as_ref() {
             Ok(settings) => {

@@ -34,6 +34,8 @@ impl Verifier {
             return Err(unavailable(MISCONFIGURED.to_owned()));
         };
         let token = keyring::verify(&self.env, settings, token).await.map_err(told)?;
+        let hosts_tell = !settings.config.tenants.is_empty();
+        let token = if hosts_tell { token.of_tenant(&self.tenant).map_err(told)? } else { token };
         if token.tenant != self.tenant {
             return Err(told(Refusal::Forbidden("the token is another tenant's")));
         }

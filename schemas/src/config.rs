@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer, de};
 
 use crate::{
     claims::{Capabilities, Capability},
-    ids::KindName,
+    ids::{KindName, Tenant},
     limits,
     webhook::EventSet,
 };
@@ -38,6 +38,9 @@ pub struct Config {
     /// says.
     #[serde(default)]
     pub client_address_header: Option<String>,
+    /// Whose a request is by the host that it was sent to; without a port.
+    #[serde(default)]
+    pub tenants: BTreeMap<String, Tenant>,
     pub kinds: BTreeMap<KindName, KindConfig>,
 }
 
@@ -324,6 +327,13 @@ impl Config {
             && (header.is_empty() || !header.bytes().all(is_header))
         {
             return Err(mistake("client_address_header", format!("{header:?} is not a header's name")));
+        }
+        let is_host = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
+        if let Some(host) = self.tenants.keys().find(|host| host.is_empty() || !host.bytes().all(is_host)) {
+            return Err(mistake(
+                "tenants",
+                format!("{host:?} is not a host's name in lower case, without a port"),
+            ));
         }
         self.kinds.iter().try_for_each(|(name, kind)| kind.check(name))
     }

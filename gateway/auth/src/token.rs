@@ -23,7 +23,9 @@ pub const LEEWAY_MS: u64 = 30_000;
 #[derive(Debug, Clone)]
 pub struct Token {
     pub user: UserId,
+    /// What its key or its claim says; `default` where neither does.
     pub tenant: Tenant,
+    names_tenant: bool,
     /// Public profile shown to others, ≤ 1 KiB.
     pub info: Option<Payload>,
     /// Tags that every connection under this token carries, ≤ 8.
@@ -89,7 +91,9 @@ fn read_claims(claims: &Fields, key: &Key, now_ms: u64) -> Result<Token, Refusal
     check_audience(claims, key)?;
     check_times(now_ms, expires_at, not_before, issued_at)?;
     let tenant = tenant(key, claimed_tenant)?;
-    Ok(Token { user, tenant, info, tags, expires_at, issued_at, jti, rooms })
+    let names_tenant = tenant.is_some();
+    let tenant = tenant.unwrap_or_else(Tenant::default_tenant);
+    Ok(Token { user, tenant, names_tenant, info, tags, expires_at, issued_at, jti, rooms })
 }
 
 fn read<T: DeserializeOwned>(claims: &Fields, name: &'static str) -> Result<Option<T>, Flaw> {
@@ -168,18 +172,28 @@ fn check_times(
     Ok(())
 }
 
-fn tenant(key: &Key, claimed: Option<Tenant>) -> Result<Tenant, Refusal> {
+fn tenant(key: &Key, claimed: Option<Tenant>) -> Result<Option<Tenant>, Refusal> {
     match (&key.tenant, claimed) {
         (Some(of_key), Some(claimed)) if *of_key != claimed => {
             Err(Refusal::Forbidden("the token's tenant is not its key's"))
         }
-        (Some(of_key), _) => Ok(of_key.clone()),
-        (None, Some(claimed)) => Ok(claimed),
-        (None, None) => Ok(Tenant::default_tenant()),
+        (Some(of_key), _) => Ok(Some(of_key.clone())),
+        (None, claimed) => Ok(claimed),
     }
 }
 
 impl Token {
+    /// The token where something else than itself says whose the request is: one that names no tenant is that one's.
+    ///
+    /// # Errors
+    /// `forbidden` where it names another.
+    pub fn of_tenant(self, tenant: &Tenant) -> Result<Token, Refusal> {
+        if self.names_tenant && self.tenant != *tenant {
+            return Err(Refusal::Forbidden("the token is another tenant's"));
+        }
+        Ok(Token { tenant: tenant.clone(), ..self })
+    }
+
     /// What a revocation asks.
     #[must_use]
     pub fn bearer(&self) -> Bearer<'_> {

@@ -369,3 +369,23 @@ fn r_own_1_a_personal_room_is_for_the_user_that_it_is_named_for() {
     let nobody = connect(&open, "user:ann", &socket("roomcast.v1.json"), NOW_MS);
     assert!(nobody.is_err_and(|refusal| refusal.code() == "forbidden"));
 }
+
+#[test]
+fn r_addr_4_what_is_sent_to_a_tenants_host_is_that_tenants() {
+    let settings = settings(json!({ "tenants": { "acme.example": "acme", "other.example": "other" } }));
+    let at = |host: &str, presented: Presented| Presented {
+        tenant: crate::tenant::resolve(&settings.config, host),
+        scope: Some(Scope::Read),
+        ..presented
+    };
+    let key =
+        |host| call(&settings, "chat:a", &at(host, bearer("rk_ci_secret")), Capability::History, NOW_MS);
+    assert_eq!(key("acme.example").expect("its own host").tenant.as_str(), "acme");
+    assert_eq!(key("elsewhere.example").expect("a host that says nothing").tenant.as_str(), "acme");
+    assert_eq!(key("other.example").expect_err("another's host").code(), "forbidden");
+
+    let nobody = Presented { subprotocols: Some("roomcast.v1.json".into()), ..Presented::default() };
+    let public = |host| connect(&settings, "open:a", &at(host, nobody.clone()), NOW_MS);
+    assert_eq!(public("acme.example").expect("a public room").tenant.as_str(), "acme");
+    assert_eq!(public("elsewhere.example").expect("a public room").tenant.as_str(), "default");
+}

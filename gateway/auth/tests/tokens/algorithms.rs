@@ -1,11 +1,12 @@
 //! Each algorithm under its key, and under every other key.
 
 use auth::{Flaw, Refusal, verify};
+use schemas::Tenant;
 use serde_json::{Value, json};
 
 use crate::{
     rfc7515::{P256_PEM, RSA_PEM, p256_jwk, rsa_jwk},
-    support::{NOW_MS, Signer, base64url, claims, ed_config, ed_key, keys_of, with},
+    support::{NOW_MS, Signer, base64url, claims, ed_config, ed_key, keys, keys_of, token, with},
 };
 
 const SECRET_32: &[u8; 32] = b"a secret of thirty-two bytes ...";
@@ -177,4 +178,19 @@ fn r_auth_1_a_kid_may_stand_under_several_issuers() {
     assert_eq!(tenant(&any, json!({ "iss": "a" })), forged, "the key of any is not that of a");
     assert_eq!(tenant(&a, json!({})), forged);
     assert_eq!(tenant(&a, json!({ "iss": ["a"] })), forged, "an issuer is a text");
+}
+
+#[test]
+fn r_addr_4_a_token_that_names_no_tenant_takes_the_hosts() {
+    let acme = Tenant::parse("acme").expect("a tenant");
+    let at_acme = |claims: &Value| {
+        let token = verify(&token(claims), &keys(), NOW_MS).expect("a token");
+        token.of_tenant(&acme).map(|token| token.tenant.to_string())
+    };
+    assert_eq!(at_acme(&claims()), Ok("acme".into()));
+    assert_eq!(at_acme(&with(claims(), &json!({ "tenant": "acme" }))), Ok("acme".into()));
+    for other in ["default", "other"] {
+        let refusal = at_acme(&with(claims(), &json!({ "tenant": other }))).expect_err(other);
+        assert_eq!(refusal.code(), "forbidden", "{other}");
+    }
 }
