@@ -105,8 +105,7 @@ async fn r_met_1_what_happened_stands_in_the_metrics_within_a_minute() -> Result
     let samples = eventually("it is told", async || {
         let samples = metrics(&server).await?;
         // What came last: all else was counted before.
-        let has_recovered =
-            value(&samples, "recoveries_total", &[chat, ("outcome", "epoch_changed")]) == 1.0;
+        let has_recovered = value(&samples, "recoveries_total", &[chat, ("outcome", "epoch_changed")]) == 1.0;
         Ok((has_recovered && value(&samples, "members", &[chat]) == 3.0).then_some(samples))
     })
     .await?;
