@@ -2,13 +2,13 @@
 
 use room_core::Input;
 use schemas::{
-    Revocation, Revoked, UserId,
+    Claims, Revocation, Revoked, UserId,
     directory::{Report, Reported},
     http::RoomCall,
     server_message::LifecycleState::{self, Fresh, Idle, Occupied, Vacant},
 };
 
-use crate::support::{Table, call_of, table};
+use crate::support::{START, Table, call_of, claims, table};
 
 impl Table {
     /// The reports so far, which the directory takes.
@@ -181,8 +181,9 @@ fn r_dir_2_a_report_without_an_answer_is_given_up() {
 #[test]
 fn r_rev_5_a_room_that_has_become_occupied_learns_what_was_revoked_meanwhile() {
     let mut table = table();
-    let ann = table.join(1, "ann");
-    let bob = table.join(2, "bob");
+    let with_token = |user| Claims { expires_at: Some(START + 3_600_000), ..claims(user) };
+    let (ann, _) = table.join_with(1, with_token("ann"), "");
+    let (bob, _) = table.join_with(2, with_token("bob"), "");
     table.flush();
     assert_eq!(states(&table.reports), [Occupied]);
     let tokens = Revoked::User(UserId::parse("ann").expect("a user"));
