@@ -71,18 +71,21 @@ fn pattern(pattern: &str) -> String {
     with(json!({ "rooms": { pattern: ["*"] } }))
 }
 
+/// An HS256 token with these changes to its header.
+fn hs_with(changes: Value, secret: &[u8]) -> String {
+    jwt(&changed(keys::hs_header(), changes), &all(), &Signature::Hs256(secret.to_vec()))
+}
+
+fn unauthorized(rows: Vec<(&'static str, String)>) -> Vec<Row> {
+    rows.into_iter().map(|(name, token)| (name, token, UNAUTHORIZED)).collect()
+}
+
 /// What nobody's key signed as it stands.
 fn forgeries() -> Vec<Row> {
     let good = keys::good(&all());
     let parts: Vec<&str> = good.split('.').collect();
     let bob = keys::good(&claims("bob", ROOM, &json!([])));
     let other_ed = Signature::EdDsa(Box::new(SigningKey::from_bytes(&[7; 32])));
-    let hs_with = |changes: Value, secret: &[u8]| {
-        jwt(&changed(keys::hs_header(), changes), &all(), &Signature::Hs256(secret.to_vec()))
-    };
-    let none = |alg: &str| jwt(&json!({ "alg": alg, "typ": "JWT" }), &all(), &Signature::Empty);
-    let public = keys::ed_public();
-    let public_text = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(public);
     let standard = format!("{}.{}.{}", parts[0], STANDARD.encode(all().to_string()), parts[2]);
     let rows = vec![
         ("no JWT at all", "rubbish".to_owned()),
@@ -107,6 +110,16 @@ fn forgeries() -> Vec<Row> {
         ("signed with the empty secret", hs_with(json!({}), &[])),
         ("random bytes for a signature", jwt(&keys::ed_header(), &all(), &Signature::Bytes(vec![1; 64]))),
         ("zeros for a signature", jwt(&keys::ed_header(), &all(), &Signature::Bytes(vec![0; 64]))),
+    ];
+    unauthorized(rows)
+}
+
+/// Headers that would choose how they are verified.
+fn headers() -> Vec<Row> {
+    let none = |alg: &str| jwt(&json!({ "alg": alg, "typ": "JWT" }), &all(), &Signature::Empty);
+    let public = keys::ed_public();
+    let public_text = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(public);
+    let rows = vec![
         ("alg none", none("none")),
         ("alg None", none("None")),
         ("alg NONE", none("NONE")),
@@ -158,7 +171,7 @@ fn forgeries() -> Vec<Row> {
         ),
         ("a list for a header", jwt_of_texts(r#"["EdDSA","test-ed"]"#, &all().to_string(), &keys::ed())),
     ];
-    rows.into_iter().map(|(name, token)| (name, token, UNAUTHORIZED)).collect()
+    unauthorized(rows)
 }
 
 /// What the right key signed and is wrong all the same.
@@ -277,7 +290,7 @@ fn keys_that_are_none() -> Vec<Row> {
         ("an API key in capitals", "RK_DEV_SECRET".to_owned()),
         ("an API key's digest", "0".repeat(64)),
     ];
-    rows.into_iter().map(|(name, key)| (name, key, UNAUTHORIZED)).collect()
+    unauthorized(rows)
 }
 
 async fn close_code(upgrade: Upgrade, codec: Codec, name: &str) -> Result<tests::client::Close> {
@@ -327,7 +340,8 @@ async fn check_all(rows: Vec<Row>) -> Result<()> {
 
 #[tokio::test]
 async fn r_auth_1_what_no_key_signed_is_unauthorized_and_touches_no_room() -> Result<()> {
-    check_all(forgeries()).await
+    check_all(forgeries()).await?;
+    check_all(headers()).await
 }
 
 #[tokio::test]
@@ -462,6 +476,7 @@ async fn r_auth_11_headers_from_outside_are_no_credential() -> Result<()> {
 
 #[test]
 fn r_auth_1_the_tables_have_more_than_60_rows() {
-    let rows = [forgeries(), misissued(), misdirected(), patterns(), keys_that_are_none()].concat();
+    let rows =
+        [forgeries(), headers(), misissued(), misdirected(), patterns(), keys_that_are_none()].concat();
     assert!(rows.len() > 120, "{}", rows.len());
 }
