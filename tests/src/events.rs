@@ -93,7 +93,7 @@ impl Stream {
             while self.comments < count {
                 self.more().await?.then_some(()).context("the stream ended")?;
                 // Nothing but comments is expected.
-                while let Some(event) = self.take()? {
+                if let Some(event) = self.take()? {
                     bail!("{event:?} came");
                 }
             }

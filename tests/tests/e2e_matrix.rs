@@ -173,11 +173,11 @@ async fn tried(server: &Server, room: &str, row: &str, credential: Option<&str>)
             },
         });
     }
-    if row.ends_with("/events") {
-        if let Ok(mut stream) = Stream::open(call.clone()).await {
-            stream.until("position").await?;
-            return Ok("yes".into());
-        }
+    if row.ends_with("/events")
+        && let Ok(mut stream) = Stream::open(call.clone()).await
+    {
+        stream.until("position").await?;
+        return Ok("yes".into());
     }
     let answer = call.send().await?;
     if answer.status == 200 {

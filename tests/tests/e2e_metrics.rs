@@ -109,7 +109,8 @@ async fn r_met_1_what_happened_stands_in_the_metrics_within_a_minute() -> Result
         Ok((has_recovered && value(&samples, "members", &[chat]) == 3.0).then_some(samples))
     })
     .await?;
-    let rows: [(&str, &[(&str, &str)], f64); 8] = [
+    type Row<'a> = (&'a str, &'a [(&'a str, &'a str)], f64);
+    let rows: [Row<'_>; 8] = [
         ("appends_total", &[chat], 7.0),
         ("deliveries_total", &[chat], 14.0),
         ("messages_in_total", &[chat], 11.0),

@@ -3,7 +3,7 @@
 //! A list is fresh for 2 s, asked for again while it is used until it is 5 s old, and waited for beyond. Nobody is let
 //! in by an older one. Without requests nothing is asked.
 
-use std::{cell::RefCell, collections::BTreeMap, future::Future, rc::Rc};
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 use auth::{Refusal, Revocations, Token};
 use schemas::{
@@ -78,9 +78,9 @@ pub struct Later {
 }
 
 impl Later {
-    pub fn ask(self) -> impl Future<Output = ()> {
+    pub async fn ask(self) {
         // Where it fails the next request asks, and waits once the list is too old.
-        async move { drop(ask(&self.env, &self.tenant).await) }
+        drop(ask(&self.env, &self.tenant).await);
     }
 }
 

@@ -27,6 +27,9 @@ pub enum Credential {
     Token { capability: &'static str },
 }
 
+/// A status, what it means, and what comes with it: its media type and shape.
+type Answered = (u16, Value, Option<(&'static str, Answer)>);
+
 /// A row of the table.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
@@ -41,7 +44,7 @@ pub struct Endpoint {
     parameters: Vec<Value>,
     body: Option<Shape>,
     body_required: bool,
-    answers: Vec<(u16, Value, Option<(&'static str, Answer)>)>,
+    answers: Vec<Answered>,
     problems: BTreeMap<u16, BTreeSet<&'static str>>,
 }
 

@@ -187,7 +187,8 @@ fn r_jwks_2_a_set_has_bounds_and_what_is_none_changes_nothing() {
     let padded = |bytes: usize| [&good[..], &vec![b' '; bytes - good.len()]].concat();
     let many = |count: usize| set((0..count).map(|n| named(ed_jwk(), &n.to_string())).collect());
     let ed = by_ed("ed");
-    let rows: [(&str, Option<Vec<u8>>, Result<(), JwksError>); 12] = [
+    type Row = (&'static str, Option<Vec<u8>>, Result<(), JwksError>);
+    let rows: [Row; 12] = [
         ("no answer", None, Ok(())),
         ("nothing", Some(Vec::new()), Err(JwksError::NoSet)),
         ("garbage", Some(b"<html>Bad Gateway</html>".to_vec()), Err(JwksError::NoSet)),
