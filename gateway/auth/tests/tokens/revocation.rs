@@ -63,7 +63,7 @@ fn stops(revocation: &Revocation, changes: Value, now_ms: u64) -> bool {
 }
 
 #[test]
-fn r_rev_2_a_revocation_stops_the_tokens_that_it_means_until_it_ends() {
+fn r_rev_1_a_revocation_stops_the_tokens_that_it_means_until_it_ends() {
     let until = NOW_MS + 60_000;
     let at = |seconds_ago: u64| json!({ "iat": NOW_S - seconds_ago });
 
@@ -94,7 +94,7 @@ fn r_rev_2_a_revocation_stops_the_tokens_that_it_means_until_it_ends() {
 }
 
 #[test]
-fn r_rev_3_what_has_ended_or_is_said_already_is_not_kept() {
+fn r_rev_6_what_has_ended_or_is_said_already_is_not_kept() {
     let mut revocations = Revocations::default();
     for before in 0..100 {
         revocations.add(of_user("ann", Some(NOW_MS + before), NOW_MS + 60_000 + before), NOW_MS);
@@ -113,7 +113,7 @@ fn r_rev_3_what_has_ended_or_is_said_already_is_not_kept() {
 }
 
 #[test]
-fn r_rev_3_beyond_10_000_the_one_that_ends_first_is_forgotten_and_told() {
+fn r_rev_6_beyond_10_000_the_one_that_ends_first_is_forgotten_and_told() {
     let mut revocations = Revocations::default();
     let nth = |n: usize| of_jti(&format!("j-{n}"), NOW_MS + 60_000 + (n as u64 * 7_919) % 10_007);
     for n in 0..REVOCATIONS_MAX {
