@@ -57,16 +57,19 @@ impl Known {
 
     fn replaced(known: Option<&Known>, report: Report, now: u64) -> Taken {
         let mut delta = Delta::new();
+        known.into_iter().for_each(|known| add_gauges(&mut delta, &known.report, -1));
+        add_gauges(&mut delta, &report, 1);
+        delta.retain(|_, change| *change != 0);
         let counted_before = known.filter(|known| known.report.run.id == report.run.id);
         let none = Counters::new();
         let before = counted_before.map_or(&none, |known| &known.report.counters);
         for (series, value) in &report.counters {
             let more = value.saturating_sub(before.get(series).copied().unwrap_or(0));
-            add(&mut delta, series, i64::try_from(more).unwrap_or(i64::MAX));
+            // A series that is told for the first time is there from now on, be it at 0: a histogram is whole.
+            if more > 0 || !before.contains_key(series) {
+                delta.insert(series.clone(), i64::try_from(more).unwrap_or(i64::MAX));
+            }
         }
-        known.into_iter().for_each(|known| add_gauges(&mut delta, &known.report, -1));
-        add_gauges(&mut delta, &report, 1);
-        delta.retain(|_, change| *change != 0);
         let was_occupied = known.is_some_and(|known| known.report.lifecycle == LifecycleState::Occupied);
         let has_become_occupied = report.lifecycle == LifecycleState::Occupied && !was_occupied;
         let known = Box::new(Known { report, reported_at: now, asked: 0 });
@@ -220,6 +223,14 @@ mod tests {
         ] {
             assert_eq!(all(&disturbed), (known.clone(), totals.clone()));
         }
+    }
+
+    #[test]
+    fn r_met_2_a_series_at_zero_is_told_and_kept() {
+        let mut first = report((1, 1), LifecycleState::Vacant, 0);
+        first.counters.insert("flush_entries_sum".into(), 0);
+        let Taken::New { delta, .. } = Known::take(None, first, NOW) else { panic!("it is the first") };
+        assert_eq!(delta.get("flush_entries_sum"), Some(&0));
     }
 
     #[test]
