@@ -8,7 +8,7 @@ use deployment::{
 use room_core::outbox::{Outcome, Subscriber, Try, Webhooks};
 use schemas::{
     Tenant,
-    directory::{shard_name, shard_of},
+    directory::{PARKING_SHARD, shard_name},
     webhook::{PARK_PATH, Parked},
 };
 use serde_json::json;
@@ -58,7 +58,7 @@ impl Courier {
 
     /// Whether the directory has it now.
     pub(crate) async fn park(&self, parked: &Parked) -> bool {
-        let name = shard_name(&self.tenant, shard_of(&parked.room));
+        let name = shard_name(&self.tenant, PARKING_SHARD);
         let object = Object { namespace: objects::DIRECTORY, name: &name };
         let answer = objects::ask(&self.env, object, PARK_PATH, parked, &parked.id).await;
         let is_taken = answer.is_ok_and(|answer| (200..300).contains(&answer.status_code()));

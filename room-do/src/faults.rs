@@ -2,10 +2,10 @@
 
 use std::cell::Cell;
 
+use deployment::{clock, transaction::Transaction};
 use room_core::Input;
+use schemas::{RoomName, Tenant, webhook::Parked};
 use wasm_bindgen::JsValue;
-
-use deployment::transaction::Transaction;
 
 /// What goes wrong at the next event of its kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,5 +86,22 @@ pub(crate) fn throws_on_alarm() -> bool {
 pub(crate) fn spoil(transaction: &Transaction) {
     if take(Fault::FailCommit) {
         transaction.add("INSERT INTO room (id) VALUES (?)", [JsValue::from_f64(2.0)]);
+    }
+}
+
+/// A batch of one event that the endpoint `test` is said not to have taken at any try: the ladder takes 31 hours.
+pub(crate) fn given_up(tenant: Tenant, room: RoomName, id: &str) -> Parked {
+    let body = format!(r#"{{"events":[{{"id":"{id}-1"}}]}}"#);
+    let (endpoint, parked_at) = ("test".to_owned(), clock::now());
+    Parked {
+        id: id.into(),
+        endpoint,
+        tenant,
+        room,
+        events: 1,
+        body,
+        attempts: 9,
+        last_status: Some(500),
+        parked_at,
     }
 }

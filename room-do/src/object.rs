@@ -196,6 +196,12 @@ impl Shared {
             #[cfg(feature = "faults")]
             "/fault" => {
                 let body = request.text().await?;
+                if let Some(id) = body.strip_prefix("give_up ") {
+                    let (tenant, setup) = self.setup()?;
+                    let parked = crate::faults::given_up(tenant.clone(), setup.name, id);
+                    let is_taken = Courier::new(self.env.clone(), tenant).park(&parked).await;
+                    return Ok(Response::empty()?.with_status(if is_taken { 200 } else { 409 }));
+                }
                 let (name, count) = body.split_once(' ').unwrap_or((&body, "1"));
                 if crate::faults::arm(name, count.parse().unwrap_or(1)) {
                     return Response::empty();

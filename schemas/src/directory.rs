@@ -20,6 +20,9 @@ pub fn shard_of(room: &RoomName) -> u32 {
     room.as_str().bytes().fold(0x811c_9dc5, mix) % SHARDS
 }
 
+/// The shard that keeps what webhook endpoints did not take, of all of a tenant's rooms.
+pub const PARKING_SHARD: u32 = 0;
+
 /// The name of a shard's object.
 #[must_use]
 pub fn shard_name(tenant: &Tenant, shard: u32) -> String {

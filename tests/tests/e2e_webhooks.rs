@@ -2,8 +2,10 @@
 //! standard's library takes every signature.
 
 use anyhow::{Context as _, Result, ensure};
+use hyper::Method;
 use serde_json::{Value, json};
 use tests::eventually;
+use tests::http::Call;
 use tests::receiver::{Manner, Receiver, published_key};
 use tests::server::Server;
 
@@ -198,5 +200,64 @@ async fn r_hook_8_a_deleted_room_leaves_its_outbox_until_it_is_taken() -> Result
     let events = until_taken(&receiver, 6).await?;
     assert_eq!(offsets(&events), [1]);
     ensure!(events[5]["epoch"] != events[4]["epoch"]);
+    Ok(())
+}
+
+/// The answer's body, where the status is that.
+async fn json_of(call: Call, status: u16) -> Result<Value> {
+    let answer = call.send().await?;
+    ensure!(answer.status == status, "{} instead of {status}: {}", answer.status, answer.text());
+    answer.json()
+}
+
+#[tokio::test]
+async fn r_dir_9_what_was_given_up_is_listed_and_can_be_sent_again_or_forgotten() -> Result<()> {
+    let receiver = Receiver::start(Manner::Answer(500)).await?;
+    let mut server = Server::not_yet_with_faults(TOLD)?;
+    server.set_secret("ROOMCAST_WEBHOOKS", receiver.configured());
+    server.start_again(0).await?;
+    let key = server.api_key();
+    let rooms = ["chat:a", "chat:b", "game:c"];
+    for (index, room) in rooms.into_iter().enumerate() {
+        server.arm(room, &format!("give_up batch_{index}")).await?;
+    }
+    // Once more: it changes nothing.
+    server.arm(rooms[0], "give_up batch_0").await?;
+
+    let page = json_of(server.get("/v1/webhooks/parked?limit=2").bearer(&key), 200).await?;
+    let ids = |page: &Value| -> Vec<String> {
+        let parked = page["parked"].as_array().into_iter().flatten();
+        parked.filter_map(|one| Some(one["id"].as_str()?.to_owned())).collect()
+    };
+    assert_eq!(ids(&page), ["batch_0", "batch_1"]);
+    let first = &page["parked"][0];
+    assert_eq!(
+        (&first["endpoint"], &first["room"], &first["events"], &first["attempts"], &first["last_status"]),
+        (&json!("test"), &json!("chat:a"), &json!(1), &json!(9), &json!(500))
+    );
+    let next = page["next"].as_str().context("a next page")?;
+    let rest =
+        json_of(server.get(&format!("/v1/webhooks/parked?limit=2&cursor={next}")).bearer(&key), 200).await?;
+    assert_eq!((ids(&rest), &rest["next"]), (vec!["batch_2".to_owned()], &Value::Null));
+
+    let replay = |id: &str| server.post(&format!("/v1/webhooks/parked/{id}/replay")).bearer(&key);
+    assert_eq!(json_of(replay("batch_1"), 200).await?, json!({ "delivered": false, "status": 500 }));
+    receiver.set(Manner::Answer(200));
+    assert_eq!(json_of(replay("batch_1"), 200).await?, json!({ "delivered": true, "status": 200 }));
+    assert_eq!(json_of(replay("batch_1"), 404).await?["code"], "not_found");
+    let posts = receiver.posts();
+    assert_eq!(posts.len(), 2);
+    for post in &posts {
+        assert_eq!(post.header("webhook-id")?, "batch_1");
+    }
+    receiver.judge(&published_key(server.authority()).await?)?;
+
+    let forget = || server.call(Method::Delete, "/v1/webhooks/parked/batch_2").bearer(&key);
+    assert_eq!(json_of(forget(), 200).await?, json!({}));
+    assert_eq!(json_of(forget(), 404).await?["code"], "not_found");
+    server.kill().await?;
+    server.start_again(0).await?;
+    let left = json_of(server.get("/v1/webhooks/parked").bearer(&key), 200).await?;
+    assert_eq!(ids(&left), ["batch_0"]);
     Ok(())
 }

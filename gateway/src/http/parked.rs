@@ -7,7 +7,7 @@ use deployment::{
 };
 use schemas::{
     Tenant,
-    directory::{DirectoryCall, ParkedEntry, ParkedPage, ReplayAnswer, shard_name},
+    directory::{DirectoryCall, PARKING_SHARD, ParkedEntry, ParkedPage, ReplayAnswer, shard_name},
     webhook::Parked,
 };
 use serde::de::DeserializeOwned;
@@ -59,7 +59,7 @@ async fn ask<A: DeserializeOwned>(
     tenant: &Tenant,
     call: &DirectoryCall,
 ) -> Result<A, Failure> {
-    let name = shard_name(tenant, 0);
+    let name = shard_name(tenant, PARKING_SHARD);
     let object = Object { namespace: DIRECTORY, name: &name };
     Ok(objects::ask_for(exchange.env, object, "/call", call, &exchange.request_id).await?)
 }
