@@ -103,7 +103,7 @@ async fn r_rev_4_a_revocation_survives_kill_9() -> Result<()> {
 }
 
 #[tokio::test]
-async fn r_rev_6_a_wrong_revocation_is_told_where() -> Result<()> {
+async fn r_rev_1_a_wrong_revocation_is_told_where() -> Result<()> {
     let server = Server::start().await?;
     let rows = [
         (json!({ "user": "ann" }), "."),

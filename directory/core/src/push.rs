@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn r_rev_3_a_revocation_goes_out_twice() {
+    fn r_rev_7_a_revocation_goes_out_twice() {
         let push = pushed(revoked().after_page(Some("chat:m".into()), false, NOW));
         assert_eq!((push.after.as_deref(), push.due_at), (Some("chat:m"), NOW));
         let again = pushed(push.after_page(None, false, NOW));
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn r_rev_3_a_round_that_failed_somewhere_is_gone_again_and_not_for_ever() {
+    fn r_rev_7_a_round_that_failed_somewhere_is_gone_again_and_not_for_ever() {
         let mut push = pushed(revoked().after_page(Some("chat:m".into()), true, NOW));
         let mut due = vec![push.due_at];
         loop {

@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn r_rev_2_the_answer_to_the_latest_question_stands() {
+    fn r_rev_6_the_answer_to_the_latest_question_stands() {
         let (mut heard, tenant) = (BTreeMap::new(), Tenant::default_tenant());
         hear(&mut heard, &tenant, Known { version: 0, revocations: Some(Vec::new()) }, NOW);
         hear(&mut heard, &tenant, Known { version: 0, revocations: None }, NOW + 2_000);
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn r_rev_2_the_tenants_that_are_remembered_are_bounded() {
+    fn r_rev_6_the_tenants_that_are_remembered_are_bounded() {
         let mut heard = BTreeMap::new();
         for number in 0..1_500_u64 {
             let tenant = Tenant::parse(&format!("t{number}")).expect("a tenant");
