@@ -252,7 +252,7 @@ async fn r_dir_9_what_was_given_up_is_listed_and_can_be_sent_again_or_forgotten(
     }
     receiver.judge(&published_key(server.authority()).await?)?;
 
-    let forget = || server.call(Method::Delete, "/v1/webhooks/parked/batch_2").bearer(&key);
+    let forget = || server.call(Method::DELETE, "/v1/webhooks/parked/batch_2").bearer(&key);
     assert_eq!(json_of(forget(), 200).await?, json!({}));
     assert_eq!(json_of(forget(), 404).await?["code"], "not_found");
     server.kill().await?;
