@@ -61,7 +61,7 @@ struct Held {
 #[derive(Default)]
 struct Errands {
     tokens: Vec<Shown>,
-    reports: Vec<Box<Report>>,
+    reports: Vec<Report>,
     /// Posts to webhook endpoints, with their names and bodies.
     posts: Vec<(Try, String, String)>,
     parks: Vec<(Try, Box<Parked>)>,
@@ -270,7 +270,7 @@ impl Live {
     }
 
     /// Tells the directory, and the room what came of it. Nobody waits for this.
-    fn report(&self, mut report: Box<Report>) {
+    fn report(&self, mut report: Report) {
         report.stored_bytes = self.state.storage().sql().database_size() as u64;
         let (this, directory) = (Weak::clone(&self.this), self.directory.clone());
         wasm_bindgen_futures::spawn_local(async move {
@@ -400,7 +400,7 @@ impl Held {
                         drop(sender.send(result));
                     }
                 }
-                Output::Report(report) => self.errands.reports.push(report),
+                Output::Report(report) => self.errands.reports.push(*report),
             }
         }
     }

@@ -200,3 +200,19 @@ async fn r_dir_8_the_directory_is_for_api_keys_with_its_scopes() -> Result<()> {
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn r_dir_9_what_is_not_parked_is_not_found() -> Result<()> {
+    let server = Server::start().await?;
+    let parked = "/v1/webhooks/parked";
+    let call = |method: Method, path: &str| server.call(method, path).bearer(&server.api_key());
+    assert_eq!(call(Method::GET, parked).send().await?.ok()?, json!({ "parked": [] }));
+    let one = format!("{parked}/0123456789abcdef.hook.1-3");
+    call(Method::DELETE, &one).send().await?.problem(404, "not_found")?;
+    call(Method::POST, &format!("{one}/replay")).send().await?.problem(404, "not_found")?;
+    let wrong = call(Method::GET, &format!("{parked}?cursor=x")).send().await?;
+    assert_eq!(wrong.problem(400, "invalid_argument")?["details"][0]["path"], "cursor");
+    let moderator = server.get(parked).bearer(&keys::api_key("moderate")).send().await?;
+    moderator.problem(403, "forbidden")?;
+    Ok(())
+}

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use serde_json::Value;
 
 /// What each core may name as a dependency.
-const ALLOWED: [(&str, &[&str]); 4] = [
+const ALLOWED: [(&str, &[&str]); 6] = [
     (
         "schemas",
         &[
@@ -21,6 +21,8 @@ const ALLOWED: [(&str, &[&str]); 4] = [
             "ts-rs",
         ],
     ),
+    ("directory-core", &["schemas", "serde"]),
+    ("limiter-core", &["schemas", "serde"]),
     ("room-core", &["base64", "rmp-serde", "schemas", "serde", "serde_json", "sha2", "thiserror"]),
     (
         "auth",

@@ -14,9 +14,11 @@ use anyhow::{Context as _, Result, bail};
 use std::path::PathBuf;
 
 /// The crates without IO.
-const CORES: [(&str, &str); 4] = [
+const CORES: [(&str, &str); 6] = [
     ("schemas", "schemas"),
     ("room-core", "room-do/core"),
+    ("directory-core", "directory/core"),
+    ("limiter-core", "limiter/core"),
     ("auth", "gateway/auth"),
     ("client-core", "client-sdk/core"),
 ];

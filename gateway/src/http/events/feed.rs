@@ -167,9 +167,9 @@ impl Feed {
 fn event<T: Serialize>(name: &str, id: Option<&str>, data: &T) -> String {
     let data = serde_json::to_string(data).unwrap_or_else(|_| "null".into());
     let mut text = String::with_capacity(data.len() + 64);
-    let _ = write!(text, "event: {name}\n");
+    let _ = writeln!(text, "event: {name}");
     if let Some(id) = id {
-        let _ = write!(text, "id: {id}\n");
+        let _ = writeln!(text, "id: {id}");
     }
     let _ = write!(text, "data: {data}\n\n");
     text
