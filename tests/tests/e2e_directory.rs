@@ -97,6 +97,22 @@ async fn r_dir_2_the_directory_follows_a_rooms_life() -> Result<()> {
 }
 
 #[tokio::test]
+async fn r_dir_2_an_occupied_room_that_was_killed_is_listed_as_vacated_once_it_wakes() -> Result<()> {
+    let mut server = Server::with("kinds.chat.presence.grace = '1s'").await?;
+    let room = "chat:killed";
+    let _ann = server.visit(room, "ann").join().await?;
+    listed(&server, room, "occupied").await?;
+    server.kill().await?;
+    server.start_again(0).await?;
+    // Nobody has told the directory, and no socket is left.
+    listed(&server, room, "occupied").await?;
+    server.members(room).await?;
+    let vacated = listed(&server, room, "vacant").await?;
+    assert_eq!((&vacated["members"], &vacated["connections"]), (&json!(0), &json!(0)), "{vacated}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn r_dir_2_a_room_whose_report_was_lost_tells_when_it_wakes() -> Result<()> {
     let mut server = Server::start().await?;
     // Killed at once: some of the reports are lost, and what was answered is not.
