@@ -12,7 +12,7 @@ use tokio::process::Command;
 /// Far beyond what the fuzzer takes.
 const LIMIT: std::time::Duration = std::time::Duration::from_secs(600);
 /// Cases of each operation that are generated at random, beside those that follow from the document.
-const EXAMPLES: &str = "12";
+const EXAMPLES: &str = "40";
 
 #[tokio::test]
 async fn r_http_10_the_document_is_served_as_it_is_committed() -> Result<()> {
