@@ -2,6 +2,7 @@
 
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
+use std::time::Instant;
 use tests::client::{Client, Upgrade};
 use tests::server::Server;
 use tests::tokens::{claims, jwt, now_s};
@@ -119,5 +120,33 @@ async fn r_rev_6_a_wrong_revocation_is_told_where() -> Result<()> {
         let problem = answer.problem(400, "invalid_argument")?;
         assert_eq!(problem["details"][0]["path"], path, "{body}: {problem}");
     }
+    Ok(())
+}
+
+/// As many as are told within 5 s.
+const MANY: usize = 1_000;
+
+#[tokio::test]
+async fn r_rev_3_everyone_in_a_thousand_rooms_is_told() -> Result<()> {
+    let server = Server::start().await?;
+    let mut live = Vec::new();
+    for number in 0..MANY {
+        live.push(server.visit(&format!("chat:many-{number}"), "ann").join().await?);
+    }
+    eventually("the directory knows of every room", async || {
+        let page = server.get("/v1/rooms?limit=1000").bearer(&server.api_key()).send().await?.ok()?;
+        let rooms = page["rooms"].as_array().into_iter().flatten();
+        let occupied = rooms.filter(|room| room["lifecycle"] == "occupied").count();
+        Ok((occupied == MANY).then_some(()))
+    })
+    .await?;
+    let began = Instant::now();
+    let answer = revoke(&server, &json!({ "user": "ann", "ttl": 3600 })).await?;
+    let answered = began.elapsed();
+    for client in &mut live {
+        assert_eq!(client.closed().await?.code, 3504);
+    }
+    let all = began.elapsed();
+    println!("{MANY} rooms: answered {answer} after {answered:?}, everyone closed after {all:?}");
     Ok(())
 }
