@@ -176,7 +176,8 @@ async fn r_sse_6_comments_keep_the_stream_open_and_wake_no_room() -> Result<()> 
     stream.comments(1).await?;
     eventually("the room sleeps", async || Ok((server.awake()? == 0).then_some(()))).await?;
     stream.comments(2).await?;
-    assert_eq!(server.awake()?, 0, "a ping woke the room");
+    // The minute's alarm may have woken it; pings would keep it awake.
+    eventually("the room sleeps on", async || Ok((server.awake()? == 0).then_some(()))).await?;
     server.publish(room, &json!({ "data": "still there" })).await?;
     stream.told(&json!("still there")).await?;
     Ok(())
