@@ -14,19 +14,51 @@ pub fn package() -> PathBuf {
     root().join("client-sdk/ts")
 }
 
-/// The package as it is published: its module in `wasm/`, its JavaScript and declarations in `dist/`.
+/// The client's module.
+const CLIENT: Module = Module {
+    name: "client_sdk",
+    title: "the client",
+    folder: "wasm",
+    sources: &["schemas", "client-sdk/core", "client-sdk"],
+    krate: Crate {
+        package: "client-sdk",
+        host: Host::Web,
+        profile: "release-client",
+        features: &[],
+        optimise: Some("-Oz"),
+    },
+};
+
+/// The rooms in memory, for applications' tests.
+const TESTING: Module = Module {
+    name: "client_testing",
+    title: "the rooms in memory",
+    folder: "wasm/testing",
+    sources: &["schemas", "room-do/core", "client-sdk/testing"],
+    krate: Crate { package: "client-testing", optimise: None, ..CLIENT.krate },
+};
+
+struct Module {
+    name: &'static str,
+    title: &'static str,
+    /// Where it is put, of the package's.
+    folder: &'static str,
+    sources: &'static [&'static str],
+    krate: Crate,
+}
+
+/// The package as it is published: its modules in `wasm/`, its JavaScript and declarations in `dist/`.
 pub fn build() -> Result<()> {
-    module()?;
     let package = package();
+    let mut inputs = Vec::new();
+    for module in [CLIENT, TESTING] {
+        inputs.extend(module.build()?);
+    }
     if package.join("package-lock.json").exists() {
         setup::packages(&package)?;
     }
-    let sources =
-        ["package.json", "package-lock.json", "tsconfig.json", "src", "wasm/client_sdk.js", "scripts"];
-    let mut inputs = sources.map(|source| package.join(source)).to_vec();
-    inputs.extend(
-        ["src/generated", "wasm/client_sdk.d.ts", "wasm/client_sdk_bg.wasm"].map(|path| package.join(path)),
-    );
+    let sources = ["package.json", "package-lock.json", "tsconfig.json", "src", "src/generated", "scripts"];
+    inputs.extend(sources.map(|source| package.join(source)));
     let inputs = fingerprint::of(&inputs, &[TOOL])?;
     let outputs = [package.join("dist")];
     fingerprint::unless_done(&build_directory().join("stamps/client"), &inputs, &outputs, || {
@@ -37,27 +69,25 @@ pub fn build() -> Result<()> {
     Ok(())
 }
 
-fn module() -> Result<()> {
-    let krate = Crate {
-        package: "client-sdk",
-        host: Host::Web,
-        profile: "release-client",
-        features: &[],
-        optimise: Some("-Oz"),
-    };
-    let root = root();
-    let mut inputs: Vec<PathBuf> = ["Cargo.toml", "Cargo.lock", ".cargo"].map(|name| root.join(name)).into();
-    for package in ["schemas", "client-sdk/core", "client-sdk"] {
-        inputs.extend(crate_sources(package));
+impl Module {
+    /// Compiles and binds it, where its sources changed. Returns the module, its glue and the glue's declarations.
+    fn build(&self) -> Result<[PathBuf; 3]> {
+        let root = root();
+        let mut inputs: Vec<PathBuf> =
+            ["Cargo.toml", "Cargo.lock", ".cargo"].map(|name| root.join(name)).into();
+        for package in self.sources {
+            inputs.extend(crate_sources(package));
+        }
+        let inputs = fingerprint::of(&inputs, &[TOOL, &setup::target::compiler()?])?;
+        let directory = package().join(self.folder);
+        let outputs = ["_bg.wasm", ".js", ".d.ts"].map(|end| directory.join(format!("{}{end}", self.name)));
+        let stamp = build_directory().join("stamps").join(self.krate.package);
+        fingerprint::unless_done(&stamp, &inputs, &outputs, || {
+            let module = step(&format!("compile {}", self.title), || self.krate.compile())?;
+            step(&format!("bind {}", self.title), || self.krate.bind(&module, &directory, self.name))
+        })?;
+        Ok(outputs)
     }
-    let inputs = fingerprint::of(&inputs, &[TOOL, &setup::target::compiler()?])?;
-    let directory = package().join("wasm");
-    let outputs = ["client_sdk.js", "client_sdk_bg.wasm", "client_sdk.d.ts"].map(|name| directory.join(name));
-    fingerprint::unless_done(&build_directory().join("stamps/client-module"), &inputs, &outputs, || {
-        let module = step("compile the client", || krate.compile())?;
-        step("bind the client", || krate.bind(&module, &directory, "client_sdk"))
-    })?;
-    Ok(())
 }
 
 /// The chat that `dev` serves at `/`: one page, its script and style, and the client's module.

@@ -160,6 +160,7 @@ fn end_to_end() -> Result<Count> {
 }
 
 fn client_tests() -> Result<Count> {
+    client::build()?;
     counted(command("npm").current_dir(client::package()).args(["test"]))
 }
 

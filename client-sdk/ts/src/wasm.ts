@@ -21,10 +21,14 @@ export function loadCore(source?: WasmSource): Promise<typeof ClientCore> {
 }
 
 async function instantiate(source?: WasmSource): Promise<typeof ClientCore> {
-  const chosen = source ?? new URL("./client_sdk_bg.wasm", import.meta.url);
-  const isFile = chosen instanceof URL && chosen.protocol === "file:";
-  await init({ module_or_path: isFile ? await readFile(chosen) : await chosen });
+  const chosen = await (source ?? new URL("./client_sdk_bg.wasm", import.meta.url));
+  await init({ module_or_path: chosen instanceof URL ? await moduleAt(chosen) : chosen });
   return ClientCore;
+}
+
+/** What the glue loads a module from: its address, or its bytes where that is a file. */
+export async function moduleAt(address: URL): Promise<URL | BufferSource> {
+  return address.protocol === "file:" ? readFile(address) : address;
 }
 
 /** Node's fetch knows no files. The name is put together so that bundlers for browsers do not look for it. */
