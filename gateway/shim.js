@@ -10,18 +10,18 @@ const MESSAGE_BYTES_MAX = 1024 * 1024 + 64 * 1024;
 // safely at a call of a method, whose object lives in the old one: so each event begins with instance().
 let current = begin();
 
-function begin() {
+function begin(lost) {
   const number = wasm.__worker_init_state().instanceId;
   // Read by the rooms: one above 1 means that an instance was lost.
   globalThis.roomcastInstance = number;
+  wasm.beginInstance(number, lost);
   return { number, waiting: new Set() };
 }
 
 function instance() {
   if (wasm.__worker_init_state().instanceId !== current.number) {
     const lost = current;
-    current = begin();
-    console.error(`wasm instance ${lost.number} was lost to a trap; instance ${current.number} serves`);
+    current = begin(lost.number);
     for (const reject of lost.waiting) reject(new Error("the instance was lost to a trap"));
   }
   return current;

@@ -7,19 +7,24 @@ use std::{
     rc::Rc,
 };
 
-use deployment::{clock, objects};
+use deployment::{
+    clock,
+    log::{self, Line},
+    objects,
+};
 use directory_core::push::News;
 use js_sys::Promise;
 use schemas::{
     Tenant,
     directory::{DirectoryCall, Pushed, Report},
+    http::REQUEST_ID_HEADER,
     webhook::{PARK_PATH, Parked},
 };
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
 use worker::{
-    Env, Request, Response, Result, State, console_error,
+    Env, Request, Response, Result, State,
     worker_sys::{self, web_sys},
 };
 
@@ -91,6 +96,7 @@ impl DirectoryObject {
 
 impl Shared {
     async fn fetch(&self, mut request: Request) -> Result<Response> {
+        let request_id = request.headers().get(REQUEST_ID_HEADER)?.unwrap_or_default();
         let body = request.bytes().await?;
         let answer = match request.path().as_str() {
             "/report" => match rmp_serde::from_slice::<Report>(&body) {
@@ -109,7 +115,7 @@ impl Shared {
         };
         self.arm().await?;
         answer.or_else(|error| {
-            console_error!("{error}");
+            self.error("storage_failed").request(&request_id).failed(&error).write();
             Response::error("the directory's storage does not answer", 503)
         })
     }
@@ -127,9 +133,7 @@ impl Shared {
             DirectoryCall::Revoke(revocation) => {
                 let (id, has_forgotten) = self.with(|shard| shard.revoke(revocation, clock::now()))?;
                 if has_forgotten {
-                    console_error!(
-                        "the bound of revocations is reached: the one that ends first was forgotten"
-                    );
+                    self.error("revocation_forgotten").write();
                 }
                 answer(self.push_for_a_while(id).await)
             }
@@ -149,7 +153,7 @@ impl Shared {
     fn park(&self, parked: &Parked) -> std::result::Result<Response, SqlError> {
         let gone = self.with(|shard| shard.park(parked))?;
         if gone > 0 {
-            console_error!("the bound of parked webhooks is reached: {gone} of the oldest went");
+            self.error("parked_webhooks_gone").with("count", gone).write();
         }
         answer(())
     }
@@ -190,7 +194,10 @@ impl Shared {
         for asked in &overdue {
             match rooms::info(&self.env, &tenant, asked.report.room.as_str()).await {
                 Ok(info) => self.with(|shard| shard.answered(asked, &info, clock::now()))?,
-                Err(error) => console_error!("an overdue room did not answer: {error}"),
+                Err(error) => {
+                    let line = self.warn("room_overdue").with("room", format!("{tenant}/{}", asked.report.room));
+                    line.failed(&error).write();
+                }
             }
         }
         for id in self.with(|shard| shard.due_pushes(clock::now()))? {
@@ -222,11 +229,21 @@ impl Shared {
                 Paged::GoesOn => {}
                 Paged::RoundOver { was_whole } => return Ok(was_whole),
                 Paged::GivenUp => {
-                    console_error!("a push was given up: rooms could not be reached for ten rounds");
+                    self.error("push_given_up").write();
                     return Ok(false);
                 }
             }
         }
+    }
+
+    /// Someone else was wrong, or failed.
+    fn warn(&self, event: &'static str) -> Line {
+        log::warn(event).with("directory", self.state.id().name())
+    }
+
+    /// We failed, or something was lost.
+    fn error(&self, event: &'static str) -> Line {
+        log::error(event).with("directory", self.state.id().name())
     }
 
     /// The object's name is tenant/shard.

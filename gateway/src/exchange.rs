@@ -1,10 +1,10 @@
 //! One request that may be served, and all that its handlers need for it.
 
 use auth::{ApiKey, Scope, Token};
-use deployment::{Settings, keyring, revocations};
+use deployment::{Settings, clock, keyring, revocations};
 use limiter_core::Subject;
 use schemas::{Capability, RoomName, Tenant, UserId, config::Config, http::RoomCall};
-use worker::{Context, Date, Env, Headers, Request, Response};
+use worker::{Context, Env, Headers, Request, Response};
 
 use crate::{
     access::{self, Call, Caller, Connection, Credentials, Presented},
@@ -33,7 +33,7 @@ pub(crate) struct Exchange<'a> {
 impl<'a> Exchange<'a> {
     /// Milliseconds since 1970.
     pub(crate) fn now_ms(&self) -> u64 {
-        Date::now().as_millis()
+        clock::now()
     }
 
     pub(crate) fn query(&self) -> Query {
@@ -111,7 +111,7 @@ impl<'a> Exchange<'a> {
             None => token,
         };
         let later = |later: revocations::Later| self.context.wait_until(later.ask());
-        revocations::check(self.env, &token, later).await?;
+        revocations::check(self.env, &token, &self.request_id, later).await?;
         Ok(token)
     }
 
@@ -128,7 +128,7 @@ impl<'a> Exchange<'a> {
         let Some(address) = self.header(header).filter(|address| address.len() <= ADDRESS_BYTES_MAX) else {
             return Ok(());
         };
-        rates::spend(self.env, Subject::Address(address), config.rates.address).await
+        rates::spend(self.env, Subject::Address(address), config.rates.address, &self.request_id).await
     }
 
     async fn spend_of(&self, call: &Call<'_>) -> Result<(), Failure> {
@@ -140,7 +140,7 @@ impl<'a> Exchange<'a> {
 
     async fn spend_of_key(&self, key_id: &str) -> Result<(), Failure> {
         let subject = Subject::Key(key_id.to_owned());
-        rates::spend(self.env, subject, self.settings.config.rates.key).await
+        rates::spend(self.env, subject, self.settings.config.rates.key, &self.request_id).await
     }
 
     async fn spend_of_connection(&self, connection: &Connection) -> Result<(), Failure> {
@@ -152,7 +152,7 @@ impl<'a> Exchange<'a> {
 
     async fn spend_of_user(&self, tenant: &Tenant, user: &UserId) -> Result<(), Failure> {
         let subject = Subject::User(tenant.clone(), user.clone());
-        rates::spend(self.env, subject, self.settings.config.rates.user).await
+        rates::spend(self.env, subject, self.settings.config.rates.user, &self.request_id).await
     }
 
     /// Asks the call's room in the caller's name, and brings back its answer as it is.

@@ -1,41 +1,20 @@
-//! Structured log lines: one JSON object each, with the request's id. Neither tokens nor payloads come near them.
+//! What the gateway tells of requests that it did not serve.
 
-use std::error::Error as _;
-
-use serde_json::json;
-use worker::{console_error, console_warn};
+use deployment::log;
 
 use crate::failure::Failure;
 
 /// A request that was not served: `warn` where the caller was wrong, `error` with its causes where we were.
 pub(crate) fn failed(request_id: &str, route: &str, failure: &Failure) {
     let problem = failure.problem();
-    let ours = problem.status >= 500;
-    let mut line = json!({
-        "level": if ours { "error" } else { "warn" },
-        "event": "request_failed",
-        "request_id": request_id,
-        "route": route,
-        "status": problem.status,
-        "code": problem.code,
-    });
-    if !failure.quotes_the_caller() {
-        line["message"] = json!(problem.title);
+    let line = match problem.status >= 500 {
+        true => log::error("request_failed").caused_by(failure),
+        false => log::warn("request_failed"),
+    };
+    let line = line.request(request_id).with("route", route);
+    let line = line.with("status", problem.status).with("code", problem.code);
+    match failure.quotes_the_caller() {
+        true => line.write(),
+        false => line.message(problem.title).write(),
     }
-    if ours {
-        line["causes"] = json!(causes(failure));
-        console_error!("{line}");
-    } else {
-        console_warn!("{line}");
-    }
-}
-
-fn causes(failure: &Failure) -> Vec<String> {
-    let mut causes = Vec::new();
-    let mut next = failure.source();
-    while let Some(cause) = next {
-        causes.push(cause.to_string());
-        next = cause.source();
-    }
-    causes
 }

@@ -2,10 +2,13 @@
 
 use std::cell::RefCell;
 
-use deployment::objects::{self, LIMITER, Object};
+use deployment::{
+    clock, log,
+    objects::{self, LIMITER, Object},
+};
 use limiter_core::{Grant, Leases, Spent, Subject};
 use schemas::config::Rate;
-use worker::{Date, Env, console_error};
+use worker::Env;
 
 use crate::failure::Failure;
 
@@ -17,23 +20,28 @@ thread_local! {
 }
 
 /// Counts one request of the subject, where it has a rate. A limiter that cannot be reached refuses nobody.
-pub(crate) async fn spend(env: &Env, subject: Subject, rate: Option<Rate>) -> Result<(), Failure> {
+pub(crate) async fn spend(
+    env: &Env,
+    subject: Subject,
+    rate: Option<Rate>,
+    request_id: &str,
+) -> Result<(), Failure> {
     let Some(rate) = rate else { return Ok(()) };
-    let now = || Date::now().as_millis();
-    let spent = LEASES.with_borrow_mut(|leases| leases.spend(&subject, rate, now()));
+    let spent = LEASES.with_borrow_mut(|leases| leases.spend(&subject, rate, clock::now()));
     let spent = match spent {
         Spent::Ask(ask) => {
             let name = ask.subject.shard_name();
             let object = Object { namespace: LIMITER, name: &name };
-            let answer = objects::ask_for::<_, Grant>(env, object, "/", &ask, "");
+            let answer = objects::ask_for::<_, Grant>(env, object, "/", &ask, request_id);
             match objects::within(WAIT_MS, answer).await {
-                Some(Ok(grant)) => LEASES.with_borrow_mut(|leases| leases.granted(subject, grant, now())),
+                Some(Ok(grant)) => LEASES.with_borrow_mut(|leases| leases.granted(subject, grant, clock::now())),
                 Some(Err(error)) => {
-                    console_error!("the limiter could not be asked: {error}");
+                    log::error("limiter_failed").request(request_id).failed(&error).write();
                     Spent::Allowed
                 }
                 None => {
-                    console_error!("the limiter did not answer in time");
+                    let line = log::error("limiter_failed").request(request_id);
+                    line.message("it did not answer in time").write();
                     Spent::Allowed
                 }
             }

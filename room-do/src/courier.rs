@@ -11,13 +11,15 @@ use schemas::{
     directory::{PARKING_SHARD, shard_name},
     webhook::{PARK_PATH, Parked},
 };
-use serde_json::json;
-use worker::{Env, console_warn};
+use worker::Env;
+
+use crate::log::Log;
 
 #[derive(Clone)]
 pub(crate) struct Courier {
     env: Env,
     tenant: Tenant,
+    log: Log,
 }
 
 /// Who is told of rooms of this kind.
@@ -29,8 +31,8 @@ pub(crate) fn subscribed(settings: &Settings, tenant: Tenant, kind: &str) -> Web
 }
 
 impl Courier {
-    pub(crate) fn new(env: Env, tenant: Tenant) -> Courier {
-        Courier { env, tenant }
+    pub(crate) fn new(env: Env, tenant: Tenant, log: Log) -> Courier {
+        Courier { env, tenant, log }
     }
 
     /// One try, and how it ended.
@@ -43,15 +45,9 @@ impl Courier {
         };
         let answer = webhooks::post(&self.env, key, endpoint, id, body).await;
         if !answer.status.is_some_and(|status| (200..300).contains(&status)) {
-            let line = json!({
-                "level": "warn",
-                "event": "webhook_failed",
-                "endpoint": this.endpoint,
-                "webhook_id": id,
-                "attempt": this.attempt,
-                "status": answer.status,
-            });
-            console_warn!("{line}");
+            let line = self.log.warn("webhook_failed").with("endpoint", this.endpoint.as_str());
+            let line = line.with("webhook_id", id).with("attempt", this.attempt);
+            line.with("status", answer.status).write();
         }
         Outcome { status: answer.status, retry_after_ms: answer.retry_after_ms }
     }
@@ -62,15 +58,10 @@ impl Courier {
         let object = Object { namespace: objects::DIRECTORY, name: &name };
         let answer = objects::ask(&self.env, object, PARK_PATH, parked, &parked.id).await;
         let is_taken = answer.is_ok_and(|answer| (200..300).contains(&answer.status_code()));
-        let line = json!({
-            "level": "error",
-            "event": if is_taken { "webhook_parked" } else { "webhook_not_parked" },
-            "endpoint": parked.endpoint,
-            "webhook_id": parked.id,
-            "events": parked.events,
-            "status": parked.last_status,
-        });
-        console_warn!("{line}");
+        let event = if is_taken { "webhook_parked" } else { "webhook_not_parked" };
+        let line = self.log.error(event).with("endpoint", parked.endpoint.as_str());
+        let line = line.with("webhook_id", parked.id.as_str()).with("events", parked.events);
+        line.with("status", parked.last_status).write();
         is_taken
     }
 }

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use deployment::{clock, transaction::Transaction};
+use deployment::{clock, faults, transaction::Transaction};
 use room_core::Input;
 use schemas::{RoomName, Tenant, webhook::Parked};
 use wasm_bindgen::JsValue;
@@ -40,9 +40,19 @@ thread_local! {
     static ARMED: Cell<Option<(Fault, u32)>> = const { Cell::new(None) };
 }
 
-/// Arms a fault for the next `count` events of its kind, in whichever room of the isolate they come. False for a name
-/// that is none.
+/// Arms a fault for the next `count` events of its kind, in whichever room of the isolate they come; or begins or ends
+/// what is wrong with the isolate. False for a name that is none.
 pub(crate) fn arm(name: &str, count: u32) -> bool {
+    match name {
+        "lose_directory" => faults::lose_directory(true),
+        "find_directory" => faults::lose_directory(false),
+        "jump_ahead_ms" => faults::jump_ahead(count),
+        _ => return arm_events(name, count),
+    }
+    true
+}
+
+fn arm_events(name: &str, count: u32) -> bool {
     let found = NAMES.iter().find(|(known, _)| *known == name);
     ARMED.set(found.map(|(_, fault)| (*fault, count)));
     found.is_some()

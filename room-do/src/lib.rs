@@ -6,6 +6,7 @@
 //! * [`object`]: the class `Room` that the platform constructs, and its callbacks.
 //! * [`live`]: the room in memory, and its deadlines.
 //! * [`courier`]: posts to webhook endpoints.
+//! * [`log`]: its lines on the console.
 //! * [`peers`]: its sockets; the only place that sends.
 //! * [`sql`]: [`room_core::Storage`] on the object's SQLite.
 //! * `directory`: the way to the tenant's directory, which is told where the room stands.
@@ -19,6 +20,7 @@ mod directory;
 #[cfg(feature = "faults")]
 mod faults;
 mod live;
+mod log;
 mod object;
 mod peers;
 mod platform;

@@ -18,11 +18,12 @@ use schemas::{
 };
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use worker::{State, console_error};
+use worker::State;
 
 use crate::{
     courier::Courier,
     directory::Directory,
+    log::{By, Log},
     peers::Peers,
     platform::{auto_response, socket::Socket, timeout::Timeout},
     sql::RoomSql,
@@ -31,9 +32,18 @@ use crate::{
 
 type Answer = Result<RequestResult, RequestError>;
 
+/// What a room asks of others, and where it writes its lines.
+pub(crate) struct Outside {
+    pub(crate) log: Log,
+    pub(crate) verifier: Verifier,
+    pub(crate) directory: Directory,
+    pub(crate) courier: Courier,
+}
+
 pub(crate) struct Live {
     state: State,
     held: RefCell<Held>,
+    log: Log,
     verifier: Rc<Verifier>,
     courier: Courier,
     /// The alarm that storage holds, as far as is known; `None` after waking.
@@ -89,15 +99,14 @@ impl Live {
     pub(crate) fn restore(
         state: State,
         setup: Setup,
-        verifier: Verifier,
-        directory: Directory,
-        courier: Courier,
+        outside: Outside,
         closing: Option<&Socket>,
         waking: Waking,
     ) -> Result<Rc<Live>, String> {
         let now = clock::now();
         let (storage, loaded) = RoomSql::open(state.storage(), now).map_err(|error| error.to_string())?;
-        let (mut peers, mut attachments) = (Peers::default(), Vec::new());
+        let Outside { log, verifier, directory, courier } = outside;
+        let (mut peers, mut attachments) = (Peers::new(log.clone()), Vec::new());
         let listed = state.get_websockets().into_iter().map(|socket| -> Socket {
             let socket: JsValue = socket.as_ref().into();
             socket.unchecked_into()
@@ -134,6 +143,7 @@ impl Live {
             Live {
                 state,
                 held: RefCell::new(held),
+                log,
                 verifier: Rc::new(verifier),
                 courier,
                 alarm_at: Cell::new(None),
@@ -149,12 +159,19 @@ impl Live {
     ///
     /// # Errors
     /// The code to close it with.
-    pub(crate) fn admit(&self, claims: &schemas::Claims) -> Result<(), CloseCode> {
-        self.held.borrow().room.admit(clock::now(), claims)
+    pub(crate) fn admit(&self, claims: &schemas::Claims, request_id: &str) -> Result<(), CloseCode> {
+        let admitted = self.held.borrow().room.admit(clock::now(), claims);
+        admitted.inspect_err(|code| self.log.refused(*code, request_id))
     }
 
     /// Takes a socket that the platform has accepted.
-    pub(crate) fn open(&self, socket: Socket, codec: schemas::Codec, claims: schemas::Claims) {
+    pub(crate) fn open(
+        &self,
+        socket: Socket,
+        codec: schemas::Codec,
+        claims: schemas::Claims,
+        request_id: &str,
+    ) {
         let connection = {
             let mut held = self.held.borrow_mut();
             let fresh = std::iter::repeat_with(|| ConnectionId::new(clock::random()));
@@ -165,6 +182,7 @@ impl Live {
             held.peers.insert(connection, socket);
             connection
         };
+        self.log.opened(connection, request_id);
         self.step(Input::Opened { connection, codec, claims });
     }
 
@@ -182,7 +200,7 @@ impl Live {
             drop(socket.close(CloseCode::Normal.code(), ""));
         }
         let Some(connection) = connection_of(socket) else { return };
-        self.held.borrow_mut().peers.remove(connection);
+        self.held.borrow_mut().peers.remove(connection, code, By::Client);
         self.step(Input::Closed { connection, code });
     }
 
@@ -261,8 +279,12 @@ impl Live {
     /// Tells the room what a token is worth, once that is known.
     fn verify(&self, Shown { connection, request, token }: Shown) {
         let (this, verifier) = (Weak::clone(&self.this), Rc::clone(&self.verifier));
+        let log = self.log.clone();
         wasm_bindgen_futures::spawn_local(async move {
             let result = verifier.verify(&token.0).await;
+            if let Err(refusal) = &result {
+                log.token_refused(connection, refusal);
+            }
             if let Some(live) = this.upgrade() {
                 live.step(Input::Verified { connection, request, result });
             }
@@ -272,11 +294,11 @@ impl Live {
     /// Tells the directory, and the room what came of it. Nobody waits for this.
     fn report(&self, mut report: Report) {
         report.stored_bytes = self.state.storage().sql().database_size() as u64;
-        let (this, directory) = (Weak::clone(&self.this), self.directory.clone());
+        let (this, directory, log) = (Weak::clone(&self.this), self.directory.clone(), self.log.clone());
         wasm_bindgen_futures::spawn_local(async move {
             let answer = directory.report(&report).await;
             if let Err(error) = &answer {
-                console_error!("the directory did not take a report: {error}");
+                log.warn("report_failed").failed(error).write();
             }
             if let Some(live) = this.upgrade() {
                 live.step(Input::Reported { answer: answer.ok() });
@@ -299,7 +321,7 @@ impl Live {
                 };
                 if let Err(error) = durable {
                     // The platform drops the object and its sockets: nothing was answered or delivered.
-                    return console_error!("what was written did not reach the disk: {error:?}");
+                    return live.log.error("not_on_disk").failed(&worker::Error::from(error)).write();
                 }
                 let mut held = live.held.borrow_mut();
                 for _ in 0..count {
@@ -339,11 +361,11 @@ impl Live {
             return;
         }
         self.alarm_at.set(Some(at));
-        let (this, storage) = (Weak::clone(&self.this), self.state.storage());
+        let (this, storage, log) = (Weak::clone(&self.this), self.state.storage(), self.log.clone());
         wasm_bindgen_futures::spawn_local(async move {
             let time = js_sys::Date::new(&JsValue::from_f64(at as f64));
             if let Err(error) = storage.set_alarm(worker::ScheduledTime::new(time)).await {
-                console_error!("the alarm could not be set: {error}");
+                log.error("alarm_not_set").failed(&error).write();
                 // The next step tries again.
                 if let Some(live) = this.upgrade() {
                     live.alarm_at.set(None);
@@ -354,11 +376,11 @@ impl Live {
 
     fn disarm_alarm(&self) {
         self.alarm_at.set(None);
-        let storage = self.state.storage();
+        let (storage, log) = (self.state.storage(), self.log.clone());
         wasm_bindgen_futures::spawn_local(async move {
             if let Err(error) = storage.delete_alarm().await {
                 // It fires, finds nothing due, and is gone.
-                console_error!("the alarm could not be deleted: {error}");
+                log.error("alarm_not_deleted").failed(&error).write();
             }
         });
     }
@@ -384,7 +406,7 @@ impl Held {
                 Output::Attach { connection, attachment } => self.peers.attach(connection, &attachment),
                 Output::Broadcast { connections, frame } => self.peers.send(&connections, &frame),
                 Output::Close { connection, code, reason } => {
-                    if let Some(socket) = self.peers.remove(connection) {
+                    if let Some(socket) = self.peers.remove(connection, code.code(), By::Room) {
                         // The peer may have closed in the meantime.
                         drop(socket.close(code.code(), reason.as_deref().unwrap_or(code.reason())));
                     }

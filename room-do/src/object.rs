@@ -14,12 +14,12 @@ use schemas::{
     Claims, Codec, Frame, RoomName, Tenant,
     codes::ErrorCode,
     config::{Acks, Config, KindConfig},
-    http::{CLAIMS_HEADER, CODEC_HEADER, RoomCall},
+    http::{CLAIMS_HEADER, CODEC_HEADER, REQUEST_ID_HEADER, RoomCall},
 };
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
 use worker::{
-    Env, Headers, Request, Response, ResponseBuilder, Result, State, WebSocketPair, console_error,
+    Env, Headers, Request, Response, ResponseBuilder, Result, State, WebSocketPair,
     worker_sys::{self, WebSocketRequestResponsePair, web_sys},
 };
 
@@ -27,7 +27,8 @@ use crate::{
     answer,
     courier::{self, Courier},
     directory::Directory,
-    live::Live,
+    live::{Live, Outside},
+    log::Log,
     platform::socket::{Socket, measures_unsent},
     verify::Verifier,
 };
@@ -112,12 +113,14 @@ impl Shared {
         if let Some(live) = &*self.live.borrow() {
             return Ok(Rc::clone(live));
         }
-        let (tenant, setup) = self.setup()?;
-        let directory = Directory::new(self.env.clone(), tenant.clone());
-        let verifier = Verifier::new(self.env.clone(), tenant, setup.name.clone());
-        let (state, waking) = (self.state(), self.waking.get());
-        let courier = Courier::new(self.env.clone(), setup.webhooks.tenant.clone());
-        let live = Live::restore(state, setup, verifier, directory, courier, closing, waking)?;
+        let Configured { tenant, setup, log } = self.setup()?;
+        let outside = Outside {
+            directory: Directory::new(self.env.clone(), tenant.clone()),
+            courier: Courier::new(self.env.clone(), tenant.clone(), log.clone()),
+            verifier: Verifier::new(self.env.clone(), tenant, setup.name.clone()),
+            log,
+        };
+        let live = Live::restore(self.state(), setup, outside, closing, self.waking.get())?;
         self.waking.set(Waking::FromSleep);
         self.live.replace(Some(Rc::clone(&live)));
         Ok(live)
@@ -128,12 +131,17 @@ impl Shared {
         match self.live(closing) {
             Ok(live) => Some(live),
             Err(reason) => {
-                console_error!("the room cannot be rebuilt: {reason}");
+                self.log().error("not_rebuilt").message(reason).write();
                 let code = schemas::CloseCode::Overloaded;
                 drop(socket.unchecked_ref::<Socket>().close(code.code(), code.reason()));
                 None
             }
         }
+    }
+
+    /// For what happens while the configuration is not read.
+    fn log(&self) -> Log {
+        Log::new(&self.state().id().name().unwrap_or_default(), true)
     }
 
     fn state(&self) -> State {
@@ -142,7 +150,7 @@ impl Shared {
     }
 
     /// Tenant and room's name are the object's; the kind says how it behaves.
-    fn setup(&self) -> std::result::Result<(Tenant, Setup), String> {
+    fn setup(&self) -> std::result::Result<Configured, String> {
         let object = self.state().id().name().ok_or("the object has no name: it is reached by name alone")?;
         let names = object.split_once('/');
         let names = names.and_then(|(tenant, room)| Some((Tenant::parse(tenant)?, RoomName::parse(room)?)));
@@ -150,12 +158,12 @@ impl Shared {
             names.ok_or_else(|| format!("the object's name {object:?} is not tenant/kind:id"))?;
         let json = self.env.var_json().map_err(|error| error.to_string())?;
         let config = Config::parse(&json).map_err(|error| error.to_string())?;
-        let acks = config.acks;
+        let (acks, log) = (config.acks, Log::new(&object, config.log_connections));
         let kind = config.kinds.into_iter().find(|(kind, _)| kind.as_str() == name.kind());
         let (_, config) = kind.ok_or_else(|| format!("no kind is called {:?}", name.kind()))?;
         let webhooks = self.webhooks(tenant.clone(), &config, name.kind())?;
         let asks_acks = acks == Acks::Always || !measures_unsent();
-        Ok((tenant, Setup { name, config, asks_acks, webhooks }))
+        Ok(Configured { tenant, setup: Setup { name, config, asks_acks, webhooks }, log })
     }
 
     /// Secrets are read only where there is something to tell.
@@ -177,7 +185,8 @@ impl Shared {
         let live = match self.live(None) {
             Ok(live) => live,
             Err(reason) => {
-                console_error!("the room cannot be rebuilt: {reason}");
+                let line = self.log().error("not_rebuilt").message(reason);
+                line.request(&request_id(request.headers())).write();
                 return answer::refusal(ErrorCode::Unavailable, "the room cannot be rebuilt");
             }
         };
@@ -186,6 +195,8 @@ impl Shared {
             "/call" => {
                 let body = request.bytes().await?;
                 let Ok(call) = rmp_serde::from_slice::<RoomCall>(&body) else {
+                    let line = self.log().error("call_not_read");
+                    line.request(&request_id(request.headers())).write();
                     return answer::refusal(ErrorCode::Internal, "the gateway's call cannot be read");
                 };
                 match live.ask(call).await {
@@ -197,9 +208,9 @@ impl Shared {
             "/fault" => {
                 let body = request.text().await?;
                 if let Some(id) = body.strip_prefix("give_up ") {
-                    let (tenant, setup) = self.setup()?;
+                    let Configured { tenant, setup, log } = self.setup()?;
                     let parked = crate::faults::given_up(tenant.clone(), setup.name, id);
-                    let is_taken = Courier::new(self.env.clone(), tenant).park(&parked).await;
+                    let is_taken = Courier::new(self.env.clone(), tenant, log).park(&parked).await;
                     return Ok(Response::empty()?.with_status(if is_taken { 200 } else { 409 }));
                 }
                 let (name, count) = body.split_once(' ').unwrap_or((&body, "1"));
@@ -215,14 +226,16 @@ impl Shared {
     fn upgrade(&self, live: &Live, headers: &Headers) -> Result<Response> {
         let claims = headers.get(CLAIMS_HEADER)?.and_then(|text| read_claims(&text));
         let codec = headers.get(CODEC_HEADER)?.and_then(|name| Codec::from_subprotocol(&name));
+        let request_id = request_id(headers);
         let (Some(claims), Some(codec)) = (claims, codec) else {
+            self.log().error("upgrade_not_read").request(&request_id).write();
             return answer::refusal(ErrorCode::Internal, "the gateway's headers cannot be read");
         };
         let WebSocketPair { client, server } = WebSocketPair::new()?;
         let answer = Headers::new();
         answer.set("sec-websocket-protocol", codec.subprotocol())?;
         let answer = ResponseBuilder::new().with_websocket(client).with_status(101).with_headers(answer);
-        if let Err(code) = live.admit(&claims) {
+        if let Err(code) = live.admit(&claims, &request_id) {
             // Not for the platform to keep: what hibernates and never heard anything is closed late.
             server.accept()?;
             server.close(Some(code.code()), Some(code.reason()))?;
@@ -234,9 +247,21 @@ impl Shared {
         }
         state.accept_web_socket(&server);
         let server: JsValue = server.as_ref().into();
-        live.open(server.unchecked_into(), codec, claims);
+        live.open(server.unchecked_into(), codec, claims, &request_id);
         Ok(answer.empty())
     }
+}
+
+/// What the room was configured to be.
+struct Configured {
+    tenant: Tenant,
+    setup: Setup,
+    log: Log,
+}
+
+/// That of the request that the gateway serves; "" where there is none.
+fn request_id(headers: &Headers) -> String {
+    headers.get(REQUEST_ID_HEADER).ok().flatten().unwrap_or_default()
 }
 
 fn read_claims(text: &str) -> Option<Claims> {

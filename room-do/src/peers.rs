@@ -5,16 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use js_sys::Uint8Array;
 use schemas::{ConnectionId, Frame, limits};
 use wasm_bindgen::JsValue;
-use worker::console_error;
 
-use crate::platform::socket::Socket;
+use crate::{
+    log::{By, Log},
+    platform::socket::Socket,
+};
 
 /// A socket is asked what has not left when so much was sent to it since the last time: a call each time would cost
 /// more than it tells.
 const MEASURED_EVERY_BYTES: usize = 64 * 1024;
 
-#[derive(Default)]
 pub(crate) struct Peers {
+    log: Log,
     all: BTreeMap<ConnectionId, Peer>,
     /// Those to be measured at the next event: much was sent, or much had not left before.
     due: BTreeSet<ConnectionId>,
@@ -27,13 +29,22 @@ struct Peer {
 }
 
 impl Peers {
+    pub(crate) fn new(log: Log) -> Peers {
+        Peers { log, all: BTreeMap::new(), due: BTreeSet::new() }
+    }
+
     pub(crate) fn insert(&mut self, id: ConnectionId, socket: Socket) {
         self.all.insert(id, Peer { socket, sent_since_measured: 0, is_slow: false });
     }
 
-    pub(crate) fn remove(&mut self, id: ConnectionId) -> Option<Socket> {
+    /// Forgets one whose connection was closed, if it was still known.
+    pub(crate) fn remove(&mut self, id: ConnectionId, code: u16, by: By) -> Option<Socket> {
         self.due.remove(&id);
-        self.all.remove(&id).map(|peer| peer.socket)
+        let socket = self.all.remove(&id).map(|peer| peer.socket);
+        if socket.is_some() {
+            self.log.closed(id, code, by);
+        }
+        socket
     }
 
     pub(crate) fn get(&self, id: ConnectionId) -> Option<&Socket> {
@@ -47,7 +58,8 @@ impl Peers {
     pub(crate) fn attach(&self, id: ConnectionId, attachment: &[u8]) {
         let Some(socket) = self.get(id) else { return };
         if let Err(error) = socket.serialize_attachment(&Uint8Array::from(attachment)) {
-            console_error!("an attachment could not be kept: {error:?}");
+            let line = self.log.error("attachment_not_kept").with("connection", id.to_string());
+            line.failed(&worker::Error::from(error)).write();
         }
     }
 

@@ -40,7 +40,7 @@ impl Verifier {
             return Err(told(Refusal::Forbidden("the token is another tenant's")));
         }
         let later = |later: revocations::Later| spawn_local(later.ask());
-        match revocations::check(&self.env, &token, later).await {
+        match revocations::check(&self.env, &token, "", later).await {
             Ok(()) => Ok(token.claims_in(&self.room)),
             Err(Stop::Refused(refusal)) => Err(told(refusal)),
             Err(stop @ Stop::Unknown(_)) => Err(unavailable(stop.to_string())),

@@ -41,6 +41,9 @@ pub struct Config {
     /// Whose a request is by the host that it was sent to; without a port.
     #[serde(default)]
     pub tenants: BTreeMap<String, Tenant>,
+    /// Whether rooms write a line for each connection that begins and ends.
+    #[serde(default = "yes")]
+    pub log_connections: bool,
     pub kinds: BTreeMap<KindName, KindConfig>,
 }
 
@@ -178,6 +181,10 @@ fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Rate>, D::E
             "is not [a second, burst], both 1 to {RATE_MAX}, such as [50, 100], nor \"off\""
         ))),
     }
+}
+
+fn yes() -> bool {
+    true
 }
 
 const RATE_MAX: u32 = 100_000;

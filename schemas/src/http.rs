@@ -128,6 +128,7 @@ pub struct StateBody {
 /// One operation on shared state: it has one of `set` and `delete`, and `value` with `set` alone.
 #[derive(Debug, Clone, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "openapi", schemars(extend("oneOf" = crate::openapi::state_op_ways())))]
 #[serde(deny_unknown_fields)]
 pub struct StateOpBody {
     #[serde(default)]
@@ -139,13 +140,20 @@ pub struct StateOpBody {
     /// The version that the key must have, 0 for absent.
     #[serde(default, rename = "if")]
     pub expected: Option<u64>,
+    /// Only a session can own a key: false, or absent.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schemars(extend("const" = false)))]
     pub owned: bool,
 }
 
 /// The body of `POST /v1/rooms/{room}/disconnect`: exactly one of `user`, `session` and `connection`.
 #[derive(Debug, Clone, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "openapi", schemars(extend("oneOf" = crate::openapi::ways(&[
+    (&["user"], &["session", "connection"]),
+    (&["session"], &["user", "connection"]),
+    (&["connection"], &["user", "session"]),
+]))))]
 #[serde(deny_unknown_fields)]
 pub struct DisconnectBody {
     #[serde(default)]

@@ -14,6 +14,7 @@ use crate::http::Problem;
 pub use endpoint::{Credential, Endpoint};
 pub use endpoints::endpoints;
 pub use types::{BatchMessage, BlockFor};
+pub(crate) use types::{state_op_ways, ways};
 
 const ABOUT: &str = "Rooms of live users: messages, presence, history and shared state over WebSockets, and this API \
 for backends. Errors are RFC 9457 problems with a `code`; every answer carries `x-request-id`.\n\n\

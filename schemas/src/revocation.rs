@@ -61,16 +61,26 @@ impl Revocation {
 /// The body of `POST /v1/revocations`: `user` or `jti`, or `issued_before` alone for the whole tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "openapi", schemars(extend("oneOf" = crate::openapi::ways(&[
+    (&["user"], &["jti"]),
+    (&["jti"], &["user", "issued_before"]),
+    (&["issued_before"], &["user", "jti"]),
+]))))]
 #[serde(deny_unknown_fields)]
 pub struct RevocationBody {
     #[serde(default)]
     pub user: Option<UserId>,
     /// At most 256 bytes.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schemars(length(min = 1, max = crate::limits::JTI_BYTES_MAX)))]
     pub jti: Option<String>,
     /// Milliseconds since 1970. With `user`, now where it is absent.
     #[serde(default)]
     pub issued_before: Option<u64>,
     /// Seconds, at most a year: as long as the tokens would live.
+    #[cfg_attr(
+        feature = "openapi",
+        schemars(range(min = 1, max = crate::limits::REVOCATION_TTL_SECONDS_MAX))
+    )]
     pub ttl: u64,
 }

@@ -45,6 +45,12 @@ impl Call {
         self
     }
 
+    /// As if it had been reached under this name.
+    #[must_use]
+    pub fn host(self, host: &str) -> Call {
+        self.header(HOST.as_str(), host)
+    }
+
     /// As `Authorization: Bearer`: an API key or a user's token.
     #[must_use]
     pub fn bearer(self, credential: &str) -> Call {
@@ -82,7 +88,10 @@ impl Call {
         let stream = TcpStream::connect(&self.authority).await.context("connect")?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         let connection = tokio::spawn(connection);
-        let mut request = Request::builder().method(self.method).uri(self.path).header(HOST, self.authority);
+        let mut request = Request::builder().method(self.method).uri(self.path);
+        if self.headers.iter().all(|(name, _)| *name != HOST) {
+            request = request.header(HOST, self.authority);
+        }
         for (name, value) in self.headers {
             request = request.header(name, value);
         }

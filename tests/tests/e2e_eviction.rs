@@ -54,7 +54,8 @@ async fn r_life_1_rights_and_counts_of_bad_requests_survive_an_eviction() -> Res
 
 #[tokio::test]
 async fn r_pres_3_grace_runs_on_while_the_room_sleeps() -> Result<()> {
-    let server = Server::with("kinds.chat.presence.grace = '2s'").await?;
+    // Longer than a stalled machine takes to bring her back.
+    let server = Server::with("kinds.chat.presence.grace = '12s'").await?;
     let room = "chat:evicted-grace";
     let mut watcher = server.visit(room, "watcher").join().await?;
     let lost = server.visit(room, "lost").join().await?;

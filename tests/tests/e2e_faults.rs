@@ -118,8 +118,7 @@ async fn r_life_7_a_trap_in_a_message_loses_that_message_alone() -> Result<()> {
 
 /// The log of the process tells of a lost instance.
 fn trapped(server: &Server) -> Result<bool> {
-    let log = std::fs::read_to_string(server.data().join("workerd.log")).context("workerd.log")?;
-    Ok(log.contains("a fault was asked for"))
+    Ok(tests::log::lines(server)?.iter().any(|line| line["event"] == "panicked"))
 }
 
 #[tokio::test]

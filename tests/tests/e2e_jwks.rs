@@ -134,6 +134,57 @@ async fn r_jwks_5_the_last_good_set_counts_while_the_issuer_is_down() -> Result<
     Ok(())
 }
 
+/// The clock of the gateway jumps.
+async fn later(server: &Server, seconds: u32) -> Result<()> {
+    server.arm(ROOM, &format!("jump_ahead_ms {}", seconds * 1_000)).await
+}
+
+#[tokio::test]
+async fn r_jwks_3_a_set_is_fetched_again_when_it_is_ten_minutes_old() -> Result<()> {
+    let issuer = Issuer::start().await?;
+    let mut server = Server::not_yet_with_faults("")?;
+    server.set_secret(KEYS, json!([issuer.entry()]).to_string());
+    server.start_again(0).await?;
+    let known = issuer.token("ES256", ROOM).await?;
+    opens(&server, &known, "at first").await?;
+    later(&server, 9 * 60).await?;
+    opens(&server, &known, "after nine minutes").await?;
+    assert_eq!(issuer.asked().await?, 1);
+    later(&server, 61).await?;
+    opens(&server, &known, "after ten minutes").await?;
+    assert_eq!(issuer.asked().await?, 2);
+    // What the issuer takes back opens nothing once its set was fetched anew.
+    issuer.publish(&["EdDSA"]).await?;
+    later(&server, 10 * 60 + 1).await?;
+    eventually("the key is gone", async || {
+        Ok((outcome(&server, &known).await? == (401, "unauthorized".to_owned())).then_some(()))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn r_jwks_5_an_issuer_that_is_down_is_asked_every_half_minute() -> Result<()> {
+    let issuer = Issuer::start().await?;
+    let mut server = Server::not_yet_with_faults("")?;
+    server.set_secret(KEYS, json!([issuer.entry()]).to_string());
+    server.start_again(0).await?;
+    let known = issuer.token("ES256", ROOM).await?;
+    opens(&server, &known, "while it is up").await?;
+    issuer.serve("error").await?;
+    later(&server, 10 * 60 + 1).await?;
+    for asked in [2, 3, 4] {
+        eventually("it is asked", async || {
+            opens(&server, &known, "by the last good set").await?;
+            Ok((issuer.asked().await? == asked).then_some(()))
+        })
+        .await?;
+        opens(&server, &known, "soon after").await?;
+        assert_eq!(issuer.asked().await?, asked, "not yet again");
+        later(&server, 30).await?;
+    }
+    Ok(())
+}
+
 /// No set was ever there: each mode is a failure, told as one, and over once the issuer is well.
 async fn fails_until_it_is_good(mode: &str) -> Result<()> {
     let issuer = Issuer::start().await?;

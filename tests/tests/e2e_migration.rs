@@ -20,7 +20,7 @@ const SECOND_EPOCH: &str = "0033aa9b2b4d7241";
 const SECOND_MADE_BY: u64 = 1_795_260_820_000;
 
 /// The fixtures grow old.
-const LONG_LOG: &str = "kinds.chat.log.age = '3650d'\nkinds.chat.presence.grace = '4s'";
+const LONG_LOG: &str = "kinds.chat.log.age = '3650d'\nkinds.chat.presence.grace = '12s'";
 
 async fn server_on(fixture: &str) -> Result<Server> {
     let mut server = Server::prepared(LONG_LOG)?;

@@ -90,6 +90,41 @@ async fn r_rev_1_one_token_by_its_jti_and_all_of_a_tenant_by_their_time() -> Res
 }
 
 #[tokio::test]
+async fn r_rev_2_while_the_directory_cannot_be_reached_no_token_opens_anything() -> Result<()> {
+    let server = Server::with_faults("").await?;
+    let ann = token("ann", &json!({}));
+    let mut live = join(&server, &ann).await?;
+    let messages = format!("/v1/rooms/{ROOM}/messages");
+    let read = async |credential: &str| server.get(&messages).bearer(credential).send().await;
+    read(&ann).await?.ok()?;
+
+    server.arm(ROOM, "lose_directory").await?;
+    // The list that was heard before is used until it is 5 s old.
+    let refused = eventually("tokens are no longer taken", async || {
+        let answer = read(&ann).await?;
+        Ok((answer.status != 200).then_some(answer))
+    })
+    .await?;
+    refused.problem(503, "unavailable")?;
+    let mut upgrade = Upgrade::new(server.connect_url(ROOM), Codec::Json, Some(&ann));
+    let close = upgrade.connect(Codec::Json).await?.closed().await?;
+    assert_eq!(close.code, 3004, "come back later");
+    upgrade.subprotocols.clear();
+    let refusal = upgrade.header("authorization", format!("Bearer {ann}")).refused().await?;
+    assert_eq!((refusal.status, refusal.code()?.as_str()), (503, "unavailable"));
+    live.request(json!({ "t": "auth", "token": ann })).await?.refused("unavailable")?;
+    // What needs no list goes on.
+    live.publish(json!("still here")).await?;
+    read(&server.api_key()).await?.ok()?;
+
+    server.arm(ROOM, "find_directory").await?;
+    read(&ann).await?.ok()?;
+    join(&server, &ann).await?;
+    live.request(json!({ "t": "auth", "token": ann })).await?.result()?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn r_rev_4_a_revocation_survives_kill_9() -> Result<()> {
     let mut server = Server::start().await?;
     let ann = token("ann", &json!({ "iat": now_s() - 60 }));

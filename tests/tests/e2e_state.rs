@@ -216,7 +216,7 @@ async fn r_state_4_an_owned_key_is_its_sessions_and_goes_with_it() -> Result<()>
 #[tokio::test]
 async fn r_state_4_an_owned_key_outlives_its_connection_by_the_grace_even_through_sleep_and_kill()
 -> Result<()> {
-    let mut server = Server::with("kinds.chat.presence.grace = '3s'").await?;
+    let mut server = Server::with("kinds.chat.presence.grace = '12s'").await?;
     let room = "chat:owned-grace";
     let mut watcher = joined(&server, room, "watcher", Codec::Json).await?;
     let mut owner = joined(&server, room, "owner", Codec::Msgpack).await?;

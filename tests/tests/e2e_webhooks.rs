@@ -6,6 +6,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 use tests::eventually;
 use tests::http::Call;
+use tests::log;
 use tests::receiver::{Manner, Receiver, published_key};
 use tests::server::Server;
 
@@ -75,7 +76,8 @@ async fn r_hook_1_r_hook_11_a_receiver_is_told_in_order_and_can_verify_it() -> R
 #[tokio::test]
 async fn r_hook_3_a_return_within_the_grace_is_not_told_over_a_real_network() -> Result<()> {
     let receiver = Receiver::start(Manner::Answer(200)).await?;
-    let server = server(&receiver).await?;
+    let told = TOLD.replace("grace = '1s'", "grace = '12s'");
+    let server = Server::with_secret(&told, "ROOMCAST_WEBHOOKS", receiver.configured()).await?;
     let ann = server.visit(ROOM, "ann").join().await?;
     let session = ann.session.clone();
     drop(ann);
@@ -208,6 +210,31 @@ async fn json_of(call: Call, status: u16) -> Result<Value> {
     let answer = call.send().await?;
     ensure!(answer.status == status, "{} instead of {status}: {}", answer.status, answer.text());
     answer.json()
+}
+
+/// Batches that a tenant's directory keeps.
+const PARKED_MAX: usize = 1_000;
+
+#[tokio::test]
+async fn r_dir_9_beyond_a_thousand_batches_the_oldest_go_and_that_is_logged() -> Result<()> {
+    let server = Server::with_faults("").await?;
+    for number in 0..PARKED_MAX + 2 {
+        server.arm("chat:given-up", &format!("give_up batch_{number}")).await?;
+    }
+    let (mut ids, mut path) = (Vec::new(), "/v1/webhooks/parked?limit=200".to_owned());
+    loop {
+        let page = json_of(server.get(&path).bearer(&server.api_key()), 200).await?;
+        let parked = page["parked"].as_array().context("a page")?;
+        ids.extend(parked.iter().filter_map(|one| Some(one["id"].as_str()?.to_owned())));
+        let Some(next) = page["next"].as_str() else { break };
+        path = format!("/v1/webhooks/parked?limit=200&cursor={next}");
+    }
+    let kept: Vec<String> = (2..PARKED_MAX + 2).map(|number| format!("batch_{number}")).collect();
+    assert_eq!(ids, kept);
+    let lines = log::lines(&server)?;
+    let gone = lines.iter().filter(|line| line["event"] == "parked_webhooks_gone");
+    assert_eq!(gone.filter_map(|line| line["count"].as_u64()).sum::<u64>(), 2);
+    Ok(())
 }
 
 #[tokio::test]

@@ -3,7 +3,10 @@
 /// Milliseconds since 1970. On Workers the clock stands still between two I/O events.
 #[must_use]
 pub fn now() -> u64 {
-    js_sys::Date::now() as u64
+    let now = js_sys::Date::now() as u64;
+    #[cfg(feature = "faults")]
+    let now = now + crate::faults::ahead_ms();
+    now
 }
 
 /// 52 random bits, from the platform's generator: enough for an id, and no more than a JavaScript number holds.

@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use auth::{Fetch, JWKS_BYTES_MAX, JWKS_FETCH_MS, Keys, Refusal, Token, Wanted};
 use futures_util::StreamExt as _;
-use serde_json::json;
 use worker::{
     AbortController, AbortSignal, Delay, Env, Fetch as PlatformFetch, Headers, Method, Request, RequestInit,
-    RequestRedirect, Response, console_error,
+    RequestRedirect, Response,
 };
 
-use crate::{Settings, clock, objects::within};
+use crate::{Settings, clock, log, objects::within};
 
 /// A token may find a fetch under way that dies, and make the next itself.
 const TRIES_MAX: u32 = 4;
@@ -80,9 +79,7 @@ fn take(keys: &mut Keys, wanted: Wanted, body: Result<Vec<u8>, Failed>) {
         }
     };
     if let Err(message) = taken {
-        let iss = keys.issuer(wanted);
-        let line = json!({ "level": "error", "event": "jwks_failed", "iss": iss, "message": message });
-        console_error!("{line}");
+        log::error("jwks_failed").with("iss", keys.issuer(wanted)).message(message).write();
     }
 }
 

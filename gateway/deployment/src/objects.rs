@@ -117,6 +117,10 @@ fn request(
 
 /// A panic in an object's fetch can leave its caller without an answer, so there is an end to waiting.
 async fn send(env: &Env, object: Object<'_>, request: Request) -> Result<Response, CallError> {
+    #[cfg(feature = "faults")]
+    if crate::faults::is_lost(object.namespace) {
+        return Err(CallError::TimedOut);
+    }
     let stub = env.durable_object(object.namespace)?.get_by_name(object.name)?;
     let answer = within(REQUEST_TIMEOUT_MS, stub.fetch_with_request(request)).await;
     Ok(answer.ok_or(CallError::TimedOut)??)

@@ -47,11 +47,17 @@ pub enum Stop {
     Unknown(#[source] CallError),
 }
 
-/// Refuses a token that its tenant has revoked. What need not be waited for goes to `later`.
+/// Refuses a token that its tenant has revoked. What need not be waited for goes to `later`. `request_id` is that of
+/// the request that brought it; "" where none did.
 ///
 /// # Errors
 /// `revoked`; or that the directory could not be reached while no list is fresh enough.
-pub async fn check(env: &Env, token: &Token, later: impl FnOnce(Later)) -> Result<(), Stop> {
+pub async fn check(
+    env: &Env,
+    token: &Token,
+    request_id: &str,
+    later: impl FnOnce(Later),
+) -> Result<(), Stop> {
     let now = clock::now();
     let age_ms = HEARD.with_borrow(|heard| Some(now.saturating_sub(heard.get(&token.tenant)?.asked_at)));
     match age_ms {
@@ -60,7 +66,7 @@ pub async fn check(env: &Env, token: &Token, later: impl FnOnce(Later)) -> Resul
                 later(Later { env: env.clone(), tenant: token.tenant.clone() });
             }
         }
-        _ => ask(env, &token.tenant).await.map_err(Stop::Unknown)?,
+        _ => ask(env, &token.tenant, request_id).await.map_err(Stop::Unknown)?,
     }
     let known = HEARD.with_borrow(|heard| heard.get(&token.tenant).map(|one| Rc::clone(&one.revocations)));
     let bearer = Bearer { user: &token.user, jti: token.jti.as_ref(), issued_at: token.issued_at };
@@ -80,7 +86,7 @@ pub struct Later {
 impl Later {
     pub async fn ask(self) {
         // Where it fails the next request asks, and waits once the list is too old.
-        drop(ask(&self.env, &self.tenant).await);
+        drop(ask(&self.env, &self.tenant, "").await);
     }
 }
 
@@ -96,13 +102,13 @@ fn begins_asking(tenant: &Tenant, now: u64) -> bool {
     })
 }
 
-async fn ask(env: &Env, tenant: &Tenant) -> Result<(), CallError> {
+async fn ask(env: &Env, tenant: &Tenant, request_id: &str) -> Result<(), CallError> {
     let asked_at = clock::now();
     let known = HEARD.with_borrow(|heard| heard.get(tenant).map(|one| one.version));
     let name = shard_name(tenant, 0);
     let object = Object { namespace: DIRECTORY, name: &name };
     let call = DirectoryCall::Revocations { known };
-    let answer: Known = objects::ask_for(env, object, "/call", &call, "").await?;
+    let answer: Known = objects::ask_for(env, object, "/call", &call, request_id).await?;
     HEARD.with_borrow_mut(|heard| hear(heard, tenant, answer, asked_at));
     Ok(())
 }

@@ -8,11 +8,10 @@ use std::{
 use auth::{ApiKeys, KeyError, Keys, Refusal, SigningKey, Token};
 use js_sys::{JSON, Reflect};
 use schemas::config::Config;
-use serde_json::json;
 use wasm_bindgen::JsValue;
-use worker::{Env, console_error};
+use worker::Env;
 
-use crate::webhooks::Endpoints;
+use crate::{log, webhooks::Endpoints};
 
 const CONFIG: &str = "roomcast";
 const KEYS: &str = "ROOMCAST_KEYS";
@@ -121,14 +120,8 @@ fn webhooks(json: &str, config: &Config, has_signing_key: bool) -> Result<Endpoi
 }
 
 fn log_mistake(error: &SettingsError) {
-    let line = json!({
-        "level": "error",
-        "event": "misconfigured",
-        "binding": error.binding,
-        "path": error.path,
-        "message": error.message,
-    });
-    console_error!("{line}");
+    let line = log::error("misconfigured").with("binding", error.binding).with("path", error.path.as_str());
+    line.message(&error.message).write();
 }
 
 fn in_binding(binding: &'static str) -> impl Fn(KeyError) -> SettingsError {

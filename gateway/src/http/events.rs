@@ -5,7 +5,7 @@ mod line;
 
 use std::time::Duration;
 
-use deployment::{clock, objects};
+use deployment::{clock, log, objects};
 use futures_util::{
     StreamExt as _,
     future::{Either, select},
@@ -19,7 +19,7 @@ use schemas::{
 };
 use serde::Deserialize;
 use serde_json::json;
-use worker::{Delay, Response, ResponseBuilder, console_error};
+use worker::{Delay, Response, ResponseBuilder};
 
 use self::{
     feed::{COMMENT, Feed, LAST_EVENT_ID, Start},
@@ -86,6 +86,7 @@ struct Page {
 
 /// A stream that has begun. Dropping it closes its connection to the room.
 struct Events {
+    request_id: String,
     line: Line,
     feed: Feed,
     tick: Delay,
@@ -128,7 +129,8 @@ impl Events {
                 Heard::Closed { code, .. } => return Err(Failure::Closed(code)),
             }
         }
-        let events = Events { line, feed, tick: Delay::from(TICK), is_alive: true, is_over: false };
+        let (request_id, tick) = (exchange.request_id.clone(), Delay::from(TICK));
+        let events = Events { request_id, line, feed, tick, is_alive: true, is_over: false };
         Ok((events, greeting))
     }
 
@@ -160,10 +162,7 @@ impl Events {
             return String::new();
         }
         let events = self.feed.frame(frame).unwrap_or_else(|error| {
-            console_error!(
-                "{}",
-                json!({ "level": "error", "event": "events_failed", "message": error.to_string() })
-            );
+            log::error("events_failed").request(&self.request_id).message(error).write();
             self.is_over = true;
             String::new()
         });

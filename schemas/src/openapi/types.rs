@@ -1,9 +1,9 @@
 //! Schemas of the types that read and write themselves, and of answers that have no type.
 
-use alloc::{borrow::Cow, vec::Vec};
+use alloc::{borrow::Cow, collections::BTreeMap, vec::Vec};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     claims::{Capabilities, Capability},
@@ -97,6 +97,31 @@ pub struct BatchMessage {
     room: RoomName,
     #[serde(flatten)]
     publish: crate::http::PublishBody,
+}
+
+/// `oneOf` for a body of which each way to write it has some fields, which are not null, and none of others.
+pub(crate) fn ways(ways: &[(&[&str], &[&str])]) -> Value {
+    let way = |(present, absent): &(&[&str], &[&str])| {
+        let not_null = present.iter().map(|name| (*name, json!({ "not": { "type": "null" } })));
+        let null = absent.iter().map(|name| (*name, json!({ "type": "null" })));
+        let properties: BTreeMap<&str, Value> = not_null.chain(null).collect();
+        json!({ "title": present[0], "required": present, "properties": properties })
+    };
+    ways.iter().map(way).collect()
+}
+
+/// `oneOf` for an operation on shared state, in which a value may be null.
+pub(crate) fn state_op_ways() -> Value {
+    json!([
+        {
+            "title": "set", "required": ["set", "value"],
+            "properties": { "set": { "type": "string" }, "delete": { "type": "null" } },
+        },
+        {
+            "title": "delete", "required": ["delete"],
+            "properties": { "delete": { "type": "string" }, "set": { "type": "null" }, "value": false },
+        },
+    ])
 }
 
 /// Seconds, or a duration.
