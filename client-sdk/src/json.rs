@@ -1,5 +1,7 @@
 //! Writes JSON, and nothing more than this crate needs of it.
 
+use alloc::{string::String, vec::Vec};
+
 use schemas::Payload;
 
 /// A JSON text under construction, and the byte strings that it refers to by number.
@@ -61,6 +63,10 @@ impl Writer {
 
     pub(crate) fn number(&mut self, key: &str, value: u64) {
         self.key(key);
+        self.digits(value);
+    }
+
+    fn digits(&mut self, value: u64) {
         let mut digits = [0u8; 20];
         let mut start = digits.len();
         let mut rest = value;
@@ -105,7 +111,7 @@ impl Writer {
     }
 
     fn blob_number(&mut self, bytes: Vec<u8>) {
-        self.text.push_str(&self.blobs.len().to_string());
+        self.digits(self.blobs.len() as u64);
         self.blobs.push(bytes);
     }
 

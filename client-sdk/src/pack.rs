@@ -2,10 +2,12 @@
 //!
 //! ```text
 //! u32 length of the JSON text, little endian · the text · for each byte string: u32 length, bytes
-//! { "at": ms, "turn": bool, "do": [ {"t": "fetch" | "open" | "send" | "close" | <event>, …} ] }
+//! { "wrong": sentence } | { "at": ms, "turn": bool, "do": [ {"t": "fetch" | "open" | "send" | "close" | <event>, …} ] }
 //! ```
-//! `at` is absent where nothing is awaited; `turn` says that it is the end of the turn. Field names are those of
+//! `wrong` says which argument was not of its shape, and that nothing was done. `at` is absent where nothing is awaited; `turn` says that it is the end of the turn. Field names are those of
 //! the wire wherever the wire has them, so that the generated TypeScript types fit.
+
+use alloc::{string::String, vec::Vec};
 
 use client_core::{Deadline, Due, Event, Me, Outcome, Output, Outputs, Status};
 use schemas::{
@@ -27,10 +29,22 @@ pub(crate) fn pack(outputs: Outputs, deadline: Option<Deadline>) -> Vec<u8> {
     }
     json.list("do", outputs, output);
     json.close('}');
+    block(json)
+}
+
+pub(crate) fn wrong(sentence: &str) -> Vec<u8> {
+    let mut json = Writer::new();
+    json.open('{');
+    json.text("wrong", sentence);
+    json.close('}');
+    block(json)
+}
+
+fn block(json: Writer) -> Vec<u8> {
     let (text, blobs) = json.finish();
     let mut block =
         Vec::with_capacity(4 + text.len() + blobs.iter().map(|blob| 4 + blob.len()).sum::<usize>());
-    for part in std::iter::once(text.as_bytes()).chain(blobs.iter().map(Vec::as_slice)) {
+    for part in core::iter::once(text.as_bytes()).chain(blobs.iter().map(Vec::as_slice)) {
         block.extend_from_slice(&(part.len() as u32).to_le_bytes());
         block.extend_from_slice(part);
     }
@@ -141,7 +155,7 @@ fn event(json: &mut Writer, event: Event) {
 }
 
 fn me(json: &mut Writer, me: &Me) {
-    json.text("connection", &me.connection.to_string());
+    json.text("connection", &me.connection.hex());
     json.text("session", me.session.as_str());
     json.text("user", me.user.as_str());
     json.list("tags", &me.tags, |json, tag| json.string(tag));
@@ -172,12 +186,12 @@ fn settled(json: &mut Writer, outcome: Outcome) {
 fn result(json: &mut Writer, result: RequestResult) {
     match result {
         RequestResult::Published(Published { epoch, offset, duplicate }) => {
-            json.text("epoch", &epoch.to_string());
+            json.text("epoch", &epoch.hex());
             json.number("offset", offset.value());
             json.truth("duplicate", duplicate);
         }
         RequestResult::History(HistoryPage { epoch, messages, next }) => {
-            json.text("epoch", &epoch.to_string());
+            json.text("epoch", &epoch.hex());
             json.list("messages", messages, publication);
             if let Some(next) = next {
                 json.number("next", next.value());

@@ -9,11 +9,11 @@ use alloc::{string::String, vec::Vec};
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "json")]
-use crate::client_message::ClientMessage;
-use crate::server_message::ServerMessage;
+use crate::{client_message::ClientMessage, server_message::ServerMessage};
 
 #[cfg(feature = "json")]
 mod client_fields;
+#[cfg(feature = "json")]
 mod server_fields;
 
 #[cfg(feature = "json")]
@@ -77,14 +77,12 @@ pub const TOKEN_SUBPROTOCOL_PREFIX: &str = "roomcast.token.";
 ///
 /// # Panics
 /// Never on what the types can hold: a payload was checked to be JSON, and writing to memory does not fail.
+#[cfg(feature = "json")]
 #[must_use]
 pub fn encode<T: Serialize>(codec: Codec, message: &T) -> Vec<u8> {
     match codec {
         Codec::Msgpack => rmp_serde::to_vec_named(message).expect("wire types are MessagePack maps"),
-        #[cfg(feature = "json")]
         Codec::Json => serde_json::to_vec(message).expect("wire types are JSON objects"),
-        #[cfg(not(feature = "json"))]
-        Codec::Json => panic!("built without the JSON codec"),
     }
 }
 
@@ -92,6 +90,7 @@ pub fn encode<T: Serialize>(codec: Codec, message: &T) -> Vec<u8> {
 ///
 /// # Panics
 /// Where JSON fragments are not UTF-8, which [`encode`] never makes.
+#[cfg(feature = "json")]
 #[must_use]
 pub fn join<'a>(codec: Codec, fragments: impl IntoIterator<Item = &'a [u8]>) -> Frame {
     let mut bytes = Vec::new();
@@ -127,6 +126,7 @@ pub fn decode_client(codec: Codec, frame: &Frame) -> Vec<Result<ClientMessage, R
     }
 }
 
+#[cfg(feature = "json")]
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the server's message cannot be read: {0}")]
 pub struct ServerDecodeError(String);
@@ -135,14 +135,12 @@ pub struct ServerDecodeError(String);
 ///
 /// # Errors
 /// When a message cannot be read; those before it are lost with it, since the connection is of no more use.
+#[cfg(feature = "json")]
 pub fn decode_server(frame: &Frame) -> Result<Vec<ServerMessage>, ServerDecodeError> {
     match frame {
         Frame::Binary(bytes) => server_fields::read_msgpack(bytes),
-        #[cfg(feature = "json")]
         Frame::Text(text) => {
             text.split('\n').map(server_fields::read_json).filter_map(Result::transpose).collect()
         }
-        #[cfg(not(feature = "json"))]
-        Frame::Text(_) => Err(ServerDecodeError("text, from a connection that speaks MessagePack".into())),
     }
 }

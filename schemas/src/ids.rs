@@ -8,7 +8,7 @@ use core::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::position::INTEGER_MAX;
+use crate::position::{INTEGER_MAX, hex};
 
 /// One WebSocket; a new one on every reconnect. Random, below 2^53 so that a JavaScript number holds it; shown as
 /// 14 hex digits.
@@ -35,11 +35,17 @@ impl ConnectionId {
         }
         u64::from_str_radix(text, 16).ok().filter(|value| *value <= INTEGER_MAX).map(ConnectionId)
     }
+
+    /// As it is written.
+    #[must_use]
+    pub fn hex(self) -> String {
+        hex(self.0, 14)
+    }
 }
 
 impl fmt::Display for ConnectionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:014x}", self.0)
+        f.write_str(&self.hex())
     }
 }
 

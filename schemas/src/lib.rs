@@ -6,6 +6,8 @@
 //!
 //! A *frame* is one WebSocket message and carries one or more protocol messages ([`codec`]). A *payload* is what
 //! the application sends; it is checked once, on entry, and never interpreted ([`payload`]).
+#![cfg_attr(not(feature = "json"), no_std)]
+
 extern crate alloc;
 
 pub mod claims;

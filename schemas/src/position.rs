@@ -94,11 +94,22 @@ impl Epoch {
     pub fn value(self) -> u64 {
         self.0
     }
+
+    /// As it is written.
+    #[must_use]
+    pub fn hex(self) -> String {
+        hex(self.0, 16)
+    }
+}
+
+/// The low digits of a number. (The browser's module has no formatting machinery: it would be a fifth of it.)
+pub(crate) fn hex(number: u64, digits: u32) -> String {
+    (0..digits).rev().filter_map(|place| char::from_digit((number >> (4 * place)) as u32 & 15, 16)).collect()
 }
 
 impl fmt::Display for Epoch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
+        f.write_str(&self.hex())
     }
 }
 

@@ -1,9 +1,13 @@
 //! The sizes of what is shipped, as they are and compressed as they travel.
 
-use crate::process::run_quiet;
-use crate::repository::{build_directory, root};
-use anyhow::{Context as _, Result};
+use crate::client;
+use crate::process::{command, run_quiet};
+use crate::repository::{build_directory, npm_tool, root};
+use anyhow::{Context as _, Result, ensure};
 use std::path::Path;
+
+/// What a page loads to be a chat, script and module, compressed: at most so many bytes.
+pub const CHAT_BYTES_MAX: u64 = 45_000;
 
 const SHIPPED: [(&str, &str); 6] = [
     ("gateway, module", "build/worker/index_bg.wasm"),
@@ -27,12 +31,38 @@ pub fn run() -> Result<()> {
             println!("{name:<18} {bytes:>9} {:>9}", gzipped(&file)?);
         }
     }
+    println!("{:<18} {:>9} {:>9}", "a chat, all of it", "", chat()?);
     Ok(())
+}
+
+/// # Errors
+/// Where a chat is larger than [`CHAT_BYTES_MAX`].
+pub fn check_chat() -> Result<()> {
+    let bytes = chat()?;
+    ensure!(bytes <= CHAT_BYTES_MAX, "a chat has {bytes} bytes compressed, and may have {CHAT_BYTES_MAX}");
+    Ok(())
+}
+
+/// `client-sdk/ts/size/chat.js` as a page loads it: minified with the package, and the module.
+fn chat() -> Result<u64> {
+    client::build()?;
+    let dist = client::package().join("dist");
+    let bundle = build_directory().join("size/chat.js");
+    let mut esbuild = command(npm_tool("esbuild"));
+    esbuild
+        .current_dir(root())
+        .arg("client-sdk/ts/size/chat.js")
+        .args(["--bundle", "--minify", "--format=esm", "--target=es2022", "--log-level=warning"])
+        .args(["--legal-comments=none"])
+        .arg(format!("--alias:@roomcast/client={}", dist.join("index.js").display()))
+        .arg(format!("--outfile={}", bundle.display()));
+    run_quiet(&mut esbuild)?;
+    Ok(gzipped(&bundle)? + gzipped(&dist.join("client_sdk_bg.wasm"))?)
 }
 
 fn gzipped(file: &Path) -> Result<u64> {
     // Node is there anyway, and its zlib is what most servers compress with.
     let script = "console.log(require('zlib').gzipSync(require('fs').readFileSync(process.argv[1]), {level: 9}).length)";
-    let printed = run_quiet(crate::process::command("node").args(["--eval", script, "--"]).arg(file))?;
+    let printed = run_quiet(command("node").args(["--eval", script, "--"]).arg(file))?;
     printed.trim().parse().with_context(|| format!("node printed {printed:?}"))
 }

@@ -159,9 +159,12 @@ fn end_to_end() -> Result<Count> {
     counted(&mut cargo)
 }
 
+/// The package's own tests, and the bound on what an application loads.
 fn client_tests() -> Result<Count> {
     client::build()?;
-    counted(command("npm").current_dir(client::package()).args(["test"]))
+    let mut count = counted(command("npm").current_dir(client::package()).args(["test"]))?;
+    count += one(crate::size::check_chat())?;
+    Ok(count)
 }
 
 fn dry_run() -> Result<()> {

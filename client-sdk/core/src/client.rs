@@ -1,5 +1,7 @@
 //! The client, its one entrance, and what can be asked of it.
 
+use alloc::{string::String, vec::Vec};
+
 use schemas::{
     ConnectionId, ErrorCode, Frame, Payload, Position, PublicSession, RoomName, Session, UserId,
     server_message::{Member, RequestError, WelcomeLimits},

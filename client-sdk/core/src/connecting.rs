@@ -1,5 +1,7 @@
 //! From joining to hello, from a lost connection to the next attempt, and out again.
 
+use alloc::string::String;
+
 use schemas::{
     CloseCode,
     client_message::{ClientMessage, Hello},

@@ -1,5 +1,7 @@
 //! What happened.
 
+use alloc::{string::String, vec::Vec};
+
 use schemas::{
     Frame, Offset, Payload,
     client_message::{ClientMessage, History, Publish, StateOp},

@@ -64,6 +64,9 @@
 //! 3. There is at most one socket, and none in `Idle`, `Waiting`, `Failed` and `Left`.
 //! 4. Every queue and map has a bound, and what happens there is stated at the bound.
 //! 5. Nothing a server sends panics.
+#![cfg_attr(not(test), no_std)]
+
+extern crate alloc;
 
 mod acks;
 pub mod backoff;

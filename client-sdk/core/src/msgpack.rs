@@ -3,6 +3,8 @@
 //! `schemas` reads and writes through serde, which instantiates its decoder for every type there is: 280 kB of the
 //! browser's module. This reads into a tree of borrowed values, once, in 3 kB.
 
+use alloc::{string::String, vec::Vec};
+
 /// Deeper than any message of the wire, which is told from an attack by it.
 const DEPTH_MAX: u32 = 16;
 

@@ -1,5 +1,7 @@
 //! A connection from its welcome on: what the server says, and what leaves at the end of a turn.
 
+use alloc::{boxed::Box, string::String, vec::Vec};
+
 use schemas::{
     CloseCode, ErrorCode, Frame, Offset, Position,
     client_message::ClientMessage,
@@ -436,7 +438,7 @@ impl Frames {
 
     fn send(&mut self, out: &mut Outputs) {
         if !self.bytes.is_empty() {
-            let frame = Frame::Binary(std::mem::take(&mut self.bytes));
+            let frame = Frame::Binary(core::mem::take(&mut self.bytes));
             out.push(Output::Send { attempt: self.attempt, frame });
         }
     }

@@ -1,5 +1,7 @@
 //! What to do, and what the application should hear of.
 
+use alloc::{string::String, vec::Vec};
+
 use schemas::{
     CloseCode, Frame,
     server_message::{
@@ -147,7 +149,7 @@ impl Outputs {
 
 impl IntoIterator for Outputs {
     type Item = Output;
-    type IntoIter = std::vec::IntoIter<Output>;
+    type IntoIter = alloc::vec::IntoIter<Output>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.0.into_iter()

@@ -1,7 +1,9 @@
 //! Who is here: a roster, and two pure functions over it. `apply(roster, diff)` is the next roster;
 //! `difference(old, new)` is the diff that leads from one to the other.
 
-use std::cmp::Ordering;
+use alloc::vec::Vec;
+
+use core::cmp::Ordering;
 
 use schemas::{
     PublicSession,

@@ -5,6 +5,8 @@
 //! sent again, since it may have been done. The exception is a publish with a key: as long as the room remembers
 //! the key, it takes the publish once, however often it comes. So that goes back to the front of the queue.
 
+use alloc::{boxed::Box, vec::Vec};
+
 use schemas::{
     ErrorCode,
     client_message::ClientMessage,
@@ -303,7 +305,7 @@ impl Requests {
     fn lose_first(&mut self, count: usize, message: &str, out: &mut Outputs) -> Lost {
         let mut lost = Lost::default();
         let rest = self.outstanding.split_off(count);
-        for outstanding in std::mem::replace(&mut self.outstanding, rest) {
+        for outstanding in core::mem::replace(&mut self.outstanding, rest) {
             self.kept_bytes -= outstanding.purpose.kept_bytes();
             match outstanding.purpose {
                 Purpose::Calls(calls) => out.refuse(calls, Outcome::Unknown, &unavailable(message)),

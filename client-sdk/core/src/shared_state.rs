@@ -1,5 +1,7 @@
 //! The room's shared state as this client knows it: the welcome's snapshot, and every change since.
 
+use alloc::{string::String, vec::Vec};
+
 use schemas::server_message::{StateChange, StateEntry, StateWrite};
 
 /// Keys in their order. (A sorted list, as [`crate::presence::Roster`] is one.)

@@ -1,5 +1,7 @@
 //! Where the connection is.
 
+use alloc::{boxed::Box, string::String};
+
 use schemas::Position;
 
 use crate::{input::Attempt, online::Online};

@@ -1,6 +1,8 @@
 //! The wire's messages in MessagePack: what a client writes, what it reads. The types are those of `schemas`, and
 //! so is the truth: the tests hold the two codecs side by side.
 
+use alloc::{boxed::Box, string::String, vec::Vec};
+
 mod read;
 #[cfg(test)]
 mod tests;

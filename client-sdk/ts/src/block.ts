@@ -4,11 +4,13 @@ import type { Detail, Left, Occupancy, RecoveryFailure, StateChange } from "./ge
 import type { Me, Member, RoomStatus } from "./events.js";
 
 export interface Block {
+  /** Which argument was not of its shape: nothing was done. */
+  wrong?: string;
   /** When to call `timed_out`, on the driver's clock. */
   at?: number;
   /** At the end of the turn, rather. */
   turn?: boolean;
-  do: Output[];
+  do?: Output[];
 }
 
 export type Output = Command | CoreEvent;
@@ -66,7 +68,7 @@ export function readBlock(bytes: Uint8Array): Block {
   }
   const [text, ...blobs] = parts;
   const block = JSON.parse(decoder.decode(text)) as Block;
-  for (const output of block.do) complete(output, blobs);
+  for (const output of block.do ?? []) complete(output, blobs);
   return block;
 }
 

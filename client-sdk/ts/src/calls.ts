@@ -1,6 +1,6 @@
+import type { Core } from "./core.js";
 import type { Driver } from "./driver.js";
 import type { RoomcastError } from "./errors.js";
-import type { ClientCore } from "./wasm.js";
 
 interface Call {
   resolve(result: unknown): void;
@@ -15,7 +15,7 @@ export class Calls {
   begin<Result>(
     driver: Driver,
     signal: AbortSignal | undefined,
-    step: (core: ClientCore, now: number, call: number) => Uint8Array,
+    step: (core: Core, call: number) => Uint8Array,
   ): Promise<Result> {
     this.#last = (this.#last + 1) >>> 0;
     const call = this.#last;
@@ -23,7 +23,7 @@ export class Calls {
       const abort = (): void => {
         const waiting = this.#open.get(call);
         this.#open.delete(call);
-        driver.run((core, now) => core.cancel(now, call));
+        driver.run((core) => core.cancel(call));
         waiting?.reject(signal?.reason);
       };
       const end = (): void => signal?.removeEventListener("abort", abort);
@@ -33,7 +33,7 @@ export class Calls {
       });
       signal?.addEventListener("abort", abort);
       try {
-        driver.run((core, now) => step(core, now, call));
+        driver.run((core) => step(core, call));
       } catch (error) {
         this.reject(call, error as RoomcastError);
       }

@@ -1,7 +1,8 @@
 import { readBlock, type Block, type Command, type CoreEvent, type Output } from "./block.js";
 import type { TokenFunction } from "./client.js";
+import type { Core } from "./core.js";
 import { RoomcastError } from "./errors.js";
-import type { ClientCore, WasmSource } from "./wasm.js";
+import type { WasmSource } from "./wasm.js";
 
 /** What is needed of a WebSocket: the browser's, Node 22's, and npm's `ws` all have it. */
 export interface WebSocketLike {
@@ -33,7 +34,7 @@ export interface Sink {
 }
 
 /** One input of the core, at a time. */
-export type Step = (core: ClientCore, now: number) => Uint8Array;
+export type Step = (core: Core) => Uint8Array;
 
 const nothing = (): void => {};
 
@@ -42,7 +43,7 @@ const nothing = (): void => {};
  * core asks for out, in order. Decides nothing.
  */
 export class Driver {
-  readonly #core: ClientCore;
+  readonly #core: Core;
   readonly #room: string;
   readonly #route: Route;
   readonly #sink: Sink;
@@ -54,7 +55,7 @@ export class Driver {
   #turnEnds = false;
   #unlisten = nothing;
 
-  constructor(core: ClientCore, room: string, route: Route, sink: Sink) {
+  constructor(core: Core, room: string, route: Route, sink: Sink) {
     this.#core = core;
     this.#room = room;
     this.#route = route;
@@ -78,14 +79,14 @@ export class Driver {
   run(step: Step): void {
     let block: Block;
     try {
-      block = readBlock(step(this.#core, performance.now()));
+      block = readBlock(step(this.#core));
     } catch (error) {
-      if (typeof error === "string") throw new RoomcastError("invalid_argument", error);
       this.#break(error);
       return;
     }
+    if (block.wrong !== undefined) throw new RoomcastError("invalid_argument", block.wrong);
     // What a listener starts is applied behind what it was told of.
-    this.#outputs.push(...block.do);
+    this.#outputs.push(...(block.do ?? []));
     this.#schedule(block);
     if (this.#applying) return;
     this.#applying = true;
@@ -123,7 +124,7 @@ export class Driver {
       this.#turnEnds = true;
       queueMicrotask(() => {
         this.#turnEnds = false;
-        this.run((core, now) => core.timed_out(now));
+        this.run((core) => core.timedOut());
       });
       return;
     }
@@ -133,7 +134,7 @@ export class Driver {
     if (at === undefined) return;
     this.#timer = setTimeout(() => {
       this.#timerAt = undefined;
-      this.run((core, now) => core.timed_out(now));
+      this.run((core) => core.timedOut());
     }, Math.max(0, at - performance.now()));
   }
 
@@ -145,21 +146,21 @@ export class Driver {
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       if (error instanceof RoomcastError && !error.retryable) {
-        this.run((core, now) => core.token_refused(now, attempt, error.code));
+        this.run((core) => core.tokenRefused(attempt, error.code));
       } else {
         this.#sink.heard({ t: "notice", code: "token_failed", message });
-        this.run((core, now) => core.token_failed(now, attempt));
+        this.run((core) => core.tokenFailed(attempt));
       }
       return;
     }
-    this.run((core, now) => core.token_fetched(now, attempt, token));
+    this.run((core) => core.tokenFetched(attempt, token));
   }
 
   #open(attempt: number, token: string | undefined): void {
     const protocols = ["roomcast.v1.msgpack"];
     if (token !== undefined) protocols.push(`roomcast.token.${token}`);
     const closed = (code: number, reason: string): void => {
-      this.run((core, now) => core.closed(now, attempt, code, reason));
+      this.run((core) => core.closed(attempt, code, reason));
     };
     let socket: WebSocketLike;
     try {
@@ -172,12 +173,12 @@ export class Driver {
     }
     this.#socket = { attempt, socket };
     socket.binaryType = "arraybuffer";
-    socket.onopen = () => this.run((core, now) => core.opened(now, attempt));
+    socket.onopen = () => this.run((core) => core.opened(attempt));
     socket.onmessage = ({ data }: { data: string | ArrayBuffer }) => {
-      this.run((core, now) =>
+      this.run((core) =>
         typeof data === "string"
-          ? core.received_text(now, attempt)
-          : core.received(now, attempt, new Uint8Array(data)),
+          ? core.receivedText(attempt)
+          : core.received(attempt, new Uint8Array(data)),
       );
     };
     socket.onclose = ({ code, reason }: { code: number; reason: string }) => closed(code, reason);
@@ -222,14 +223,14 @@ function listenToHints(run: (step: Step) => void): () => void {
   const listening = new AbortController();
   const { signal } = listening;
   const seen = (): void => {
-    if (page.document?.visibilityState !== "hidden") run((core, now) => core.visible(now));
+    if (page.document?.visibilityState !== "hidden") run((core) => core.visible());
   };
-  page.addEventListener("online", () => run((core, now) => core.network_found(now)), { signal });
-  page.addEventListener("offline", () => run((core, now) => core.network_lost(now)), { signal });
+  page.addEventListener("online", () => run((core) => core.networkFound()), { signal });
+  page.addEventListener("offline", () => run((core) => core.networkLost()), { signal });
   page.addEventListener("pageshow", seen, { signal });
   // A page that will not come back takes its session with it: leaving now spares the others a ghost for the grace.
   const hidden = ({ persisted }: { persisted?: boolean }): void => {
-    if (!persisted) run((core, now) => core.leave(now));
+    if (!persisted) run((core) => core.leave());
   };
   page.addEventListener("pagehide", hidden as (event: Event) => void, { signal });
   page.document?.addEventListener("visibilitychange", seen, { signal });

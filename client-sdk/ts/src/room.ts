@@ -1,5 +1,6 @@
 import type { CoreEvent, Refusal } from "./block.js";
 import { Calls } from "./calls.js";
+import type { Amendment, Core } from "./core.js";
 import { Driver, type Route } from "./driver.js";
 import { RoomcastError } from "./errors.js";
 import type {
@@ -16,7 +17,7 @@ import type { Amended, Occupancy, Published, StateVersion } from "./generated/wi
 import { Listeners } from "./listeners.js";
 import { payload } from "./payload.js";
 import { RoomState } from "./state.js";
-import { Amendment, loadCore, type ClientCore } from "./wasm.js";
+import { newCore } from "./wasm.js";
 
 /** How to join. */
 export interface RoomOptions<Presence = unknown> {
@@ -241,7 +242,7 @@ export class Room<Events extends EventMap = EventMap, Presence = unknown> {
       return;
     }
     const left = this.#until((status) => status !== "connected");
-    this.#driver.run((core, now) => core.leave(now));
+    this.#driver.run((core) => core.leave());
     await left;
   }
 
@@ -274,19 +275,20 @@ export class Room<Events extends EventMap = EventMap, Presence = unknown> {
     options?: PublishOptions,
   ): Promise<Published | void>;
   async publish(type: string, data: unknown, options: PublishOptions = {}): Promise<Published | void> {
-    const { text, bytes } = payload(data);
     const { tags = [], to, ephemeral = false, echo = true, key, conflate, signal } = options;
     const { users = [], sessions = [], connections = [] } = to ?? {};
-    const hasTo = to !== undefined;
     // Copied, so that a caller who changes a list while the request waits changes nothing.
-    const [forTags, forUsers, forSessions, forConnections] = [[...tags], [...users], [...sessions], [...connections]];
-    return this.#request<Published | void>(signal, (core, now, call) =>
-      // prettier-ignore
-      core.publish(
-        now, call, type, text, bytes, forTags, hasTo, forUsers, forSessions, forConnections, ephemeral, echo, key,
-        conflate,
-      ),
-    );
+    const wanted = {
+      type,
+      data: payload(data),
+      tags: [...tags],
+      to: to && { users: [...users], sessions: [...sessions], connections: [...connections] },
+      ephemeral,
+      echo,
+      key,
+      conflate,
+    };
+    return this.#request<Published | void>(signal, (core, call) => core.publish(call, wanted));
   }
 
   /**
@@ -300,8 +302,7 @@ export class Room<Events extends EventMap = EventMap, Presence = unknown> {
    * ```
    */
   async edit(offset: number, data: Events[keyof Events & string], { signal }: Signalled = {}): Promise<Amended> {
-    const { text, bytes } = payload(data);
-    return this.#amend(signal, offset, Amendment.Edit, text, bytes);
+    return this.#amend(signal, offset, { edit: payload(data) });
   }
 
   /**
@@ -313,7 +314,7 @@ export class Room<Events extends EventMap = EventMap, Presence = unknown> {
    * ```
    */
   async remove(offset: number, { signal }: Signalled = {}): Promise<Amended> {
-    return this.#amend(signal, offset, Amendment.Remove, "");
+    return this.#amend(signal, offset, { remove: true });
   }
 
   /**
@@ -327,17 +328,11 @@ export class Room<Events extends EventMap = EventMap, Presence = unknown> {
    * ```
    */
   async react(offset: number, name: string, on = true, { signal }: Signalled = {}): Promise<Amended> {
-    return this.#amend(signal, offset, on ? Amendment.React : Amendment.TakeBack, name);
+    return this.#amend(signal, offset, { react: name, on });
   }
 
-  #amend(
-    signal: AbortSignal | undefined,
-    offset: number,
-    what: Amendment,
-    text: string,
-    bytes?: Uint8Array,
-  ): Promise<Amended> {
-    return this.#request(signal, (core, now, call) => core.amend(now, call, offset, what, text, bytes));
+  #amend(signal: AbortSignal | undefined, offset: number, what: Amendment): Promise<Amended> {
+    return this.#request(signal, (core, call) => core.amend(call, offset, what));
   }
 
   /**
@@ -352,15 +347,15 @@ export class Room<Events extends EventMap = EventMap, Presence = unknown> {
   async history(options: HistoryOptions = {}): Promise<HistoryPage<Events>> {
     const { before, after, limit = 50, tags = [], signal } = options;
     const wanted = [...tags];
-    return this.#request<HistoryPage<Events>>(signal, (core, now, call) =>
-      core.history(now, call, before, after, limit, wanted),
+    return this.#request<HistoryPage<Events>>(signal, (core, call) =>
+      core.history(call, before, after, limit, wanted),
     );
   }
 
   async #setPresence(data: Presence, { signal }: Signalled): Promise<void> {
-    const { text, bytes } = payload(data);
+    const written = payload(data);
     this.#ownData = data;
-    return this.#request<void>(signal, (core, now, call) => core.presence(now, call, text, bytes));
+    return this.#request<void>(signal, (core, call) => core.presence(call, written));
   }
 
   #begin(): void {
@@ -378,41 +373,38 @@ export class Room<Events extends EventMap = EventMap, Presence = unknown> {
       (error: unknown) => {
         this.#loading = undefined;
         const message = "the Wasm module could not be loaded";
-        this.#fail(new RoomcastError("unavailable", message, { retryable: true, cause: error }));
+        const unloaded = new RoomcastError("unavailable", message, { retryable: true, cause: error });
+        this.#fail(error instanceof RoomcastError ? error : unloaded);
       },
     );
   }
 
   async #load(): Promise<Driver> {
-    const Core = await loadCore(this.#route.wasm);
+    const core = await newCore(this.#route.wasm);
     const { rewind, tags = [], members = true } = this.#options;
-    const { text, bytes } = this.#ownData === undefined ? {} : payload(this.#ownData);
+    const presence = this.#ownData === undefined ? undefined : payload(this.#ownData);
     const hasToken = this.#route.token !== undefined;
-    let core: ClientCore;
-    try {
-      core = new Core(performance.now(), seed(), this.name, session(), hasToken, rewind, [...tags], text, bytes, members);
-    } catch (error) {
-      throw typeof error === "string" ? new RoomcastError("invalid_argument", error) : error;
-    }
-    this.#driver = new Driver(core, this.name, this.#route, {
+    const driver = new Driver(core, this.name, this.#route, {
       heard: (event) => this.#heard(event),
       broke: (error) => {
         this.#driver = this.#loading = undefined;
         this.#fail(new RoomcastError("internal", "the client broke", { cause: error }));
       },
     });
-    return this.#driver;
+    driver.run((core) => core.begin(seed(), this.name, session(), hasToken, rewind, tags, presence, members));
+    this.#driver = driver;
+    return driver;
   }
 
   #join(driver: Driver): void {
     driver.wake();
-    driver.run((core, now) => core.join(now));
+    driver.run((core) => core.join());
   }
 
   /** Until the module is there, requests wait for it, in their order. */
   async #request<Result>(
     signal: AbortSignal | undefined,
-    step: (core: ClientCore, now: number, call: number) => Uint8Array,
+    step: (core: Core, call: number) => Uint8Array,
   ): Promise<Result> {
     signal?.throwIfAborted();
     if (this.#driver === undefined && this.#wantsIn && this.#loading !== undefined) {

@@ -1,7 +1,7 @@
+import type { Core, Operation } from "./core.js";
 import type { StateChange, StateEntry, StateVersion } from "./generated/wire.js";
 import { payload } from "./payload.js";
 import type { Signalled } from "./room.js";
-import type { ClientCore } from "./wasm.js";
 
 /** On which condition to write a key. */
 export interface StateCondition {
@@ -20,7 +20,7 @@ export type StateOp = ({ set: string; value: unknown } & StateSetOptions) | ({ d
 
 type Request = (
   signal: AbortSignal | undefined,
-  step: (core: ClientCore, now: number, call: number) => Uint8Array,
+  step: (core: Core, call: number) => Uint8Array,
 ) => Promise<StateVersion>;
 
 /**
@@ -112,20 +112,13 @@ export class RoomState {
    */
   async batch(ops: readonly StateOp[], { signal }: Signalled = {}): Promise<StateVersion> {
     // Read now, so that a caller who changes them while the request waits changes nothing.
-    const notes = ops.map((op) => {
+    const written = ops.map((op): Operation => {
       const { if: expected } = op;
-      if ("delete" in op) {
-        const key = op.delete;
-        return (core: ClientCore) => core.note_operation(key, undefined, undefined, expected, false);
-      }
+      if ("delete" in op) return { key: op.delete, value: undefined, expected, owned: false };
       const { set: key, owned = false } = op;
-      const { text, bytes } = payload(op.value, "value");
-      return (core: ClientCore) => core.note_operation(key, text, bytes, expected, owned);
+      return { key, value: payload(op.value, "value"), expected, owned };
     });
-    return this.#request(signal, (core, now, call) => {
-      for (const note of notes) note(core);
-      return core.write_state(now, call);
-    });
+    return this.#request(signal, (core, call) => core.writeState(call, written));
   }
 
   /** @internal */

@@ -1,29 +1,27 @@
-import init, { Amendment, ClientCore } from "./client_sdk.js";
-
-export { Amendment };
-export type { ClientCore };
+import init, { ClientCore } from "./client_sdk.js";
+import { Core } from "./core.js";
 
 /** Where the Wasm module comes from: an address, its bytes, a compiled module, or a response with it. */
 export type WasmSource = string | URL | BufferSource | WebAssembly.Module | Response | Promise<Response>;
 
-let loading: Promise<typeof ClientCore> | undefined;
+let loading: Promise<void> | undefined;
 
 /**
- * Loads the module at the first call, once for all rooms. Without a source it lies beside this file, which is also
- * what bundlers understand by `new URL(…, import.meta.url)`.
+ * A core of its own for a room. Loads the module at the first call, once for all rooms. Without a source it lies
+ * beside this file, which is also what bundlers understand by `new URL(…, import.meta.url)`.
  */
-export function loadCore(source?: WasmSource): Promise<typeof ClientCore> {
+export async function newCore(source?: WasmSource): Promise<Core> {
   loading ??= instantiate(source).catch((error: unknown) => {
     loading = undefined;
     throw error;
   });
-  return loading;
+  await loading;
+  return new Core(new ClientCore());
 }
 
-async function instantiate(source?: WasmSource): Promise<typeof ClientCore> {
+async function instantiate(source?: WasmSource): Promise<void> {
   const chosen = await (source ?? new URL("./client_sdk_bg.wasm", import.meta.url));
   await init({ module_or_path: chosen instanceof URL ? await moduleAt(chosen) : chosen });
-  return ClientCore;
 }
 
 /** What the glue loads a module from: its address, or its bytes where that is a file. */

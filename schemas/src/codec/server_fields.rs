@@ -143,7 +143,6 @@ impl<'de> Deserialize<'de> for OffsetOrCursor {
     }
 }
 
-#[cfg(feature = "json")]
 pub(super) fn read_json(line: &str) -> Result<Option<ServerMessage>, ServerDecodeError> {
     serde_json::from_str::<ServerFields<'_>>(line)
         .map_err(|error| ServerDecodeError(format!("{error}")))?

@@ -1,6 +1,8 @@
 //! What a client reads.
 
-use std::collections::BTreeMap;
+use alloc::{boxed::Box, string::String, vec::Vec};
+
+use alloc::collections::BTreeMap;
 
 use schemas::{
     ConnectionId, Epoch, ErrorCode, Offset, Payload, PublicSession, UserId,

@@ -1,5 +1,7 @@
 //! What a client writes.
 
+use alloc::{string::String, vec::Vec};
+
 use schemas::{
     ClientMessage, Payload,
     client_message::{Hello, Publish, StateOp, To},
@@ -80,7 +82,7 @@ fn write_hello(map: &mut MapWriter<'_>, hello: &Hello) {
     map.text("session", hello.session.as_str());
     if let Some(position) = hello.recover {
         let mut recover = map.map("recover");
-        recover.text("epoch", &position.epoch.to_string());
+        recover.text("epoch", &position.epoch.hex());
         recover.number("offset", position.offset.value());
     }
     if let Some(rewind) = hello.rewind {
@@ -102,9 +104,9 @@ fn write_publish(map: &mut MapWriter<'_>, publish: &Publish) {
     map.texts("tags", &publish.tags, String::clone);
     if let Some(To { users, sessions, connections }) = &publish.to {
         let mut to = map.map("to");
-        to.texts("users", users, ToString::to_string);
-        to.texts("sessions", sessions, ToString::to_string);
-        to.texts("connections", connections, ToString::to_string);
+        to.texts("users", users, |user| user.as_str().into());
+        to.texts("sessions", sessions, |session| session.as_str().into());
+        to.texts("connections", connections, |connection| connection.hex());
     }
     if publish.ephemeral {
         map.truth("ephemeral", true);

@@ -1,0 +1,199 @@
+/**
+ * The Wasm core as its driver speaks to it: each method is one input, written as `client-sdk/src/lib.rs` and
+ * `fields.rs` read it, and returns the block of outputs that `block.ts` reads.
+ */
+import type { ClientCore } from "./client_sdk.js";
+
+/** JSON's text, or bytes. */
+export type Payload = string | Uint8Array;
+
+/** What to do about an earlier publication. */
+export type Amendment = { edit: Payload } | { remove: true } | { react: string; on: boolean };
+
+/** An operation on shared state: a deletion, where there is no value. */
+export interface Operation {
+  key: string;
+  value: Payload | undefined;
+  expected: number | undefined;
+  owned: boolean;
+}
+
+export interface Publish {
+  type: string;
+  data: Payload;
+  tags: readonly string[];
+  to: { users: readonly string[]; sessions: readonly string[]; connections: readonly string[] } | undefined;
+  ephemeral: boolean;
+  echo: boolean;
+  key: string | undefined;
+  conflate: string | undefined;
+}
+
+const encoder = new TextEncoder();
+const empty = new Uint8Array();
+
+/** A block of fields under construction. */
+class Fields {
+  #bytes = new Uint8Array(256);
+  #length = 0;
+
+  #room(size: number): DataView {
+    if (this.#length + size > this.#bytes.length) {
+      const bytes = new Uint8Array(2 * (this.#length + size));
+      bytes.set(this.#bytes);
+      this.#bytes = bytes;
+    }
+    const view = new DataView(this.#bytes.buffer, this.#length);
+    this.#length += size;
+    return view;
+  }
+
+  number(value: number | boolean = NaN): this {
+    this.#room(8).setFloat64(0, Number(value), true);
+    return this;
+  }
+
+  blob(value?: Payload): this {
+    const kind = value === undefined ? 0 : typeof value === "string" ? 1 : 2;
+    this.#room(1).setUint8(0, kind);
+    if (kind === 0) return this;
+    const bytes = typeof value === "string" ? encoder.encode(value) : value!;
+    this.#room(4).setUint32(0, bytes.length, true);
+    const start = this.#length;
+    this.#room(bytes.length);
+    this.#bytes.set(bytes, start);
+    return this;
+  }
+
+  blobs(values: readonly string[]): this {
+    this.number(values.length);
+    for (const value of values) this.blob(value);
+    return this;
+  }
+
+  done(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length);
+  }
+}
+
+const fields = (): Fields => new Fields();
+
+export class Core {
+  readonly #core: ClientCore;
+
+  constructor(core: ClientCore) {
+    this.#core = core;
+  }
+
+  /** Whole, rounded up, so that a timer that fires on the dot is not early by a fraction. */
+  #handle(input: number, number = 0, bytes: Uint8Array | Fields = empty): Uint8Array {
+    const now = Math.ceil(performance.now());
+    return this.#core.handle(now, input, number, bytes instanceof Fields ? bytes.done() : bytes);
+  }
+
+  /** First, and once. */
+  begin(
+    seed: number,
+    room: string,
+    session: string,
+    hasToken: boolean,
+    rewind: number | undefined,
+    tags: readonly string[],
+    presence: Payload | undefined,
+    members: boolean,
+  ): Uint8Array {
+    const written = fields().number(seed).blob(room).blob(session).number(hasToken).number(rewind).blobs(tags);
+    return this.#handle(0, 0, written.blob(presence).number(members));
+  }
+
+  timedOut(): Uint8Array {
+    return this.#handle(0);
+  }
+
+  join(): Uint8Array {
+    return this.#handle(1);
+  }
+
+  leave(): Uint8Array {
+    return this.#handle(2);
+  }
+
+  networkLost(): Uint8Array {
+    return this.#handle(3);
+  }
+
+  networkFound(): Uint8Array {
+    return this.#handle(4);
+  }
+
+  visible(): Uint8Array {
+    return this.#handle(5);
+  }
+
+  cancel(call: number): Uint8Array {
+    return this.#handle(6, call);
+  }
+
+  tokenFetched(attempt: number, token: string): Uint8Array {
+    return this.#handle(7, attempt, fields().blob(token));
+  }
+
+  tokenFailed(attempt: number): Uint8Array {
+    return this.#handle(8, attempt);
+  }
+
+  tokenRefused(attempt: number, reason: string): Uint8Array {
+    return this.#handle(9, attempt, fields().blob(reason));
+  }
+
+  opened(attempt: number): Uint8Array {
+    return this.#handle(10, attempt);
+  }
+
+  received(attempt: number, frame: Uint8Array): Uint8Array {
+    return this.#handle(11, attempt, frame);
+  }
+
+  /** A text frame: a pong. */
+  receivedText(attempt: number): Uint8Array {
+    return this.#handle(12, attempt);
+  }
+
+  closed(attempt: number, code: number, reason: string): Uint8Array {
+    return this.#handle(13, attempt, fields().number(code).blob(reason));
+  }
+
+  publish(call: number, publish: Publish): Uint8Array {
+    const { type, data, tags, to, ephemeral, echo, key, conflate } = publish;
+    const written = fields().blob(type).blob(data).blobs(tags).number(to !== undefined);
+    if (to !== undefined) written.blobs(to.users).blobs(to.sessions).blobs(to.connections);
+    return this.#handle(20, call, written.number(ephemeral).number(echo).blob(key).blob(conflate));
+  }
+
+  presence(call: number, data: Payload): Uint8Array {
+    return this.#handle(21, call, fields().blob(data));
+  }
+
+  history(
+    call: number,
+    before: number | undefined,
+    after: number | undefined,
+    limit: number,
+    tags: readonly string[],
+  ): Uint8Array {
+    return this.#handle(22, call, fields().number(before).number(after).number(limit).blobs(tags));
+  }
+
+  amend(call: number, offset: number, what: Amendment): Uint8Array {
+    const written = fields().number(offset);
+    if ("edit" in what) return this.#handle(23, call, written.blob(what.edit));
+    if ("remove" in what) return this.#handle(24, call, written);
+    return this.#handle(25, call, written.blob(what.react).number(what.on));
+  }
+
+  writeState(call: number, ops: readonly Operation[]): Uint8Array {
+    const written = fields().number(ops.length);
+    for (const { key, value, expected, owned } of ops) written.blob(key).number(expected).number(owned).blob(value);
+    return this.#handle(26, call, written);
+  }
+}
