@@ -54,8 +54,7 @@ async fn r_log_3_a_connection_is_two_lines_joined_with_its_request_and_its_messa
     assert_eq!(log::lines(&server)?.len(), before, "messages are not told of");
 
     ann.close(1000).await?;
-    let closed =
-        log::line(&server, "its end", |line| is(line, "closed", "connection", &connection)).await?;
+    let closed = log::line(&server, "its end", |line| is(line, "closed", "connection", &connection)).await?;
     assert_eq!((&closed["code"], &closed["by"]), (&json!(1000), &json!("client")), "{closed}");
     let path = format!("/v1/rooms/{ROOM}/disconnect");
     let body = json!({ "user": "bob", "block_for": 60 });
@@ -103,7 +102,9 @@ async fn say_everything(server: &Server, ann: &mut Client) -> Result<()> {
     ann.request(json!({ "t": "presence", "data": SAID })).await?.result()?;
     let set = json!({ "t": "state", "ops": [{ "set": SAID, "value": SAID }] });
     ann.request(set.clone()).await?.result()?;
-    ann.request(json!({ "t": "publish", "data": SAID, "type": "edit" })).await?.refused("invalid_argument")?;
+    ann.request(json!({ "t": "publish", "data": SAID, "type": "edit" }))
+        .await?
+        .refused("invalid_argument")?;
     ann.request(json!({ "t": "auth", "token": SHOWN })).await?.refused("unauthorized")?;
     ann.send_frame(Frame::Text(format!("{{\"t\": \"publish\", \"data\": {SAID}"))).await?;
     ann.expect("an answer to nonsense", |message| message["code"] == "bad_request").await?;
