@@ -61,6 +61,7 @@ impl Revocation {
 /// The body of `POST /v1/revocations`: `user` or `jti`, or `issued_before` alone for the whole tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(optional_fields))]
 #[serde(deny_unknown_fields)]
 pub struct RevocationBody {
     #[serde(default)]
