@@ -78,7 +78,7 @@ fn gateway(mode: Mode, build: &Path) -> Result<()> {
         host: Host::Worker,
         profile: mode.profile(),
         features: mode.features(),
-        optimise: (mode == Mode::Release).then_some("-O3"),
+        optimise: (mode == Mode::Release).then_some(&["-O3"]),
     };
     let shim = root().join("gateway/shim.js");
     let config = root().join("wrangler.toml");

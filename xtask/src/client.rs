@@ -25,7 +25,7 @@ const CLIENT: Module = Module {
         host: Host::Web,
         profile: "release-client",
         features: &[],
-        optimise: Some("-Oz"),
+        optimise: Some(&["-Oz", "-Oz", "--strip-debug", "--strip-producers", "--strip-target-features"]),
     },
 };
 

@@ -28,8 +28,8 @@ pub struct Crate {
     pub features: &'static [&'static str],
     /// What the glue is written for.
     pub host: Host,
-    /// wasm-opt's level, where it runs.
-    pub optimise: Option<&'static str>,
+    /// wasm-opt's passes, where it runs.
+    pub optimise: Option<&'static [&'static str]>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,17 +70,17 @@ impl Crate {
             }
         }
         bindgen.generate(directory).context("wasm-bindgen")?;
-        if let Some(level) = self.optimise {
-            optimise(&directory.join(format!("{name}_bg.wasm")), level)?;
+        if let Some(passes) = self.optimise {
+            optimise(&directory.join(format!("{name}_bg.wasm")), passes)?;
         }
         Ok(())
     }
 }
 
-fn optimise(module: &Path, level: &str) -> Result<()> {
+fn optimise(module: &Path, passes: &[&str]) -> Result<()> {
     let optimised = module.with_extension("opt.wasm");
     let mut tool = command(npm_tool("wasm-opt"));
-    tool.arg(level).args(FEATURES).arg(module).arg("--output").arg(&optimised);
+    tool.args(passes).args(FEATURES).arg(module).arg("--output").arg(&optimised);
     run_quiet(&mut tool)?;
     std::fs::rename(&optimised, module).context("cannot replace the module by the optimised one")
 }

@@ -22,6 +22,12 @@ impl Backoff {
         Backoff { failures: 0, random: Random(seed) }
     }
 
+    /// Another wait of its own, whose times are not this one's.
+    #[must_use]
+    pub fn split(&mut self) -> Backoff {
+        Backoff::new(self.random.below(u64::MAX))
+    }
+
     pub fn reset(&mut self) {
         self.failures = 0;
     }

@@ -77,6 +77,8 @@ pub struct Client {
     pub(crate) presence: Option<Payload>,
     pub(crate) requests: Requests,
     pub(crate) now: u64,
+    /// What the server's clock said at the last welcome, and when that was.
+    pub(crate) server_clock: (u64, u64),
 }
 
 impl Client {
@@ -98,6 +100,7 @@ impl Client {
             presence,
             requests: Requests::default(),
             now: now_ms,
+            server_clock: (0, now_ms),
         }
     }
 
@@ -241,6 +244,12 @@ impl Client {
                 }
             }
         }
+    }
+
+    /// What the server's clock says by now, as far as this side's tells: it may stand while a machine sleeps.
+    pub(crate) fn server_time(&self, now: u64) -> u64 {
+        let (server_time, at) = self.server_clock;
+        server_time.saturating_add(now - at)
     }
 
     pub(crate) fn send(&mut self, attempt: Attempt, bytes: Vec<u8>, out: &mut Outputs) {

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// A token function that has not answered by then has failed.
-const TOKEN_WITHIN_MS: u64 = 30_000;
+pub(crate) const TOKEN_WITHIN_MS: u64 = 30_000;
 /// A socket that has not opened by then will not.
 const OPEN_WITHIN_MS: u64 = 15_000;
 /// The answer to `leave` is awaited so long: it says that what was sent before it was heard.
@@ -73,18 +73,24 @@ impl Client {
     pub(crate) fn on_token(&mut self, now: u64, attempt: Attempt, token: String, out: &mut Outputs) {
         if self.is_fetching(attempt) {
             self.open(now, attempt, Some(token), out);
+        } else if self.is_refreshing(attempt) {
+            self.show_token(now, token, out);
         }
     }
 
     pub(crate) fn on_token_failed(&mut self, now: u64, attempt: Attempt) {
         if self.is_fetching(attempt) {
             self.wait(now, AfterClose::Reconnect);
+        } else if self.is_refreshing(attempt) {
+            self.refresh_later(now);
         }
     }
 
     pub(crate) fn on_token_refused(&mut self, attempt: Attempt, reason: String, out: &mut Outputs) {
         if self.is_fetching(attempt) {
             self.fail(CloseCode::Unauthorized.code(), reason, out);
+        } else if self.is_refreshing(attempt) {
+            self.refresh_refused();
         }
     }
 

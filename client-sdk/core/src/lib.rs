@@ -24,7 +24,7 @@
 //!
 //! *Losing a connection.* The close code's class ([`schemas::codes::AfterClose`]) decides: wait and try again,
 //! wait at the slow end, or stop for good ([`Status::Failed`]). A fresh token is fetched for each attempt, so an
-//! expired one needs no path of its own. The wait has full jitter ([`backoff`]) and starts over once a
+//! expired one needs no path of its own. A live connection is shown a newer one before its own ends ([`refresh`]). The wait has full jitter ([`backoff`]) and starts over once a
 //! connection has lived five seconds. Hints from the outside (the network is back, the tab is visible) cut it
 //! short, never to closer than a second after the attempt before; a lost network stretches it.
 //!
@@ -78,6 +78,7 @@ mod msgpack;
 mod online;
 mod output;
 pub mod presence;
+mod refresh;
 pub mod requests;
 mod shared_state;
 mod state;

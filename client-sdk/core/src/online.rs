@@ -14,12 +14,16 @@ use schemas::{
 
 use crate::{
     acks::Acks,
+    backoff::Backoff,
     client::Client,
     heartbeat::{Heartbeat, Verdict},
     input::Attempt,
     output::{Deadline, Due, Event, Output, Outputs},
     presence::{Roster, apply, difference},
-    requests::{Answered, BACKLOG_FIRST, BACKLOG_STEP, BACKLOG_STEP_MS, Lost, Requests, unavailable},
+    refresh::Refresh,
+    requests::{
+        Answered, BACKLOG_FIRST, BACKLOG_STEP, BACKLOG_STEP_MS, FirstSent, Lost, Requests, unavailable,
+    },
     shared_state::{self, SharedState},
     state::State,
     wire::{self, Message, Welcome},
@@ -32,7 +36,11 @@ const PAGE_RETRY_MS: u64 = 1_000;
 pub(crate) struct Online {
     pub(crate) attempt: Attempt,
     pub(crate) since: u64,
-    heartbeat: Heartbeat,
+    pub(crate) heartbeat: Heartbeat,
+    pub(crate) refresh: Refresh,
+    pub(crate) refresh_backoff: Backoff,
+    /// When the present token came.
+    pub(crate) token_since: u64,
     frame_bytes_max: usize,
     backlog: Backlog,
     listing: Option<Listing>,
@@ -70,6 +78,9 @@ impl Online {
         };
         if let Some(at) = requests.deadline() {
             offer(at, Due::Reply);
+        }
+        if let Some(at) = self.refresh.deadline() {
+            offer(at, Due::Token);
         }
         if let Some(Listing { page: Page::AskAgain { at }, .. }) = self.listing {
             offer(at, Due::MembersPage);
@@ -148,7 +159,7 @@ impl Client {
                     out.emit(Event::StateChanged(change));
                 }
             }
-            (State::Online(_), Message::Expiring { expires_at }) => out.emit(Event::Expiring { expires_at }),
+            (State::Online(_), Message::Expiring { expires_at }) => self.on_expiring(now, expires_at, out),
             (State::Online(_), Message::Notice { code, message }) => self.on_notice(now, code, message, out),
             (State::Online(_) | State::Leaving { .. }, Message::Reply(reply)) => {
                 self.on_answer(now, reply.id, Ok(reply.result), out);
@@ -175,6 +186,7 @@ impl Client {
 
     fn on_welcome(&mut self, now: u64, welcome: Welcome, out: &mut Outputs) {
         let State::Greeting { attempt, recover, .. } = self.state else { return };
+        self.server_clock = (welcome.server_time, now);
         // A key is known in its epoch, and of its user.
         let is_other_epoch = self.position.is_some_and(|position| position.epoch != welcome.epoch);
         if is_other_epoch || self.me.as_ref().is_some_and(|me| me.user != welcome.me.user) {
@@ -184,6 +196,9 @@ impl Client {
             attempt,
             since: now,
             heartbeat: Heartbeat::started(now),
+            refresh: Refresh::Rests,
+            refresh_backoff: self.backoff.split(),
+            token_since: now,
             frame_bytes_max: (welcome.me.limits.frame_bytes as usize).min(FRAME_BYTES_MAX),
             backlog: Backlog { left: self.requests.queued(), next_at: now },
             listing: None,
@@ -299,6 +314,9 @@ impl Client {
         {
             listing.page = Page::AskAgain { at: now + PAGE_RETRY_MS };
         }
+        if lost.auth {
+            self.refresh_later(now);
+        }
     }
 
     fn on_presence(&mut self, diff: PresenceDiff, out: &mut Outputs) {
@@ -338,6 +356,7 @@ impl Client {
         match self.requests.answered(id, answer, out) {
             Answered::Settled => {}
             Answered::MembersPage(answer) => self.on_page(now, answer, out),
+            Answered::Auth(answer) => self.on_refreshed(now, answer, out),
         }
     }
 
@@ -350,18 +369,19 @@ impl Client {
     }
 
     fn send_queued(&mut self, now: u64, allowance: usize, last: Option<&ClientMessage>, out: &mut Outputs) {
+        let clocks = FirstSent { now, server_time: self.server_time(now) };
         let State::Online(online) = &mut self.state else { return };
         let (attempt, bytes_max) = (online.attempt, online.frame_bytes_max);
         let key_window = self.me.as_ref().map_or(0, |me| me.limits.key_window_ms);
         let mut frames = Frames { attempt, bytes_max, bytes: Vec::new() };
         for _ in 0..allowance {
             let Some(asked) = self.requests.next() else { break };
-            if asked.is_forgotten(now, key_window) {
+            if asked.is_forgotten(clocks, key_window) {
                 asked.refuse(&unavailable("unanswered for so long that its key is forgotten"), out);
                 continue;
             }
             let id = self.requests.next_id();
-            let (message, purpose) = asked.begin(now, id);
+            let (message, purpose) = asked.begin(clocks, id);
             let fragment = wire::encode(&message);
             if fragment.len() > bytes_max {
                 let error = RequestError::new(None, ErrorCode::TooLarge, "larger than the server takes");
@@ -393,6 +413,7 @@ impl Client {
         if let Some(listing) = online.listing.take_if(|listing| listing.is_due(now)) {
             self.ask_page(now, listing.listed, listing.cursor, out);
         }
+        self.refresh(now, out);
         let lost = self.requests.expire(now, out);
         self.lost_answers(now, lost);
         self.flush(now, None, out);

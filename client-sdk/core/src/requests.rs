@@ -51,9 +51,23 @@ pub(crate) struct Asked {
     /// More than one where presence data was replaced before it was sent.
     calls: Vec<Call>,
     request: Request,
-    first_sent: Option<u64>,
+    first_sent: Option<FirstSent>,
     /// The answer to an earlier time was lost.
     is_again: bool,
+}
+
+/// When a request first went out, by this side's clock and by the server's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct FirstSent {
+    pub(crate) now: u64,
+    pub(crate) server_time: u64,
+}
+
+impl FirstSent {
+    /// By the clock that says more: one may have stood while the machine slept.
+    fn age(self, now: FirstSent) -> u64 {
+        (now.now - self.now).max(now.server_time.saturating_sub(self.server_time))
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -78,6 +92,8 @@ pub(crate) enum Purpose {
     Keyed(Box<Asked>),
     /// The client's own: the next page of the roster.
     MembersPage,
+    /// The client's own: a newer token.
+    Auth,
 }
 
 /// What else was lost with answers that will not come.
@@ -87,6 +103,8 @@ pub(crate) struct Lost {
     pub(crate) sent_again: usize,
     /// A page of members was among them.
     pub(crate) page: bool,
+    /// A newer token was.
+    pub(crate) auth: bool,
 }
 
 /// What an answer, or its absence, means to the connection.
@@ -94,6 +112,7 @@ pub(crate) struct Lost {
 pub(crate) enum Answered {
     Settled,
     MembersPage(Result<RequestResult, RequestError>),
+    Auth(Result<RequestResult, RequestError>),
 }
 
 pub(crate) fn unavailable(message: &str) -> RequestError {
@@ -111,12 +130,12 @@ fn refusal(is_again: bool, error: &RequestError) -> fn(RequestError) -> Outcome 
 
 impl Asked {
     /// Whether the room may not know its key any more.
-    pub(crate) fn is_forgotten(&self, now: u64, key_window: u64) -> bool {
-        self.is_again && self.first_sent.is_some_and(|first| now - first >= key_window)
+    pub(crate) fn is_forgotten(&self, now: FirstSent, key_window: u64) -> bool {
+        self.is_again && self.first_sent.is_some_and(|first| first.age(now) >= key_window)
     }
 
     /// The message to send, and what is to be known of it until its answer.
-    pub(crate) fn begin(self, now: u64, id: u32) -> (ClientMessage, Purpose) {
+    pub(crate) fn begin(self, now: FirstSent, id: u32) -> (ClientMessage, Purpose) {
         if self.request.is_keyed() {
             let message = self.request.clone().message(id);
             let first_sent = self.first_sent.or(Some(now));
@@ -136,7 +155,7 @@ impl Purpose {
         match self {
             Purpose::Calls(calls) => out.refuse(calls, Outcome::Rejected, error),
             Purpose::Keyed(asked) => asked.refuse(error, out),
-            Purpose::MembersPage => {}
+            Purpose::MembersPage | Purpose::Auth => {}
         }
     }
 
@@ -144,14 +163,14 @@ impl Purpose {
         match self {
             Purpose::Calls(calls) => Some(calls),
             Purpose::Keyed(asked) => Some(&mut asked.calls),
-            Purpose::MembersPage => None,
+            Purpose::MembersPage | Purpose::Auth => None,
         }
     }
 
     fn kept_bytes(&self) -> usize {
         match self {
             Purpose::Keyed(asked) => asked.request.bytes(),
-            Purpose::Calls(_) | Purpose::MembersPage => 0,
+            Purpose::Calls(_) | Purpose::MembersPage | Purpose::Auth => 0,
         }
     }
 }
@@ -233,6 +252,13 @@ impl Requests {
         })
     }
 
+    /// The id of a request that shows a newer token.
+    pub(crate) fn auth(&mut self, now: u64) -> u32 {
+        let id = self.next_id();
+        self.sent(now, id, Purpose::Auth);
+        id
+    }
+
     /// An answer to nothing known is an answer that came too late.
     pub(crate) fn answered(
         &mut self,
@@ -241,6 +267,9 @@ impl Requests {
         out: &mut Outputs,
     ) -> Answered {
         let Some(mut purpose) = self.take(id) else { return Answered::Settled };
+        if matches!(purpose, Purpose::Auth) {
+            return Answered::Auth(answer);
+        }
         match (purpose.calls(), answer) {
             (None, answer) => return Answered::MembersPage(answer),
             (Some(calls), Ok(result)) => {
@@ -315,6 +344,7 @@ impl Requests {
                     self.queue_again(*asked);
                 }
                 Purpose::MembersPage => lost.page = true,
+                Purpose::Auth => lost.auth = true,
             }
         }
         lost

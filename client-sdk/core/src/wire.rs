@@ -41,6 +41,7 @@ pub(crate) enum Message {
 #[derive(Debug, PartialEq)]
 pub(crate) struct Welcome {
     pub(crate) me: Me,
+    pub(crate) server_time: u64,
     pub(crate) epoch: Epoch,
     pub(crate) offset: Offset,
     pub(crate) recovered: bool,

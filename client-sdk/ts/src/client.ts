@@ -5,8 +5,9 @@ import { Room, type RoomOptions } from "./room.js";
 import type { WasmSource } from "./wasm.js";
 
 /**
- * Asks your backend for a token. Called anew for each connection, so that a token need not outlive one. What it
- * throws is retried with backoff, unless it is a {@link RoomcastError} that is not `retryable`: then the room fails.
+ * Asks your backend for a token. Called anew for each connection, and a minute before the token of a live one ends:
+ * the newer one takes its place without a gap. What it throws is retried with backoff, unless it is a
+ * {@link RoomcastError} that is not `retryable`: then the room fails, as soon as it has no token any more.
  */
 export type TokenFunction = (request: { room: string }) => string | Promise<string>;
 

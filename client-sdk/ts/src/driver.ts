@@ -145,10 +145,10 @@ export class Driver {
       if (!/^[\w.-]+$/.test(token)) throw new TypeError("the token function returned no token");
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
+      this.#sink.heard({ t: "notice", code: "token_failed", message });
       if (error instanceof RoomcastError && !error.retryable) {
         this.run((core) => core.tokenRefused(attempt, error.code));
       } else {
-        this.#sink.heard({ t: "notice", code: "token_failed", message });
         this.run((core) => core.tokenFailed(attempt));
       }
       return;

@@ -104,9 +104,10 @@ export interface Gap {
 /** Something to know of, that needs no answer. */
 export interface Notice {
   /**
-   * `expiring`: the token ends at `expiresAt`, and the room comes back with a new one. `restarted`: the room was
-   * rebuilt. `ephemerals_dropped`: this connection was too slow for them. `token_failed`: the token function threw,
-   * and is asked again. Any other: the server could not read something this client sent.
+   * `expiring`: the token ends at `expiresAt`; the token function is asked for a newer one, which takes its place.
+   * `restarted`: the room was rebuilt. `ephemerals_dropped`: this connection was too slow for them. `token_failed`:
+   * the token function threw, and is asked again unless it said that there will be none. Any other: the server would
+   * not take something that this client sent by itself, as a newer token of another user.
    */
   readonly code: "expiring" | "restarted" | "ephemerals_dropped" | "token_failed" | (string & {});
   readonly message: string;

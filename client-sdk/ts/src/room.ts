@@ -49,9 +49,11 @@ export interface PublishOptions extends Signalled {
   echo?: boolean;
   /**
    * Under the same key the room takes the same publish once, for minutes at least. So it is sent again after a lost
-   * connection, and ends as unknown only where that is over. Logged publishes only, at most 128 bytes.
+   * connection, and ends as unknown only where that is over. Each logged publish has a key of its own by default;
+   * give one that outlives this page (at most 128 bytes) to publish the same thing once across reloads. `false`: no
+   * key, and never sent twice.
    */
-  key?: string;
+  key?: string | false;
   /** Of ephemerals under one name only the latest need reach the others. At most 64 bytes. */
   conflate?: string;
 }
@@ -114,6 +116,9 @@ export class Room<Events extends EventMap = EventMap, Presence = unknown> {
   readonly #calls = new Calls();
   #driver: Driver | undefined;
   #loading: Promise<Driver> | undefined;
+  /** What the keys of this room object begin with: nobody else's do. */
+  readonly #keys = random(8);
+  #lastKey = 0;
   #early = 0;
   #status: RoomStatus = "idle";
   #failure: RoomcastError | undefined;
@@ -275,7 +280,8 @@ export class Room<Events extends EventMap = EventMap, Presence = unknown> {
     options?: PublishOptions,
   ): Promise<Published | void>;
   async publish(type: string, data: unknown, options: PublishOptions = {}): Promise<Published | void> {
-    const { tags = [], to, ephemeral = false, echo = true, key, conflate, signal } = options;
+    const { tags = [], to, ephemeral = false, echo = true, conflate, signal } = options;
+    const { key = ephemeral ? undefined : `${this.#keys}${(this.#lastKey += 1).toString(36)}` } = options;
     const { users = [], sessions = [], connections = [] } = to ?? {};
     // Copied, so that a caller who changes a list while the request waits changes nothing.
     const wanted = {
@@ -285,7 +291,7 @@ export class Room<Events extends EventMap = EventMap, Presence = unknown> {
       to: to && { users: [...users], sessions: [...sessions], connections: [...connections] },
       ephemeral,
       echo,
-      key,
+      key: key || undefined,
       conflate,
     };
     return this.#request<Published | void>(signal, (core, call) => core.publish(call, wanted));
@@ -391,7 +397,7 @@ export class Room<Events extends EventMap = EventMap, Presence = unknown> {
         this.#fail(new RoomcastError("internal", "the client broke", { cause: error }));
       },
     });
-    driver.run((core) => core.begin(seed(), this.name, session(), hasToken, rewind, tags, presence, members));
+    driver.run((core) => core.begin(seed(), this.name, random(16), hasToken, rewind, tags, presence, members));
     this.#driver = driver;
     return driver;
   }
@@ -550,8 +556,8 @@ function seed(): number {
   return high * 2 ** 20 + low / 2 ** 12;
 }
 
-/** 22 characters of base64url, of 16 random bytes: secret, since it lets one take this session's place. */
-function session(): string {
-  const binary = String.fromCharCode(...crypto.getRandomValues(new Uint8Array(16)));
+/** So many random bytes as base64url. */
+function random(bytes: number): string {
+  const binary = String.fromCharCode(...crypto.getRandomValues(new Uint8Array(bytes)));
   return btoa(binary).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 import { Roomcast, RoomcastError } from "@roomcast/client";
-import { client, endAll, epoch, join, nextSocket, publication, until, welcome } from "./fake_server.js";
+import { FakeSocket, client, endAll, epoch, join, nextSocket, publication, until, welcome } from "./fake_server.js";
 import { Bytes } from "./msgpack.js";
 
 type Chat = { message: { text: string }; sketch: Uint8Array; cursor: { x: number } };
@@ -70,10 +70,16 @@ test("what is published in one turn leaves as one frame, and each promise has it
   assert.equal(socket.frames.length, 1);
   const said = socket.heard();
   assert.deepEqual(said, [
-    { t: "publish", id: 1, data: '{"text":"a"}', tags: ["t"], to: { users: ["bob"] }, echo: false, type: "message" },
-    { t: "publish", id: 2, data: new Uint8Array([7]), type: "sketch" },
+    {
+      ...{ t: "publish", id: 1, data: '{"text":"a"}', tags: ["t"], to: { users: ["bob"] }, echo: false },
+      ...{ type: "message", key: said[0]?.["key"] },
+    },
+    { t: "publish", id: 2, data: new Uint8Array([7]), type: "sketch", key: said[1]?.["key"] },
     { t: "publish", id: 3, data: '{"x":1}', ephemeral: true, type: "cursor" },
   ]);
+  const keys = said.map(({ key }) => String(key ?? ""));
+  assert.match(keys[0]!, /^[\w-]{12,}$/);
+  assert.deepEqual([keys[0] !== keys[1], keys[1]!.slice(0, 11), keys[2]], [true, keys[0]!.slice(0, 11), ""]);
   const details = [{ path: "data", message: "no" }];
   socket.say(
     { t: "reply", id: 1, result: { epoch, offset: 11, duplicate: false } },
@@ -99,7 +105,7 @@ test("a lost connection is taken up again at the position, and unanswered publis
   room.on("gap", ({ reason }) => offsets.push(reason));
   const socket = await join(room);
   socket.say(publication(11));
-  const lost = room.publish("message", { text: "a" });
+  const lost = room.publish("message", { text: "a" }, { key: false });
   await Promise.resolve();
   await Promise.resolve();
   socket.end(1006);
@@ -123,21 +129,20 @@ test("a lost connection is taken up again at the position, and unanswered publis
   assert.deepEqual(offsets, [11, 12, 13, 14, "trimmed", 90]);
 });
 
-test("a publish with a key is sent again after a lost connection, and settles with its answer", async () => {
+test("a publish has a key, is sent again under it after a lost connection, and settles with its answer", async () => {
   const room = client().room<Chat>("chat:lobby");
   const socket = await join(room);
-  const publishing = room.publish("message", { text: "a" }, { key: "k-1" });
+  const publishing = room.publish("message", { text: "a" });
   await Promise.resolve();
   await Promise.resolve();
   const [first] = socket.heard();
-  assert.equal(first?.["key"], "k-1");
   socket.end(1006);
   const again = await nextSocket();
   again.open();
   again.heard();
   again.say(welcome({ recovered: true }));
   const [second] = again.heard();
-  assert.deepEqual([second?.["key"], second?.["data"]], ["k-1", '{"text":"a"}']);
+  assert.deepEqual([second?.["key"], second?.["data"]], [first?.["key"], '{"text":"a"}']);
   again.say({ t: "reply", id: second?.["id"], result: { epoch, offset: 9, duplicate: true } });
   assert.deepEqual(await publishing, { epoch, offset: 9, duplicate: true });
 });
@@ -292,7 +297,23 @@ test("a token function that throws is asked again, one that refuses fails the ro
   room.on("notice", ({ code, message }) => notices.push(`${code}: ${message}`));
   await assert.rejects(room.join(), { code: "logged_out" });
   assert.equal(calls, 2);
-  assert.deepEqual(notices, ["token_failed: backend is down"]);
+  assert.deepEqual(notices, ["token_failed: backend is down", "token_failed: nobody is logged in"]);
+});
+
+test("a token about to expire is replaced on the live connection", async () => {
+  const tokens = ["aaa.bbb.1", "aaa.bbb.2"];
+  const room = client({ token: () => tokens.shift() ?? "" }).room<Chat>("chat:lobby");
+  const statuses: string[] = [];
+  room.on("status", (status) => statuses.push(status));
+  const socket = await join(room, { server_time: 1_000_000 });
+  socket.say({ t: "expiring", expires_at: 1_000_000 });
+  const [auth] = await until(() => {
+    const heard = socket.heard();
+    return heard.length > 0 && heard;
+  });
+  assert.deepEqual([auth?.["t"], auth?.["token"]], ["auth", "aaa.bbb.2"]);
+  socket.say({ t: "reply", id: auth?.["id"], result: { expires_at: 9_000_000 } });
+  assert.deepEqual([statuses, FakeSocket.opened.length], [["connecting", "connected"], 0]);
 });
 
 test("members are a snapshot that changes only when somebody does", async () => {

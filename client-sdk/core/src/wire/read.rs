@@ -9,8 +9,9 @@ use schemas::{
     payload::UncheckedPayload,
     server_message::{
         Amended, Author, Detail, Edited, Ephemeral, HistoryPage, LeaveReason, Left, Member, MembersPage,
-        NoticeCode, Occupancy, PresenceDiff, Publication, Published, Reaction, RecoveryFailure, Reply,
-        RequestError, RequestResult, StateChange, StateEntry, StateVersion, StateWrite, Tags, WelcomeLimits,
+        NoticeCode, Occupancy, PresenceDiff, Publication, Published, Reaction, RecoveryFailure, Refreshed,
+        Reply, RequestError, RequestResult, StateChange, StateEntry, StateVersion, StateWrite, Tags,
+        WelcomeLimits,
     },
 };
 
@@ -77,6 +78,7 @@ fn welcome(map: &Map<'_>) -> Option<Welcome> {
             },
             expires_at: map.number("expires_at"),
         },
+        server_time: map.number("server_time")?,
         epoch: Epoch::parse(map.text("epoch")?)?,
         offset: offset(map, "offset")?,
         recovered: map.truth("recovered")?,
@@ -236,6 +238,9 @@ fn result(map: &Map<'_>) -> Option<RequestResult> {
     }
     if let Some(version) = map.number("version") {
         return Some(RequestResult::State(StateVersion { version }));
+    }
+    if let Some(expires_at) = map.number("expires_at") {
+        return Some(RequestResult::Refreshed(Refreshed { expires_at }));
     }
     Some(RequestResult::Done {})
 }

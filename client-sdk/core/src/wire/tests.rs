@@ -9,9 +9,9 @@ use schemas::{
     codec,
     server_message::{
         Amended, Author, Edited, Ephemeral, HistoryPage, LeaveReason, Left, Member, MembersPage, NoticeCode,
-        Occupancy, PresenceDiff, Publication, Published, Reaction, RecoveryFailure, Reply, RequestError,
-        RequestResult, StateChange, StateEntry, StateSnapshot, StateVersion, StateWrite, Tags, Welcome,
-        WelcomeLimits,
+        Occupancy, PresenceDiff, Publication, Published, Reaction, RecoveryFailure, Refreshed, Reply,
+        RequestError, RequestResult, StateChange, StateEntry, StateSnapshot, StateVersion, StateWrite, Tags,
+        Welcome, WelcomeLimits,
     },
 };
 
@@ -154,6 +154,7 @@ fn server_messages() -> Vec<ServerMessage> {
         RequestResult::Tags(Tags { tags: vec!["a".into()], offset: offset(4) }),
         RequestResult::Amended(Amended { offset: offset(4) }),
         RequestResult::State(StateVersion { version: 1 << 40 }),
+        RequestResult::Refreshed(Refreshed { expires_at: 1 << 41 }),
         RequestResult::Done {},
     ];
     let left = Left { session: session(), user: user("bob"), reason: LeaveReason::Left };
@@ -312,6 +313,7 @@ impl From<Welcome> for super::Welcome {
             state.insert(&key, entry);
         }
         super::Welcome {
+            server_time: welcome.server_time,
             me: Me { connection, session, user, tags, limits, expires_at },
             epoch: welcome.epoch,
             offset: welcome.offset,

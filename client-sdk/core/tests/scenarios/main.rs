@@ -6,6 +6,7 @@ mod heartbeat;
 mod keys;
 mod presence;
 mod recovery;
+mod refresh;
 mod requests;
 mod script;
 mod shared_state;
