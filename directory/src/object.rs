@@ -195,7 +195,8 @@ impl Shared {
             match rooms::info(&self.env, &tenant, asked.report.room.as_str()).await {
                 Ok(info) => self.with(|shard| shard.answered(asked, &info, clock::now()))?,
                 Err(error) => {
-                    let line = self.warn("room_overdue").with("room", format!("{tenant}/{}", asked.report.room));
+                    let line =
+                        self.warn("room_overdue").with("room", format!("{tenant}/{}", asked.report.room));
                     line.failed(&error).write();
                 }
             }

@@ -34,7 +34,9 @@ pub(crate) async fn spend(
             let object = Object { namespace: LIMITER, name: &name };
             let answer = objects::ask_for::<_, Grant>(env, object, "/", &ask, request_id);
             match objects::within(WAIT_MS, answer).await {
-                Some(Ok(grant)) => LEASES.with_borrow_mut(|leases| leases.granted(subject, grant, clock::now())),
+                Some(Ok(grant)) => {
+                    LEASES.with_borrow_mut(|leases| leases.granted(subject, grant, clock::now()))
+                }
                 Some(Err(error)) => {
                     log::error("limiter_failed").request(request_id).failed(&error).write();
                     Spent::Allowed
