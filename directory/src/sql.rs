@@ -6,7 +6,10 @@
 //! * `parked`: what webhook endpoints did not take, [`Parked`] in MessagePack.
 //! * `pushes`: what rooms are still to be told, [`Push`] in MessagePack.
 
-use deployment::transaction::Transaction;
+use deployment::{
+    msgpack::{self, Unreadable},
+    transaction::Transaction,
+};
 use directory_core::{
     known::{Delta, Known},
     push::Push,
@@ -47,7 +50,7 @@ pub(crate) enum SqlError {
     #[error("a transaction failed: {0}")]
     Transaction(String),
     #[error("a row cannot be read")]
-    Row(#[from] rmp_serde::decode::Error),
+    Row(#[from] Unreadable),
     #[error("a row cannot be written")]
     Encoding(#[from] rmp_serde::encode::Error),
     #[error("a column is not what it should be")]
@@ -295,7 +298,7 @@ fn number(value: u64) -> JsValue {
 
 fn decoded<T: DeserializeOwned>(row: &Row, column: usize) -> Result<T, SqlError> {
     match row.get(column) {
-        Some(SqlStorageValue::Blob(bytes)) => Ok(rmp_serde::from_slice(bytes)?),
+        Some(SqlStorageValue::Blob(bytes)) => Ok(msgpack::read(bytes)?),
         _ => Err(SqlError::Column),
     }
 }

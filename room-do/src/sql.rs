@@ -17,7 +17,7 @@ mod commit;
 mod layout;
 mod values;
 
-use deployment::transaction::Transaction;
+use deployment::{msgpack, transaction::Transaction};
 use values::{
     blob, count, failed, integer, key_row, maybe, meta, offset, payload, scope_text, text, user, value_text,
     whole,
@@ -141,8 +141,7 @@ fn read_mark(row: &[SqlStorageValue]) -> Result<Mark, StorageError> {
 }
 
 fn decoded<T: serde::de::DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T, StorageError> {
-    rmp_serde::from_slice(bytes)
-        .map_err(|error| StorageError(format!("a row of a {what} cannot be read: {error}")))
+    msgpack::read(bytes).map_err(|error| StorageError(format!("a row of a {what} cannot be read: {error}")))
 }
 
 fn only(rows: Rows) -> &'static str {

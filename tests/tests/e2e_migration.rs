@@ -241,7 +241,11 @@ async fn check_refused(server: &Server) -> Result<()> {
         server.call(hyper::Method::DELETE, &format!("/v1/rooms/{ROOM}")),
     ];
     for door in doors {
-        door.bearer(&key).send().await?.problem(503, "unavailable")?;
+        let answer = door.bearer(&key).send().await?;
+        answer.problem(503, "unavailable")?;
+        let request_id = answer.header("x-request-id").context("an id")?.to_owned();
+        let why = |line: &Value| line["event"] == "not_rebuilt" && line["request_id"] == request_id;
+        tests::log::line(server, "why it was refused", why).await?;
     }
     match server.visit(ROOM, "ann").connect().await {
         Ok(mut refused) => {

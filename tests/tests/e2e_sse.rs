@@ -46,6 +46,24 @@ async fn r_sse_1_a_reader_with_a_token_in_the_address_follows_and_is_no_member()
 }
 
 #[tokio::test]
+async fn r_sse_1_a_reader_alone_keeps_the_room_occupied_and_is_in_no_count() -> Result<()> {
+    let server = Server::start().await?;
+    let room = "chat:audience";
+    let mut alone = reader(&server, room, "").await?;
+    alone.until("position").await?;
+    let path = format!("/v1/rooms/{room}");
+    let info = async || server.get(&path).bearer(&server.api_key()).send().await?.ok();
+    let occupied = info().await?;
+    assert_eq!(occupied["lifecycle"], "occupied", "{occupied}");
+    let members = server.members(room).await?;
+    assert_eq!((&members["users"], &members["connections"]), (&json!(0), &json!(1)), "{members}");
+    assert_eq!(members["members"], json!([]));
+    drop(alone);
+    eventually("the room is left", async || Ok((info().await?["lifecycle"] != "occupied").then_some(())))
+        .await
+}
+
+#[tokio::test]
 async fn r_sse_1_refusals_are_http_statuses_and_touch_no_room() -> Result<()> {
     let server = Server::start().await?;
     let token = server.mint("bob", &json!({ "chat:other": ["join"], "chat:no": ["history"] }), 60).await?;
