@@ -21,6 +21,8 @@ pub(crate) enum Asking {
     Messages(History),
     Info,
     Delete,
+    /// The directory wants to know where the room stands.
+    Standing,
 }
 
 /// Time enough for the last ghost to be found and to lose its membership.
@@ -44,6 +46,10 @@ impl World {
 
     pub(crate) fn ask_to_fan(&mut self, call: schemas::http::PublishCall) {
         self.ask(Asking::Fan, RoomCall::Publish(call));
+    }
+
+    pub(crate) fn ask_for_directory(&mut self) {
+        self.ask(Asking::Standing, RoomCall::Info);
     }
 
     pub(crate) fn ask_about_room(&mut self) {
@@ -96,12 +102,19 @@ impl World {
                 self.judge_messages(history, got, stamp)
             }
             (Asking::Info, Ok(RequestResult::Room(info))) => self.judge_info(&info, stamp),
+            (Asking::Standing, Ok(RequestResult::Room(info))) => {
+                self.judge_info(&info, stamp);
+                self.directory_heard(&info);
+            }
             (Asking::Delete, Ok(RequestResult::Done {})) => {
                 self.tally.count("rooms deleted");
-                assert_eq!(self.object.storage.row_count(), 0, "R-LIFE-6: a deleted room leaves nothing");
+                assert_eq!(self.object.storage.room_rows(), 0, "R-LIFE-6: a deleted room leaves nothing");
             }
             (Asking::Fan, Ok(RequestResult::Done {})) => self.tally.count("HTTP ephemerals answered"),
-            (Asking::Messages(_) | Asking::Info | Asking::Delete | Asking::Fan, Err(_)) => {
+            (
+                Asking::Messages(_) | Asking::Info | Asking::Standing | Asking::Delete | Asking::Fan,
+                Err(_),
+            ) => {
                 self.tally.count("HTTP calls refused")
             }
             (asking, Ok(result)) => panic!("{asking:?} was answered with {result:?}"),
@@ -152,6 +165,8 @@ impl World {
         self.alarms_held_until = 0;
         self.alarms_to_fail = 0;
         self.alarms_to_repeat = 0;
+        self.directory.is_down = false;
+        self.endpoints_heal();
         self.object.calm();
         // The platform may have given the alarm up: an event sets it again.
         self.ask_about_room();
@@ -222,8 +237,11 @@ impl World {
             }
         }
         self.pass(expire_ms + idle_ms + LATE_MS);
-        assert_eq!(self.object.storage.row_count(), 0, "R-LIFE-5: nothing of an expired room stays");
-        assert_eq!(self.object.alarm_at(), None, "R-LIFE-5: no alarm of an expired room stays");
+        assert_eq!(self.object.storage.room_rows(), 0, "R-LIFE-5: nothing of an expired room stays");
+        let is_told = self.object.storage.row_count() == 0;
+        assert!(is_told || !self.endpoints.is_empty(), "R-HOOK-1: what tells nobody stores nothing");
+        self.tally.count(if is_told { "rooms gone without a trace" } else { "last words that wait" });
+        assert_eq!(is_told, self.object.alarm_at().is_none(), "R-LIFE-5: an expired room's alarm");
         self.tally.count("rooms expired");
         if self.random.chance(30) {
             self.ask_about_room();

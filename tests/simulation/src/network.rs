@@ -117,6 +117,7 @@ impl World {
             Lost::Outputs => "traps behind a commit",
         });
         self.asked.clear();
+        self.forget_errands();
     }
 
     /// All sockets are lost, and all memory.
@@ -128,6 +129,7 @@ impl World {
         }
         // Whoever asked over HTTP is left without an answer.
         self.asked.clear();
+        self.forget_errands();
     }
 
     fn carry_out(&mut self, outputs: Outputs) {
@@ -147,11 +149,10 @@ impl World {
         self.event += 1;
         for output in outputs {
             match output {
-                Output::Attach { .. }
-                | Output::Report(_)
-                | Output::Verify { .. }
-                | Output::Deliver { .. }
-                | Output::Park { .. } => {}
+                Output::Attach { .. } | Output::Verify { .. } => {}
+                Output::Report(report) => self.reports(*report),
+                Output::Deliver { this, id, body } => self.posts(this, &id, body, stamp),
+                Output::Park { this, parked } => self.parks(this, &parked),
                 Output::Broadcast { connections, frame } => {
                     for connection in connections {
                         self.judge_sending(connection, &frame);
