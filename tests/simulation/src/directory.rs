@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 
 use directory_core::known::{Delta, Known, Taken};
-use room_core::Input;
 use schemas::{
     Revocation,
     directory::{Counters, Report, Reported, Run},
@@ -85,10 +84,6 @@ impl World {
             self.later(in_ms + 1_000, Errand::ReportEnded { answer: None });
         }
         self.later(in_ms, Errand::ReportArrives { report, is_answered });
-    }
-
-    pub(crate) fn report_ends(&mut self, answer: Option<Reported>) {
-        self.server(Input::Reported { answer });
     }
 
     pub(crate) fn report_arrives(&mut self, report: Report, is_answered: bool) {

@@ -10,7 +10,7 @@ use schemas::{
     directory::{Report, Reported},
 };
 
-use crate::world::World;
+use crate::{post::Came, world::World};
 
 /// Something that happens later.
 #[derive(Debug, Clone)]
@@ -18,7 +18,7 @@ pub(crate) enum Errand {
     /// A post comes to its endpoint.
     PostArrives {
         this: Try,
-        body: String,
+        events: Vec<Came>,
     },
     /// The room hears how a post went.
     PostEnded {
@@ -77,7 +77,7 @@ impl World {
 
     fn run_errand(&mut self, errand: Errand) {
         match errand {
-            Errand::PostArrives { this, body } => self.post_arrives(this, &body),
+            Errand::PostArrives { this, events } => self.post_arrives(this, events),
             Errand::PostEnded { this, outcome } => self.post_ends(this, outcome),
             Errand::ParkingEnded { this, accepted } => {
                 self.server(Input::Parked { this, accepted });
@@ -85,6 +85,7 @@ impl World {
             Errand::ReportArrives { report, is_answered } => self.report_arrives(*report, is_answered),
             Errand::ReportEnded { answer } => self.report_ends(answer),
             Errand::Verified { connection, request, result } => {
+                let result = result.and_then(|claims| self.unless_revoked(claims));
                 self.server(Input::Verified { connection, request, result });
             }
         }

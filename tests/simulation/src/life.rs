@@ -2,14 +2,16 @@
 
 use room_core::{Input, RequestId};
 use schemas::{
-    CloseCode, Offset,
-    client_message::History,
+    CloseCode, Offset, Revocation, UserId,
+    client_message::{History, StateOp},
     config::Rates,
     http::{Reader, RoomCall},
     server_message::{HistoryPage, LifecycleState, RequestError, RequestResult, RoomInfo},
 };
 
-use crate::{kept::Stamp, listener::Line, listening::page, world::World};
+use crate::{
+    asking::Amend, gate::Disconnecting, kept::Stamp, listener::Line, listening::page, world::World,
+};
 
 /// What a backend waits for.
 #[derive(Debug, Clone)]
@@ -23,6 +25,16 @@ pub(crate) enum Asking {
     Delete,
     /// The directory wants to know where the room stands.
     Standing,
+    Disconnect(Disconnecting),
+    /// A user publishes; whether it was blocked for certain.
+    ByUser {
+        user: UserId,
+        number: u64,
+        is_blocked: bool,
+    },
+    Revoke(Revocation),
+    Amend(Amend),
+    State(Vec<StateOp>),
 }
 
 /// Time enough for the last ghost to be found and to lose its membership.
@@ -31,7 +43,7 @@ const VACANT_WITHIN_MS: u64 = 400_000;
 const LATE_MS: u64 = 3_000;
 
 impl World {
-    fn ask(&mut self, asking: Asking, call: RoomCall) {
+    pub(crate) fn ask(&mut self, asking: Asking, call: RoomCall) {
         // What this may lose is not this request.
         self.measure();
         self.next_request += 1;
@@ -79,8 +91,18 @@ impl World {
         result: Result<RequestResult, RequestError>,
         stamp: Stamp,
     ) {
+        let code = result.as_ref().err().map(|error| error.code);
+        if let Asking::ByUser { user, is_blocked, .. } = asking {
+            self.user_heard(user, *is_blocked, code);
+        }
         match (asking, result) {
-            (Asking::Publish(number), Ok(RequestResult::Published(published))) => {
+            (Asking::Disconnect(asking), result) => self.disconnected(asking, result),
+            (Asking::Amend(amend), result) => self.backend_amended(amend, result, stamp),
+            (Asking::State(ops), result) => self.backend_stated(ops, result, stamp),
+            (Asking::Revoke(revocation), Ok(RequestResult::Closed(closed))) => {
+                self.revoked(revocation, closed.closed);
+            }
+            (Asking::Publish(number) | Asking::ByUser { number, .. }, Ok(RequestResult::Published(published))) => {
                 self.tally.count("HTTP publishes answered");
                 if self.keeps_log {
                     let fact = self.object.storage.truth.of(published.epoch).get(published.offset);
@@ -90,7 +112,7 @@ impl World {
                     assert!(is_new || published.duplicate, "R-KEY-1: {published:?} was there before");
                 }
             }
-            (Asking::Publish(_), Err(error)) => {
+            (Asking::Publish(_) | Asking::ByUser { .. }, Err(error)) => {
                 let is_conflict = error.code == schemas::ErrorCode::Conflict;
                 self.tally.count(if is_conflict {
                     "HTTP publishes in conflict"
@@ -112,7 +134,7 @@ impl World {
             }
             (Asking::Fan, Ok(RequestResult::Done {})) => self.tally.count("HTTP ephemerals answered"),
             (
-                Asking::Messages(_) | Asking::Info | Asking::Standing | Asking::Delete | Asking::Fan,
+                Asking::Messages(_) | Asking::Info | Asking::Standing | Asking::Delete | Asking::Fan | Asking::Revoke(_),
                 Err(_),
             ) => {
                 self.tally.count("HTTP calls refused")
@@ -155,7 +177,10 @@ impl World {
     pub(crate) fn may_end(&mut self, code: u16) -> bool {
         let is_deleted = code == CloseCode::RoomDeleted.code() && self.tally.of("rooms deleted") > 0;
         let is_limited = self.object.setup.config.rates != Rates::OFF;
-        is_deleted || (code == CloseCode::RateLimited.code() && is_limited)
+        let is_expelled =
+            code == CloseCode::BlockedOrKicked.code() && self.tally.of("disconnects asked for") > 0;
+        let is_revoked = code == CloseCode::Revoked.code() && self.tally.of("revocations") > 0;
+        is_deleted || is_expelled || is_revoked || (code == CloseCode::RateLimited.code() && is_limited)
     }
 
     /// No fault is under way.

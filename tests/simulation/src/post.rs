@@ -98,7 +98,8 @@ pub(crate) fn endpoints(told: EventSet, webhooks: &Webhooks) -> Vec<Endpoint> {
 }
 
 /// An event as it was read.
-struct Came {
+#[derive(Debug, Clone)]
+pub(crate) struct Came {
     id: String,
     told: Told,
     /// Of `webhook.dropped`.
@@ -152,9 +153,10 @@ fn read_one(event: &Value) -> Came {
     Came { id: text(event, "id").to_owned(), told: Told { kind, epoch, about }, count, number }
 }
 
-/// The number in bytes, which JSON has in base64.
+/// The number with which bytes begin, which JSON has in base64.
 fn large_number(said: &Value) -> Option<u64> {
-    let payload = Payload::from_json(said.as_object()?.get("$bin").map(|_| said.to_string())?).ok()?;
+    let beginning = said.get("$bin")?.as_str()?.get(..12)?;
+    let payload = Payload::from_json(format!("{{\"$bin\":\"{beginning}\"}}")).ok()?;
     Some(number_of(&payload))
 }
 
@@ -199,7 +201,8 @@ impl World {
     /// The room posts a batch.
     pub(crate) fn posts(&mut self, this: Try, id: &str, body: String, stamp: Stamp) {
         self.tally.count("webhooks posted");
-        self.judge_post(&this, id, &body, stamp);
+        let events = read(&body);
+        self.judge_post(&this, id, (&body, &events), stamp);
         let is_healing = self.is_healing;
         let (arrives, ends) = match self.random.below(100) {
             _ if is_healing => (Some(5), None),
@@ -208,7 +211,7 @@ impl World {
             _ => (Some(self.random.below(80)), None),
         };
         if let Some(in_ms) = arrives {
-            let arrives = Errand::PostArrives { this: this.clone(), body };
+            let arrives = Errand::PostArrives { this: this.clone(), events };
             if !is_healing && self.random.chance(4) {
                 self.tally.count("webhooks that came twice");
                 let again_ms = in_ms + self.random.below(20_000);
@@ -222,11 +225,10 @@ impl World {
         }
     }
 
-    fn judge_post(&mut self, this: &Try, id: &str, body: &str, stamp: Stamp) {
-        let events = read(body);
+    fn judge_post(&mut self, this: &Try, id: &str, (body, events): (&str, &[Came]), stamp: Stamp) {
         assert!(!events.is_empty() && events.len() <= BATCH_EVENTS_MAX, "R-HOOK-4: {} events", events.len());
         assert!(events.len() == 1 || body.len() <= BATCH_BYTES_MAX + 1_000, "R-HOOK-4: {} bytes", body.len());
-        for Came { told, number, .. } in &events {
+        for Came { told, number, .. } in events {
             let About::Publication(offset) = told.about else { continue };
             let epoch = Epoch::parse(&told.epoch);
             let log = self.object.storage.truth.logs().find(|log| log.epoch == epoch);
@@ -262,13 +264,13 @@ impl World {
     }
 
     /// A post has come to its endpoint.
-    pub(crate) fn post_arrives(&mut self, this: Try, body: &str) {
+    pub(crate) fn post_arrives(&mut self, this: Try, events: Vec<Came>) {
         let is_healing = self.is_healing;
         let story = &self.object.storage.story;
         let Some(endpoint) = self.endpoints.iter_mut().find(|one| one.name == this.endpoint) else { return };
         let mood = endpoint.mood;
         if mood == Mood::Good {
-            endpoint.came(read(body), story.events());
+            endpoint.came(events, story.events());
             self.tally.count("webhooks taken");
         }
         let (status, in_ms) = match mood {

@@ -14,6 +14,7 @@ use crate::{
     clock::Clock,
     directory::Directory,
     errands::Errand,
+    gate::Gate,
     life::Asking,
     listener::Listener,
     network::Pipe,
@@ -22,6 +23,7 @@ use crate::{
     player::Player,
     post::{Endpoint, endpoints, some_webhooks},
     random::Random,
+    refreshing::Worth,
     tally::Tally,
 };
 
@@ -50,6 +52,10 @@ pub struct World {
     pub(crate) errands: Vec<(u64, Errand)>,
     pub(crate) endpoints: Vec<Endpoint>,
     pub(crate) directory: Directory,
+    pub(crate) gate: Gate,
+    /// What the tokens are worth that listeners show.
+    pub(crate) tokens: BTreeMap<u64, Worth>,
+    pub(crate) next_token: u64,
     pub(crate) sightings: Sightings,
     /// Numbers published under a key.
     pub(crate) keyed: BTreeMap<u64, ScopedKey>,
@@ -115,6 +121,9 @@ impl World {
             errands: Vec::new(),
             endpoints,
             directory: Directory::default(),
+            gate: Gate::default(),
+            tokens: BTreeMap::new(),
+            next_token: 0,
             sightings: Sightings::default(),
             keyed: BTreeMap::new(),
             repeatable: Vec::new(),
