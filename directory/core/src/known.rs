@@ -16,6 +16,8 @@ const OVERDUE_MS: u64 = 60_000;
 const ASK_AGAIN_MS: u64 = 60_000;
 /// … so long.
 const ASK_AGAIN_MAX_MS: u64 = 24 * 60 * 60 * 1000;
+/// So many runs are remembered to be over.
+const RUNS_OVER_MAX: usize = 4;
 /// What is known of a room that is gone stays for so long: its counters may go on.
 const GONE_FOR_MS: u64 = 60 * 60 * 1000;
 
@@ -27,6 +29,9 @@ pub struct Known {
     pub reported_at: u64,
     /// How often it was asked since it was last heard of.
     pub asked: u32,
+    /// Runs before the last: what still comes of them is late.
+    #[serde(default)]
+    pub over: Vec<u64>,
 }
 
 /// What the totals of a kind change by, by series.
@@ -72,8 +77,19 @@ impl Known {
         }
         let was_occupied = known.is_some_and(|known| known.report.lifecycle == LifecycleState::Occupied);
         let has_become_occupied = report.lifecycle == LifecycleState::Occupied && !was_occupied;
-        let known = Box::new(Known { report, reported_at: now, asked: 0 });
+        let over = known.map_or_else(Vec::new, |known| known.over_before(&report));
+        let known = Box::new(Known { report, reported_at: now, asked: 0, over });
         Taken::New { known, delta, has_become_occupied }
+    }
+
+    /// Runs that are over once `report` has come.
+    fn over_before(&self, report: &Report) -> Vec<u64> {
+        let mut over = self.over.clone();
+        if self.report.run.id != report.run.id {
+            over.push(self.report.run.id);
+        }
+        over.drain(..over.len().saturating_sub(RUNS_OVER_MAX));
+        over
     }
 
     fn makes_late(&self, report: &Report, now: u64) -> bool {
@@ -81,7 +97,8 @@ impl Known {
         if last.id == run.id {
             return run.sequence <= last.sequence;
         }
-        run.began_at < last.began_at && now < self.reported_at + LATE_MS
+        let began_before = run.began_at < last.began_at && now < self.reported_at + LATE_MS;
+        began_before || self.over.contains(&run.id)
     }
 
     /// When something is to be done about it: to ask, or, where it is gone, to forget it.
@@ -253,6 +270,27 @@ mod tests {
             Known::take(Some(&known), earlier, NOW + 30_000),
             Taken::New { has_become_occupied: true, .. }
         ));
+    }
+
+    #[test]
+    fn r_dir_3_a_run_that_another_followed_is_over_whatever_its_clock_showed() {
+        use LifecycleState::{Occupied, Vacant};
+        // The clock went back between the second run and the first.
+        let (before, after) = (report((9, 1), Occupied, 10), report((2, 1), Vacant, 3));
+        let Taken::New { known, .. } = Known::take(None, before.clone(), NOW) else {
+            panic!("the first is taken")
+        };
+        let Taken::New { known, .. } = Known::take(Some(&known), after, NOW + 30_000) else {
+            panic!("the clock has gone back")
+        };
+        for ms in [31_000, 90_000] {
+            assert_eq!(Known::take(Some(&known), before.clone(), NOW + ms), Taken::Late, "it comes twice");
+        }
+        let Taken::New { delta, .. } = Known::take(Some(&known), report((2, 2), Vacant, 4), NOW + 32_000)
+        else {
+            panic!("the run goes on")
+        };
+        assert_eq!(delta["appends_total"], 1);
     }
 
     #[test]

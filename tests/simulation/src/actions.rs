@@ -13,7 +13,7 @@ use schemas::{
 };
 
 use crate::{
-    asking::plain,
+    asking::{call_of, plain},
     kept::{large_payload_of, payload_of},
     link::Signal,
     listener::What,
@@ -54,6 +54,12 @@ const ACTIONS: &[Action] = &[
     Action { weight: 15, run: World::read_over_http },
     Action { weight: 1, run: World::delete_room },
     Action { weight: 2, run: World::desert },
+    Action { weight: 8, run: World::disconnect_some },
+    Action { weight: 8, run: World::user_publishes_over_http },
+    Action { weight: 5, run: World::revoke_some },
+    Action { weight: 40, run: World::listener_refreshes },
+    Action { weight: 20, run: World::amend_over_http },
+    Action { weight: 15, run: World::write_state_over_http },
 ];
 
 /// A tag that nobody carries.
@@ -159,10 +165,7 @@ impl World {
     pub(crate) fn publish_over_http(&mut self) {
         let (number, tags, to) = (self.next_number(), self.some_tags(), self.some_to());
         let data = payload_of(number);
-        self.ask_to_publish(
-            number,
-            PublishCall { data, kind: None, tags, to, ephemeral: false, author: None, key: None },
-        );
+        self.ask_to_publish(number, PublishCall { tags, to, ..call_of(data) });
     }
 
     /// Publications that count, and that nobody sees.
@@ -171,9 +174,7 @@ impl World {
         for _ in 0..270 {
             let number = self.next_number();
             let (data, tags) = (payload_of(number), vec![HIDDEN.to_owned()]);
-            let call =
-                PublishCall { data, kind: None, tags, to: None, ephemeral: false, author: None, key: None };
-            self.ask_to_publish(number, call);
+            self.ask_to_publish(number, PublishCall { tags, ..call_of(data) });
         }
     }
 
@@ -191,21 +192,17 @@ impl World {
         if let Some(connection) = self.listeners[index].connection() {
             self.listener_gives_up(index, connection);
         }
-        let to = To { sessions: vec![self.listeners[index].observer.eyes.session.clone()], ..To::default() };
         for _ in 0..FLOOD {
-            let number = self.next_number();
-            let data = large_payload_of(number, FLOOD_BYTES);
-            let call = PublishCall {
-                data,
-                kind: None,
-                tags: Vec::new(),
-                to: Some(to.clone()),
-                ephemeral: false,
-                author: None,
-                key: None,
-            };
+            let (number, call) = self.large_call_for(index);
             self.ask_to_publish(number, call);
         }
+    }
+
+    /// Much, for one listener alone.
+    fn large_call_for(&mut self, index: usize) -> (u64, PublishCall) {
+        let number = self.next_number();
+        let to = To { sessions: vec![self.listeners[index].observer.eyes.session.clone()], ..To::default() };
+        (number, PublishCall { to: Some(to), ..call_of(large_payload_of(number, FLOOD_BYTES)) })
     }
 
     /// More for one listener than a connection may have unsent; mostly it does not read.
@@ -226,19 +223,8 @@ impl World {
             let until = self.clock.real + 5_000 + self.random.below(60_000);
             pipe.link.down.stall(until);
         }
-        let to = To { sessions: vec![self.listeners[index].observer.eyes.session.clone()], ..To::default() };
         for count in 0..DROWN {
-            let number = self.next_number();
-            let data = large_payload_of(number, FLOOD_BYTES);
-            let call = PublishCall {
-                data,
-                kind: None,
-                tags: Vec::new(),
-                to: Some(to.clone()),
-                ephemeral: false,
-                author: None,
-                key: None,
-            };
+            let (number, call) = self.large_call_for(index);
             if count % 5 == 4 {
                 let ephemeral =
                     PublishCall { to: None, data: payload_of(number), ephemeral: true, ..call.clone() };
@@ -358,10 +344,11 @@ impl World {
         let Some(index) = self.some_listener() else { return };
         let tag = (*self.random.pick(&TAGS)).to_owned();
         let listener = &mut self.listeners[index];
-        let id = listener.next_id(What::Tags);
+        let is_on = !listener.observer.eyes.tags.contains(&tag);
+        let id = listener.next_id(What::Tags(tag.clone(), is_on));
         let eyes = &mut listener.observer.eyes;
         let tags = vec![tag.clone()];
-        let message = if eyes.tags.contains(&tag) {
+        let message = if !is_on {
             ClientMessage::Unsubscribe { id, tags }
         } else {
             ClientMessage::Subscribe { id, tags }

@@ -30,6 +30,9 @@ const FAULTS: &[Fault] = &[
     Fault { weight: 4, run: World::repeat_alarms },
     Fault { weight: 4, run: World::fail_alarms },
     Fault { weight: 1, run: World::fail_alarms_for_good },
+    Fault { weight: 10, run: World::change_endpoint },
+    Fault { weight: 1, run: World::endpoint_stays_down },
+    Fault { weight: 3, run: World::break_directory },
 ];
 
 /// The platform may be so late with an alarm.

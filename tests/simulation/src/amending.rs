@@ -120,8 +120,13 @@ impl World {
         };
         self.tally.count(what);
         if let (Wish::State(ops), Err(_)) = (wish, answer) {
-            self.rejected_values.extend(values(ops));
+            self.refuse_values(ops);
         }
+    }
+
+    /// None of it may stand.
+    pub(crate) fn refuse_values(&mut self, ops: &[StateOp]) {
+        self.rejected_values.extend(values(ops));
     }
 
     // --- listeners

@@ -3,7 +3,7 @@
 use schemas::{
     ClientMessage, Offset, Payload,
     client_message::{Publish, StateOp, To},
-    http::{KeyScope, ScopedKey},
+    http::{KeyScope, PublishCall, ScopedKey},
 };
 
 use crate::{kept::payload_of, world::World};
@@ -59,6 +59,11 @@ pub(crate) fn plain(data: Payload) -> Publish {
         key: None,
         conflate: None,
     }
+}
+
+/// A backend's publish without anything special.
+pub(crate) fn call_of(data: Payload) -> PublishCall {
+    PublishCall { data, kind: None, tags: Vec::new(), to: None, ephemeral: false, author: None, key: None }
 }
 
 /// What was published under a key, to be repeated.

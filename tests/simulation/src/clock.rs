@@ -13,12 +13,14 @@ pub struct Moment {
 pub struct Clock {
     pub real: u64,
     room_ahead_ms: i64,
+    /// How often somebody set the room's.
+    pub sets: u64,
 }
 
 impl Clock {
     #[must_use]
     pub fn starting_at(real: u64) -> Clock {
-        Clock { real, room_ahead_ms: 0 }
+        Clock { real, room_ahead_ms: 0, sets: 0 }
     }
 
     #[must_use]
@@ -28,6 +30,7 @@ impl Clock {
 
     /// Somebody sets the room's clock.
     pub fn jump(&mut self, ms: i64) {
+        self.sets += 1;
         self.room_ahead_ms += ms;
     }
 

@@ -2,14 +2,16 @@
 
 use room_core::{Input, RequestId};
 use schemas::{
-    CloseCode, Offset,
-    client_message::History,
+    CloseCode, Offset, Revocation, UserId,
+    client_message::{History, StateOp},
     config::Rates,
     http::{Reader, RoomCall},
     server_message::{HistoryPage, LifecycleState, RequestError, RequestResult, RoomInfo},
 };
 
-use crate::{kept::Stamp, listener::Line, listening::page, world::World};
+use crate::{
+    asking::Amend, gate::Disconnecting, kept::Stamp, listener::Line, listening::page, world::World,
+};
 
 /// What a backend waits for.
 #[derive(Debug, Clone)]
@@ -21,6 +23,18 @@ pub(crate) enum Asking {
     Messages(History),
     Info,
     Delete,
+    /// The directory wants to know where the room stands.
+    Standing,
+    Disconnect(Disconnecting),
+    /// A user publishes; whether it was blocked for certain.
+    ByUser {
+        user: UserId,
+        number: u64,
+        is_blocked: bool,
+    },
+    Revoke(Revocation),
+    Amend(Amend),
+    State(Vec<StateOp>),
 }
 
 /// Time enough for the last ghost to be found and to lose its membership.
@@ -29,7 +43,7 @@ const VACANT_WITHIN_MS: u64 = 400_000;
 const LATE_MS: u64 = 3_000;
 
 impl World {
-    fn ask(&mut self, asking: Asking, call: RoomCall) {
+    pub(crate) fn ask(&mut self, asking: Asking, call: RoomCall) {
         // What this may lose is not this request.
         self.measure();
         self.next_request += 1;
@@ -44,6 +58,10 @@ impl World {
 
     pub(crate) fn ask_to_fan(&mut self, call: schemas::http::PublishCall) {
         self.ask(Asking::Fan, RoomCall::Publish(call));
+    }
+
+    pub(crate) fn ask_for_directory(&mut self) {
+        self.ask(Asking::Standing, RoomCall::Info);
     }
 
     pub(crate) fn ask_about_room(&mut self) {
@@ -73,8 +91,18 @@ impl World {
         result: Result<RequestResult, RequestError>,
         stamp: Stamp,
     ) {
+        let code = result.as_ref().err().map(|error| error.code);
+        if let Asking::ByUser { user, is_blocked, .. } = asking {
+            self.user_heard(user, *is_blocked, code);
+        }
         match (asking, result) {
-            (Asking::Publish(number), Ok(RequestResult::Published(published))) => {
+            (Asking::Disconnect(asking), result) => self.disconnected(asking, result),
+            (Asking::Amend(amend), result) => self.backend_amended(amend, result, stamp),
+            (Asking::State(ops), result) => self.backend_stated(ops, result, stamp),
+            (Asking::Revoke(revocation), Ok(RequestResult::Closed(closed))) => {
+                self.revoked(revocation, closed.closed);
+            }
+            (Asking::Publish(number) | Asking::ByUser { number, .. }, Ok(RequestResult::Published(published))) => {
                 self.tally.count("HTTP publishes answered");
                 if self.keeps_log {
                     let fact = self.object.storage.truth.of(published.epoch).get(published.offset);
@@ -84,7 +112,7 @@ impl World {
                     assert!(is_new || published.duplicate, "R-KEY-1: {published:?} was there before");
                 }
             }
-            (Asking::Publish(_), Err(error)) => {
+            (Asking::Publish(_) | Asking::ByUser { .. }, Err(error)) => {
                 let is_conflict = error.code == schemas::ErrorCode::Conflict;
                 self.tally.count(if is_conflict {
                     "HTTP publishes in conflict"
@@ -96,12 +124,19 @@ impl World {
                 self.judge_messages(history, got, stamp)
             }
             (Asking::Info, Ok(RequestResult::Room(info))) => self.judge_info(&info, stamp),
+            (Asking::Standing, Ok(RequestResult::Room(info))) => {
+                self.judge_info(&info, stamp);
+                self.directory_heard(&info);
+            }
             (Asking::Delete, Ok(RequestResult::Done {})) => {
                 self.tally.count("rooms deleted");
-                assert_eq!(self.object.storage.row_count(), 0, "R-LIFE-6: a deleted room leaves nothing");
+                assert_eq!(self.object.storage.room_rows(), 0, "R-LIFE-6: a deleted room leaves nothing");
             }
             (Asking::Fan, Ok(RequestResult::Done {})) => self.tally.count("HTTP ephemerals answered"),
-            (Asking::Messages(_) | Asking::Info | Asking::Delete | Asking::Fan, Err(_)) => {
+            (
+                Asking::Messages(_) | Asking::Info | Asking::Standing | Asking::Delete | Asking::Fan | Asking::Revoke(_),
+                Err(_),
+            ) => {
                 self.tally.count("HTTP calls refused")
             }
             (asking, Ok(result)) => panic!("{asking:?} was answered with {result:?}"),
@@ -142,7 +177,10 @@ impl World {
     pub(crate) fn may_end(&mut self, code: u16) -> bool {
         let is_deleted = code == CloseCode::RoomDeleted.code() && self.tally.of("rooms deleted") > 0;
         let is_limited = self.object.setup.config.rates != Rates::OFF;
-        is_deleted || (code == CloseCode::RateLimited.code() && is_limited)
+        let is_expelled =
+            code == CloseCode::BlockedOrKicked.code() && self.tally.of("disconnects asked for") > 0;
+        let is_revoked = code == CloseCode::Revoked.code() && self.tally.of("revocations") > 0;
+        is_deleted || is_expelled || is_revoked || (code == CloseCode::RateLimited.code() && is_limited)
     }
 
     /// No fault is under way.
@@ -152,6 +190,8 @@ impl World {
         self.alarms_held_until = 0;
         self.alarms_to_fail = 0;
         self.alarms_to_repeat = 0;
+        self.directory.is_down = false;
+        self.endpoints_heal();
         self.object.calm();
         // The platform may have given the alarm up: an event sets it again.
         self.ask_about_room();
@@ -222,8 +262,11 @@ impl World {
             }
         }
         self.pass(expire_ms + idle_ms + LATE_MS);
-        assert_eq!(self.object.storage.row_count(), 0, "R-LIFE-5: nothing of an expired room stays");
-        assert_eq!(self.object.alarm_at(), None, "R-LIFE-5: no alarm of an expired room stays");
+        assert_eq!(self.object.storage.room_rows(), 0, "R-LIFE-5: nothing of an expired room stays");
+        let is_told = self.object.storage.row_count() == 0;
+        assert!(is_told || !self.endpoints.is_empty(), "R-HOOK-1: what tells nobody stores nothing");
+        self.tally.count(if is_told { "rooms gone without a trace" } else { "last words that wait" });
+        assert_eq!(is_told, self.object.alarm_at().is_none(), "R-LIFE-5: an expired room's alarm");
         self.tally.count("rooms expired");
         if self.random.chance(30) {
             self.ask_about_room();

@@ -22,6 +22,7 @@ use crate::{
     pace::{Paces, Pass},
     player::{some_capabilities, some_own_tags, user},
     random::Random,
+    refreshing::Worth,
 };
 
 /// A pong is awaited so long; a welcome too.
@@ -33,6 +34,8 @@ pub(crate) struct Listener {
     session: Session,
     pub(crate) claims: Claims,
     pub(crate) token_ms: Option<u64>,
+    /// What its hello asks for, where its token allows it.
+    rewinds: Option<u32>,
     pub(crate) rewind: Option<u32>,
     pub(crate) observer: Observer,
     pub(crate) line: Line,
@@ -52,7 +55,12 @@ pub(crate) struct Listener {
     unacked: (u64, u64),
     /// Much came while it was away: the next hello asks for all of it.
     pub(crate) is_flooded: bool,
+    pub(crate) wants_members: bool,
     pub(crate) sees_members: bool,
+    /// Tags beside its token's.
+    pub(crate) subscribed: Vec<String>,
+    /// What the newer token is worth that it has shown, until that is answered.
+    pub(crate) refresh: Option<Worth>,
     pub(crate) roster: BTreeMap<PublicSession, Member>,
     pub(crate) state: StateSnapshot,
     /// Numbers published on this connection that it wants no echo of.
@@ -73,6 +81,8 @@ pub(crate) enum Line {
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
     pub(crate) what: What,
+    /// Nobody knows which of two tokens it is judged by.
+    pub(crate) is_in_doubt: bool,
     /// By the room's clock.
     pub(crate) reached_at: Option<u64>,
     /// What its rate makes of it.
@@ -88,8 +98,10 @@ pub(crate) enum What {
     Members {
         limit: u32,
     },
-    Tags,
+    /// Whether the tag is subscribed to, or no longer.
+    Tags(String, bool),
     Presence,
+    Auth,
     Wish(Wish),
     /// It must be refused with this code.
     Odd(ErrorCode),
@@ -102,7 +114,7 @@ impl What {
             What::Publish | What::Ephemeral(..) => Some(Capability::Publish),
             What::History(_) => Some(Capability::History),
             What::Members { .. } | What::Presence => Some(Capability::Presence),
-            What::Tags | What::Odd(_) | What::Wish(_) => None,
+            What::Tags(..) | What::Auth | What::Odd(_) | What::Wish(_) => None,
         }
     }
 }
@@ -115,7 +127,7 @@ impl Listener {
         let eyes = Eyes {
             user: user(number),
             session: public_session(&session),
-            tags: [own.clone(), subscribed].concat(),
+            tags: [own.clone(), subscribed.clone()].concat(),
             uncertain: Vec::new(),
             unechoed: Vec::new(),
         };
@@ -124,8 +136,8 @@ impl Listener {
             session,
             claims: Claims { user: Some(user(number)), capabilities, tags: own, ..Claims::default() },
             token_ms: random.chance(40).then(|| 30_000 + random.below(120_000)),
-            rewind: (capabilities.has(Capability::History) && random.chance(60))
-                .then(|| 1 + random.below(30) as u32),
+            rewinds: random.chance(60).then(|| 1 + random.below(30) as u32),
+            rewind: None,
             observer: Observer::new(eyes),
             // Some come when there is a history already.
             line: Line::Waiting { until: now + *random.pick(&[0, 20_000, 200_000]) },
@@ -140,7 +152,10 @@ impl Listener {
             read_frames: 0,
             unacked: (0, 0),
             is_flooded: false,
-            sees_members: capabilities.has(Capability::Presence) && random.chance(80),
+            wants_members: random.chance(80),
+            sees_members: false,
+            subscribed,
+            refresh: None,
             roster: BTreeMap::new(),
             state: StateSnapshot::default(),
             unechoed_here: BTreeSet::new(),
@@ -188,14 +203,18 @@ impl Listener {
         // What was asked for and not answered is settled by asking anew.
         eyes.uncertain.clear();
         let own = &self.claims.tags;
-        let tags = eyes.tags.iter().filter(|tag| !own.contains(tag)).cloned().collect();
+        let tags: Vec<String> = eyes.tags.iter().filter(|tag| !own.contains(tag)).cloned().collect();
+        self.subscribed.clone_from(&tags);
+        self.refresh = None;
+        self.rewind = self.rewinds.filter(|_| self.may(Capability::History));
+        self.sees_members = self.wants_members && self.may(Capability::Presence);
         let hello = Hello {
             session: self.session.clone(),
             recover,
             rewind: self.rewind,
             tags,
             presence: None,
-            members: self.sees_members,
+            members: self.wants_members,
         };
         self.frame(&ClientMessage::Hello(hello))
     }
@@ -210,7 +229,8 @@ impl Listener {
         // A refusal for want of the capability is as good as any.
         let lacks = what.capability().is_some_and(|capability| !self.may(capability));
         let what = if lacks { What::Odd(ErrorCode::Forbidden) } else { what };
-        self.asked.insert(self.last_id, Asked { what, reached_at: None, pass: None });
+        let is_in_doubt = self.refresh.is_some();
+        self.asked.insert(self.last_id, Asked { what, is_in_doubt, reached_at: None, pass: None });
         self.last_id
     }
 
@@ -245,6 +265,8 @@ impl Listener {
     /// Whether the room took a request long after the token's end.
     pub(crate) fn was_expired(&self, asked: &Asked) -> bool {
         let end = self.claims.expires_at.map(|at| at + limits::TOKEN_LEEWAY_MS);
+        // A newer token is shown at any time.
+        let end = end.filter(|_| !asked.is_in_doubt && !matches!(asked.what, What::Auth));
         asked.reached_at.zip(end).is_some_and(|(reached_at, end)| reached_at > end)
     }
 
@@ -338,7 +360,10 @@ impl Listener {
 pub(crate) fn in_order(messages: Vec<ServerMessage>) -> Vec<ServerMessage> {
     let is_first = |message: &ServerMessage| match message {
         ServerMessage::Reply(reply) => {
-            matches!(reply.result, RequestResult::Tags(_) | RequestResult::Amended(_))
+            matches!(
+                reply.result,
+                RequestResult::Tags(_) | RequestResult::Refreshed(_) | RequestResult::Amended(_)
+            )
         }
         ServerMessage::Error(error) => error.id.is_some(),
         _ => false,

@@ -57,8 +57,9 @@ impl World {
         let came_at = listener.came_at.filter(|(of, _)| of.is_none() || *of == epoch);
         listener.came_at = Some(came_at.unwrap_or((epoch, head)));
         let token_ms = listener.token_ms.filter(|_| !self.is_healing);
-        listener.claims.expires_at = token_ms.map(|ms| self.clock.now().room + ms);
         let (codec, claims) = (listener.codec, listener.claims.clone());
+        let claims = self.with_token(&claims, token_ms);
+        self.listeners[index].claims = claims.clone();
         let Some(connection) = self.open(Peer::Listener { index }, codec, claims) else {
             let until = self.clock.real + 1 + self.random.below(3_000);
             return self.listeners[index].hang_up(until);
@@ -157,6 +158,7 @@ impl World {
             }
             ServerMessage::Presence(diff) => {
                 self.tally.count("presence diffs told");
+                self.listeners[index].begins_to_see_members();
                 self.listeners[index].apply(&diff, is_strict);
             }
             ServerMessage::Reply(reply) => self.listener_answered(index, reply, stamp),
@@ -181,6 +183,9 @@ impl World {
     /// R-PUB-12: of a flush's ephemerals of one connection and name, the last comes.
     fn judge_conflation(&mut self, index: usize, connection: ConnectionId, messages: &[ServerMessage]) {
         let mut came = BTreeMap::new();
+        if self.listeners[index].asked.values().any(|asked| asked.is_in_doubt) {
+            return;
+        }
         for message in messages {
             let ServerMessage::Ephemeral(ephemeral) = message else { continue };
             let number = number_of(&ephemeral.data);
@@ -320,6 +325,15 @@ impl World {
         if matches!(asked.what, What::Publish) {
             listener.observer.settled(id, Ending::Rejected, &self.object.storage.truth);
         }
+        if matches!(asked.what, What::Auth) {
+            return self.listener_kept_token(index, &error);
+        }
+        if asked.is_in_doubt {
+            if let What::Wish(wish) = &asked.what {
+                self.note_refusal(wish, Err(&error));
+            }
+            return;
+        }
         if error.code == ErrorCode::Unauthorized {
             let (at, end) = (asked.reached_at, listener.claims.expires_at);
             let has_expired = listener.was_expired(&asked);
@@ -355,6 +369,11 @@ impl World {
         assert!(!listener.was_expired(&asked), "R-AUTH-12: {asked:?} was taken from an expired token");
         listener.judge_pace(&asked, false, self.object.storage.era);
         match (&asked.what, reply.result) {
+            (What::Auth, result) => self.listener_refreshed(index, &result, stamp),
+            (What::Wish(wish), result) if asked.is_in_doubt => self.note_refusal(wish, Ok(&result)),
+            (What::History(_) | What::Odd(ErrorCode::Forbidden), _) if asked.is_in_doubt => {
+                self.tally.count("requests beside a newer token");
+            }
             (What::Publish, RequestResult::Published(published)) => {
                 let ending = if self.keeps_log {
                     Ending::Published(published.epoch, published.offset)
@@ -381,8 +400,13 @@ impl World {
                 self.tally.count("pages of members");
                 assert!(page.members.len() <= *limit as usize, "R-PRES-5: a page has its limit");
             }
-            (What::Tags, RequestResult::Tags(Tags { tags, offset })) => {
+            (What::Tags(tag, is_on), RequestResult::Tags(Tags { tags, offset })) => {
                 self.tally.count("subscriptions changed");
+                listener.subscribed.retain(|other| other != tag);
+                listener.subscribed.extend(is_on.then(|| tag.clone()));
+                let carries = |tag: &String| listener.claims.tags.contains(tag) || listener.subscribed.contains(tag);
+                let is_all = tags.iter().all(carries) && listener.subscribed.iter().all(|tag| tags.contains(tag));
+                assert!(is_all, "R-FRESH-1: {tags:?}, and the token has {:?}", listener.claims.tags);
                 if let Some(position) = listener.position.filter(|_| self.keeps_log) {
                     listener.observer.subscribed(Position { offset, ..position }, tags, truth);
                     listener.advance(offset);

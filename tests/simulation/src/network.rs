@@ -2,7 +2,7 @@
 
 use client_core::Attempt;
 use room_core::{Input, Output, Outputs};
-use schemas::{Claims, Codec, ConnectionId, Frame};
+use schemas::{Claims, Codec, ConnectionId, Frame, ServerMessage, UserId, codec};
 
 use crate::{
     backlog::Backlog,
@@ -34,6 +34,11 @@ pub(crate) struct Pipe {
     pub(crate) backlog: Backlog,
     /// Its client has closed it, or was told that it is closed.
     pub(crate) is_done: bool,
+    /// Whose token opened it.
+    pub(crate) user: Option<UserId>,
+    /// What the room has done with it so far.
+    pub(crate) is_welcomed: bool,
+    pub(crate) is_closed_by_room: bool,
 }
 
 /// How long the platform may take to tell of a close.
@@ -54,7 +59,15 @@ impl World {
         }
         self.pipes.insert(
             connection,
-            Pipe { peer, link: Link::new(quality), backlog: Backlog::of_new(), is_done: false },
+            Pipe {
+                peer,
+                link: Link::new(quality),
+                backlog: Backlog::of_new(),
+                is_done: false,
+                user: claims.user.clone(),
+                is_welcomed: false,
+                is_closed_by_room: false,
+            },
         );
         let is_open = self.server(Input::Opened { connection, codec, claims });
         if !is_open {
@@ -117,6 +130,7 @@ impl World {
             Lost::Outputs => "traps behind a commit",
         });
         self.asked.clear();
+        self.forget_errands();
     }
 
     /// All sockets are lost, and all memory.
@@ -128,6 +142,7 @@ impl World {
         }
         // Whoever asked over HTTP is left without an answer.
         self.asked.clear();
+        self.forget_errands();
     }
 
     fn carry_out(&mut self, outputs: Outputs) {
@@ -145,16 +160,19 @@ impl World {
             at: self.clock.now().room,
         };
         self.event += 1;
+        self.gate_stepped();
+        let mut closes = Vec::new();
         for output in outputs {
             match output {
-                Output::Attach { .. }
-                | Output::Report(_)
-                | Output::Verify { .. }
-                | Output::Deliver { .. }
-                | Output::Park { .. } => {}
+                Output::Attach { .. } => {}
+                Output::Verify { connection, request, token } => self.verifies(connection, request, &token),
+                Output::Report(report) => self.reports(*report),
+                Output::Deliver { this, id, body } => self.posts(this, &id, body, stamp),
+                Output::Park { this, parked } => self.parks(this, &parked),
                 Output::Broadcast { connections, frame } => {
                     for connection in connections {
                         self.judge_sending(connection, &frame);
+                        self.judge_first(connection, &frame);
                         let Some(pipe) = self.pipes.get_mut(&connection) else { continue };
                         let Pipe { link, .. } = pipe;
                         let frame = frame.clone();
@@ -164,9 +182,11 @@ impl World {
                 Output::Close { connection, code, .. } => {
                     self.tally.count_in("closes", code.reason());
                     self.judge_closing(connection, code);
+                    closes.push((connection, code));
                     let at = self.clock.real + self.random.below(60);
                     if let Some(pipe) = self.pipes.get_mut(&connection) {
                         pipe.link.down.push(at, Signal::Closed(code.code()));
+                        pipe.is_closed_by_room = true;
                     }
                 }
                 Output::Answer { request, result } => {
@@ -176,6 +196,20 @@ impl World {
             }
         }
         self.judge_slow();
+        self.judge_expelled(&closes);
+    }
+
+    /// Nothing is sent behind a close; and who may not be here is not welcomed.
+    fn judge_first(&mut self, connection: ConnectionId, frame: &Frame) {
+        let Some(pipe) = self.pipes.get_mut(&connection) else { return };
+        assert!(!pipe.is_closed_by_room, "R-BLOCK-1: {connection} was closed, and is sent {frame:?}");
+        if !pipe.is_welcomed {
+            let mut messages = codec::decode_server(frame).into_iter().flatten();
+            pipe.is_welcomed = messages.any(|message| matches!(message, ServerMessage::Welcome(_)));
+            if pipe.is_welcomed {
+                self.judge_welcome(connection);
+            }
+        }
     }
 
     // --- what the network brings

@@ -63,9 +63,12 @@ impl Paces {
             return Pass::Out;
         }
         let (tokens, rate) = match message {
-            Some(ClientMessage::Hello(_) | ClientMessage::Ack { .. } | ClientMessage::Leave { .. }) => {
-                return Pass::Taken;
-            }
+            Some(
+                ClientMessage::Hello(_)
+                | ClientMessage::Auth { .. }
+                | ClientMessage::Ack { .. }
+                | ClientMessage::Leave { .. },
+            ) => return Pass::Taken,
             Some(
                 ClientMessage::Publish(_)
                 | ClientMessage::Edit { .. }

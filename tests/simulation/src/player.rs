@@ -211,9 +211,9 @@ impl World {
     }
 
     fn open_for_player(&mut self, index: usize, attempt: Attempt) {
-        let mut claims = self.players[index].claims.clone();
+        let claims = self.players[index].claims.clone();
         let token_ms = self.players[index].token_ms.filter(|_| !self.is_healing);
-        claims.expires_at = token_ms.map(|ms| self.clock.now().room + ms);
+        let claims = self.with_token(&claims, token_ms);
         let opened = if self.players[index].is_gone {
             None
         } else {

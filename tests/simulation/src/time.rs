@@ -44,8 +44,10 @@ impl World {
         let listeners = self.listeners.iter().filter(|listener| !listener.is_gone);
         let listeners = listeners.map(|listener| listener.due_at()).min();
         let closes = self.late_closes.iter().map(|(at, _, _)| *at).min();
+        let outside = [self.next_errand_at(), self.directory_at(), self.object.report_at()];
         [links, players, listeners, closes, self.object.turn_at(), self.alarm_at()]
             .into_iter()
+            .chain(outside)
             .flatten()
             .min()
     }
@@ -72,6 +74,10 @@ impl World {
             self.listener_due(index);
         }
         self.tell_late_closes(now);
+        self.run_errands();
+        if self.directory_at().is_some_and(|at| at <= now) {
+            self.directory_due();
+        }
         if self.alarm_at().is_some_and(|at| at <= now) {
             self.fire_alarm();
         }
@@ -80,6 +86,10 @@ impl World {
         }
         if let Some(fate) = self.object.end_turn(self.clock.now()) {
             self.tally.count("turns ended");
+            self.meet(fate);
+        }
+        if let Some(fate) = self.object.end_quiet(self.clock.now()) {
+            self.tally.count("quiet times ended");
             self.meet(fate);
         }
     }

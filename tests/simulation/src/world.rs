@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use room_core::{RequestId, Setup, outbox::Webhooks};
+use room_core::{RequestId, Setup};
 use schemas::{
     ConnectionId, RoomName,
     config::{KindConfig, KindLimits, LogConfig, PresenceConfig, PresenceMode, Rate, Rates},
@@ -10,8 +10,21 @@ use schemas::{
 };
 
 use crate::{
-    asking::Keyed, clock::Clock, life::Asking, listener::Listener, network::Pipe, observer::Sightings,
-    platform::Object, player::Player, random::Random, tally::Tally,
+    asking::Keyed,
+    clock::Clock,
+    directory::Directory,
+    errands::Errand,
+    gate::Gate,
+    life::Asking,
+    listener::Listener,
+    network::Pipe,
+    observer::Sightings,
+    platform::Object,
+    player::Player,
+    post::{Endpoint, endpoints, some_webhooks},
+    random::Random,
+    refreshing::Worth,
+    tally::Tally,
 };
 
 const START: u64 = 1_800_000_000_000;
@@ -35,6 +48,14 @@ pub struct World {
     pub(crate) pipes: BTreeMap<ConnectionId, Pipe>,
     /// Closes that the platform tells of later, and when.
     pub(crate) late_closes: Vec<(u64, ConnectionId, u16)>,
+    /// What is under way elsewhere, and when it happens.
+    pub(crate) errands: Vec<(u64, Errand)>,
+    pub(crate) endpoints: Vec<Endpoint>,
+    pub(crate) directory: Directory,
+    pub(crate) gate: Gate,
+    /// What the tokens are worth that listeners show.
+    pub(crate) tokens: BTreeMap<u64, Worth>,
+    pub(crate) next_token: u64,
     pub(crate) sightings: Sightings,
     /// Numbers published under a key.
     pub(crate) keyed: BTreeMap<u64, ScopedKey>,
@@ -77,13 +98,15 @@ impl World {
     #[must_use]
     pub fn new(seed: u64) -> World {
         let mut random = Random::new(seed);
-        let config = some_config(&mut random);
+        let mut config = some_config(&mut random);
         let keeps_log = config.log.count > 0;
+        let (told, webhooks) = some_webhooks(&mut random, keeps_log);
+        config.webhooks = told;
+        let endpoints = endpoints(told, &webhooks);
         let asks_acks = random.chance(35);
         let is_short_lived = config.expire_after_ms < KindConfig::default().expire_after_ms;
         let name = RoomName::parse("chat:lobby").expect("a room's name");
-        let object =
-            Object::new(Setup { name, config, asks_acks, webhooks: Webhooks::none() }, random.bits());
+        let object = Object::new(Setup { name, config, asks_acks, webhooks }, random.bits());
         let players: Vec<Player> =
             (0..3 + random.below(3)).map(|number| Player::new(number, START, &mut random)).collect();
         let listeners =
@@ -95,6 +118,12 @@ impl World {
             listeners,
             pipes: BTreeMap::new(),
             late_closes: Vec::new(),
+            errands: Vec::new(),
+            endpoints,
+            directory: Directory::default(),
+            gate: Gate::default(),
+            tokens: BTreeMap::new(),
+            next_token: 0,
             sightings: Sightings::default(),
             keyed: BTreeMap::new(),
             repeatable: Vec::new(),

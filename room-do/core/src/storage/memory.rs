@@ -61,6 +61,12 @@ impl MemoryStorage {
         single + log.len() + reactions.len() + keys.len() + state.len() + people + outbox.len()
     }
 
+    /// Rows of what waits for webhook endpoints.
+    #[must_use]
+    pub fn outbox_row_count(&self) -> usize {
+        self.tables.outbox.len() + usize::from(self.tables.outbox_state.is_some())
+    }
+
     /// The events that wait for their endpoints, by their numbers.
     pub fn outbox(&self) -> impl Iterator<Item = &OutboxRow> {
         self.tables.outbox.values()

@@ -4,15 +4,14 @@ use std::collections::BTreeMap;
 
 use room_core::{Attachment, Input, Output, Outputs, Room, Setup, Waking};
 use schemas::{
-    CloseCode, ConnectionId, Epoch, Offset, PublicSession, UserId,
+    Claims, CloseCode, ConnectionId, Epoch, Offset, PublicSession, UserId,
     config::{KindConfig, Rates},
-    directory::Reported,
     http::RoomCall,
     limits,
     server_message::LifecycleState,
 };
 
-use crate::{clock::Moment, platform::Recorder};
+use crate::{clock::Moment, directory::Counting, platform::Recorder};
 
 /// The platform tries an alarm again after so long, doubled each time …
 const ALARM_RETRY_MS: u64 = 2_000;
@@ -80,6 +79,8 @@ pub struct Object {
     /// Whether this process knows what storage holds of it.
     alarm_is_known: bool,
     timeout: Option<Timeout>,
+    /// When the room wants to report.
+    report_timeout: Option<Timeout>,
     trap: Option<Trap>,
     /// How the room will wake.
     waking: Waking,
@@ -93,6 +94,10 @@ pub struct Object {
     floor_of: Option<Epoch>,
     /// What storage held before the last step.
     pub before: Before,
+    counting: Counting,
+    appends_at_waking: u64,
+    /// Whose sockets the last step closed.
+    pub closed: Vec<(ConnectionId, Claims)>,
 }
 
 /// What storage held before a step.
@@ -116,6 +121,7 @@ impl Object {
             alarm: None,
             alarm_is_known: false,
             timeout: None,
+            report_timeout: None,
             trap: None,
             waking: Waking::FromSleep,
             seed,
@@ -124,6 +130,9 @@ impl Object {
             floor_high: Offset::ZERO,
             floor_of: None,
             before: Before { head: Offset::ZERO, epoch: None, state: 0, life: LifecycleState::Fresh },
+            counting: Counting::default(),
+            appends_at_waking: 0,
+            closed: Vec::new(),
         }
     }
 
@@ -145,6 +154,13 @@ impl Object {
         if let Input::Opened { connection, .. } = &input {
             self.sockets.insert(*connection, Socket::default());
         }
+        let (opened, read) = match &input {
+            Input::Opened { connection, .. } => (Some(*connection), None),
+            Input::Received { connection, frame } if self.sockets.contains_key(connection) => {
+                (None, Some((*connection, frame.len() as u64)))
+            }
+            _ => (None, None),
+        };
         let trap = self.trap.take();
         let is_staged = self.timeout.is_some() || matches!(input, Input::TurnEnded);
         let lost = if is_staged { Lost::Staged } else { Lost::Nothing };
@@ -160,7 +176,6 @@ impl Object {
         self.storage.is_deleting = matches!(input, Input::Asked { call: RoomCall::Delete, .. });
         let room = self.room.as_mut().expect("an awake object has a room");
         let outputs = room.handle(now.room, input, &mut self.storage);
-        let outputs = reported(room, now, outputs, &mut self.storage);
         let (head, deadlines) = (room.head(), room.poll_timeout());
         self.move_floor(now);
         if trap == Some(Trap::Behind) {
@@ -172,9 +187,10 @@ impl Object {
             assert_eq!(head, self.storage.truth.head(), "the head is what was committed");
         }
         assert_restarted(&owed, &outputs);
+        self.judge_counts(opened, read, &outputs);
         let is_unused = self.storage.row_count() == 0;
         assert!(
-            is_unused || self.storage.truth.epoch().is_some(),
+            self.storage.room_rows() == 0 || self.storage.truth.epoch().is_some(),
             "R-HELLO-5: something is kept, and no epoch"
         );
         let is_left = is_unused && self.sockets.is_empty();
@@ -183,7 +199,8 @@ impl Object {
             (self.alarm, self.alarm_is_known) = (None, true);
         }
         self.arm_alarm(deadlines.durable.map(|deadline| deadline.at));
-        self.arm_timeout(now, deadlines.turn.map(|deadline| deadline.at));
+        arm_timeout(&mut self.timeout, now, deadlines.turn.map(|deadline| deadline.at));
+        arm_timeout(&mut self.report_timeout, now, deadlines.report);
         self.keep_sockets(&outputs);
         Fate::Done(outputs)
     }
@@ -208,6 +225,7 @@ impl Object {
         }
         self.seed += 1;
         self.restores += 1;
+        (self.counting, self.appends_at_waking) = (Counting::default(), self.storage.appends());
         let commits = self.storage.commits();
         self.sockets.retain(|id, socket| !socket.is_closing || Some(*id) == closed);
         let attached = |socket: &Socket| socket.attachment.as_deref().and_then(Attachment::decode);
@@ -233,15 +251,43 @@ impl Object {
         }
     }
 
-    fn arm_timeout(&mut self, now: Moment, wanted: Option<u64>) {
-        if self.timeout.map(|timeout| timeout.at) != wanted {
-            let fires_at = |at: u64| now.real + at.saturating_sub(now.room);
-            self.timeout = wanted.map(|at| Timeout { at, fires_at: fires_at(at) });
+    /// R-DIR-3: a report says what was counted.
+    fn judge_counts(
+        &mut self,
+        opened: Option<ConnectionId>,
+        read: Option<(ConnectionId, u64)>,
+        outputs: &Outputs,
+    ) {
+        let is_closed = |id: ConnectionId, why: Option<CloseCode>| {
+            let is_its = |output: &Output| {
+                matches!(output, Output::Close { connection, code, .. }
+                    if *connection == id && why.is_none_or(|why| why == *code))
+            };
+            outputs.0.iter().any(is_its)
+        };
+        let so_far = &mut self.counting.so_far;
+        so_far.opened += u64::from(opened.is_some_and(|id| !is_closed(id, None)));
+        // Who is told of a fault is not heard any more.
+        let heard = read.filter(|(id, _)| !is_closed(*id, Some(CloseCode::Restarted)));
+        so_far.bytes_in += heard.map_or(0, |(_, bytes)| bytes);
+        let appends = self.storage.appends() - self.appends_at_waking;
+        for output in &outputs.0 {
+            match output {
+                Output::Broadcast { connections, frame } => {
+                    self.counting.so_far.bytes_out += (frame.len() * connections.len()) as u64;
+                }
+                Output::Report(report) if self.setup.config.log.count > 0 => {
+                    self.counting.judge(report, appends);
+                }
+                _ => {}
+            }
         }
+        self.counting.so_far.appends = appends;
     }
 
     fn keep_sockets(&mut self, outputs: &Outputs) {
         let mut joined = Vec::new();
+        self.closed.clear();
         for output in &outputs.0 {
             match output {
                 Output::Attach { connection, attachment } => {
@@ -254,7 +300,9 @@ impl Object {
                     }
                 }
                 Output::Close { connection, .. } => {
-                    self.sockets.remove(connection);
+                    let socket = self.sockets.remove(connection);
+                    let attached = socket.and_then(|socket| Attachment::decode(&socket.attachment?));
+                    self.closed.push((*connection, attached.map(|found| found.claims).unwrap_or_default()));
                 }
                 Output::Broadcast { .. }
                 | Output::Answer { .. }
@@ -325,10 +373,16 @@ impl Object {
         self.sockets.values().filter(|socket| !socket.is_closing).count()
     }
 
-    /// When a socket's token expires, for those that are open.
-    pub fn expiries(&self) -> impl Iterator<Item = u64> {
-        let open = self.sockets.values().filter(|socket| !socket.is_closing);
-        open.filter_map(|socket| Attachment::decode(socket.attachment.as_deref()?)?.claims.expires_at)
+    /// What the tokens of open sockets are worth.
+    pub fn claims(&self) -> impl Iterator<Item = (ConnectionId, Claims)> {
+        let open = self.sockets.iter().filter(|(_, socket)| !socket.is_closing);
+        open.filter_map(|(id, socket)| Some((*id, Attachment::decode(socket.attachment.as_deref()?)?.claims)))
+    }
+
+    /// Members with an open socket.
+    pub fn members(&self) -> impl Iterator<Item = (ConnectionId, &(UserId, PublicSession))> {
+        let open = self.sockets.iter().filter(|(_, socket)| !socket.is_closing);
+        open.filter_map(|(id, socket)| Some((*id, socket.member.as_ref()?)))
     }
 
     /// Fires the alarm, due or not: the platform has its own idea of when.
@@ -360,6 +414,18 @@ impl Object {
         Some(self.step(now, Input::TurnEnded))
     }
 
+    /// Lets the room report, if it waits for that.
+    pub fn end_quiet(&mut self, now: Moment) -> Option<Fate> {
+        self.report_timeout.filter(|timeout| timeout.fires_at <= now.real)?;
+        self.report_timeout = None;
+        Some(self.step(now, Input::ReportDue))
+    }
+
+    #[must_use]
+    pub fn report_at(&self) -> Option<u64> {
+        self.report_timeout.map(|timeout| timeout.fires_at)
+    }
+
     #[must_use]
     pub fn turn_at(&self) -> Option<u64> {
         self.timeout.map(|timeout| timeout.fires_at)
@@ -386,7 +452,7 @@ impl Object {
     fn lose_memory(&mut self, waking: Waking) {
         self.room = None;
         self.waking = waking;
-        self.timeout = None;
+        (self.timeout, self.report_timeout) = (None, None);
         self.alarm_is_known = false;
         self.trap = None;
     }
@@ -398,21 +464,11 @@ impl Object {
     }
 }
 
-/// The directory answers at once, or cannot be reached; the quiet time after which a room reports may be over.
-fn reported(room: &mut Room, now: Moment, mut outputs: Outputs, storage: &mut Recorder) -> Outputs {
-    if room.poll_timeout().report.is_some_and(|at| at <= now.room) {
-        outputs.0.extend(room.handle(now.room, Input::ReportDue, storage));
+fn arm_timeout(timeout: &mut Option<Timeout>, now: Moment, wanted: Option<u64>) {
+    if timeout.map(|timeout| timeout.at) != wanted {
+        let fires_at = |at: u64| now.real + at.saturating_sub(now.room);
+        *timeout = wanted.map(|at| Timeout { at, fires_at: fires_at(at) });
     }
-    let reports = outputs.0.iter().filter_map(|output| match output {
-        Output::Report(report) => Some(report.run.sequence % 3 != 0),
-        _ => None,
-    });
-    let answers: Vec<bool> = reports.collect();
-    for taken in answers {
-        let answer = taken.then(|| Reported { revocations: Vec::new() });
-        outputs.0.extend(room.handle(now.room, Input::Reported { answer }, storage));
-    }
-    outputs
 }
 
 /// R-LIFE-7: each is told, where it has joined, and closed.

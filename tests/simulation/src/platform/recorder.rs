@@ -7,12 +7,14 @@ use room_core::{
 };
 use schemas::{Offset, http::ScopedKey, server_message::LifecycleState};
 
-use crate::{kept::Truth, platform::object::Before};
+use crate::{kept::Truth, platform::object::Before, told::Story};
 
 #[derive(Debug, Clone, Default)]
 pub struct Recorder {
     inner: MemoryStorage,
     pub truth: Truth,
+    /// What webhooks are to be told.
+    pub story: Story,
     /// The room's clock, as of the step under way.
     pub now: u64,
     /// How often that clock was set back.
@@ -25,6 +27,7 @@ pub struct Recorder {
     failures: u64,
     trims: u64,
     wipes: u64,
+    appends: u64,
     life: Life,
 }
 
@@ -70,6 +73,18 @@ impl Recorder {
     #[must_use]
     pub fn wipes(&self) -> u64 {
         self.wipes
+    }
+
+    /// How many records were ever committed.
+    #[must_use]
+    pub fn appends(&self) -> u64 {
+        self.appends
+    }
+
+    /// Rows of all but the events that wait for webhooks.
+    #[must_use]
+    pub fn room_rows(&self) -> usize {
+        self.row_count() - self.inner.outbox_row_count()
     }
 
     #[must_use]
@@ -149,8 +164,14 @@ impl Storage for Recorder {
         self.fault()?;
         self.inner.commit(writes)?;
         self.trims += u64::from(writes.trim_through.is_some());
+        self.appends += writes.appends.len() as u64;
         let kept = self.inner.load();
+        if kept.meta.is_none() && (Writes { outbox: None, ..writes.clone() }).is_empty() {
+            // The room is gone, and its last words wait.
+            return Ok(());
+        }
         self.truth.committed(writes, &kept, (self.now, self.era));
+        self.story.committed(&writes.appends, &kept, self.life.state);
         self.lived(writes, &kept);
         Ok(())
     }
@@ -159,9 +180,15 @@ impl Storage for Recorder {
         self.fault()?;
         self.inner.wipe(outbox)?;
         self.wipes += 1;
+        assert_eq!(self.room_rows(), 0, "R-LIFE-5: nothing stays");
+        assert!(outbox.is_some() || self.row_count() == 0, "R-HOOK-8: nothing waits, and something stays");
+        if self.life.state == LifecycleState::Fresh && !self.is_deleting {
+            // The last of its last words was taken.
+            return Ok(());
+        }
         self.judge_end();
+        self.story.ended(self.truth.epoch(), self.life.state, self.is_deleting);
         self.life = Life::default();
-        assert_eq!(self.row_count(), 0, "R-LIFE-5: nothing stays");
         self.truth.wiped();
         Ok(())
     }

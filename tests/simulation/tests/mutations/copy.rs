@@ -9,7 +9,8 @@ use std::{
 use crate::list::{MUTATIONS, Mutation};
 
 /// Crates to copy; of each its manifest and its sources.
-const CRATES: [&str; 4] = ["schemas", "room-do/core", "client-sdk/core", "tests/simulation"];
+const CRATES: [&str; 5] =
+    ["schemas", "room-do/core", "directory/core", "client-sdk/core", "tests/simulation"];
 const CORE: &str = "room-do/core/src";
 
 /// The switch: one bug is awake in a process, or none.
