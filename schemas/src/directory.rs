@@ -102,6 +102,7 @@ pub enum DirectoryCall {
 /// A parked batch as it is listed: an object of `GET /v1/webhooks/parked`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(optional_fields))]
 pub struct ParkedEntry {
     /// The `webhook-id` of every try.
     pub id: String,
@@ -120,6 +121,7 @@ pub struct ParkedEntry {
 /// The answer of `GET /v1/webhooks/parked`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(optional_fields))]
 pub struct ParkedPage {
     pub parked: Vec<ParkedEntry>,
     /// The value for `cursor` that goes on.
@@ -130,6 +132,7 @@ pub struct ParkedPage {
 /// The answer of `POST /v1/webhooks/parked/{id}/replay`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(optional_fields))]
 pub struct ReplayAnswer {
     /// Whether the endpoint took it, and it is parked no longer.
     pub delivered: bool,
@@ -141,6 +144,7 @@ pub struct ReplayAnswer {
 /// A room as it is listed: an object of `GET /v1/rooms`. Times are milliseconds since 1970.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(optional_fields))]
 pub struct RoomEntry {
     pub room: RoomName,
     pub kind: String,
@@ -161,6 +165,7 @@ pub struct RoomEntry {
 /// The answer of `GET /v1/rooms`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(optional_fields))]
 pub struct RoomsPage {
     pub rooms: Vec<RoomEntry>,
     /// The value for `cursor` that goes on.

@@ -29,18 +29,22 @@ pub const REQUEST_ID_HEADER: &str = "x-request-id";
 /// The body of `POST /v1/rooms/{room}/publish`.
 #[derive(Debug, Clone, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(optional_fields))]
 #[serde(deny_unknown_fields)]
 pub struct PublishBody {
+    #[cfg_attr(feature = "ts", ts(type = "unknown"))]
     pub data: UncheckedPayload,
     #[serde(default, rename = "type")]
     #[cfg_attr(feature = "openapi", schemars(length(min = 1, max = crate::limits::TYPE_BYTES_MAX)))]
     pub kind: Option<String>,
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schemars(length(max = crate::limits::TAGS_PUBLICATION_MAX)))]
+    #[cfg_attr(feature = "ts", ts(optional, as = "Option<Vec<String>>"))]
     pub tags: Vec<String>,
     #[serde(default)]
     pub to: Option<To>,
     #[serde(default)]
+    #[cfg_attr(feature = "ts", ts(optional, as = "Option<bool>"))]
     pub ephemeral: bool,
     /// As the header `Idempotency-Key`.
     #[serde(default)]
@@ -53,10 +57,12 @@ pub struct PublishBody {
 
 #[derive(Debug, Clone, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(optional_fields))]
 #[serde(deny_unknown_fields)]
 pub struct FromBody {
     pub user: UserId,
     #[serde(default)]
+    #[cfg_attr(feature = "ts", ts(optional, type = "unknown"))]
     pub info: Option<UncheckedPayload>,
 }
 
@@ -76,6 +82,7 @@ pub struct BatchBody {
 /// What `POST /v1/publish` answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(optional_fields))]
 pub struct BatchAnswer {
     /// One for each message, in their order.
     pub results: Vec<BatchResult>,
@@ -84,6 +91,7 @@ pub struct BatchAnswer {
 /// What became of one message of a batch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(untagged)]
 pub enum BatchResult {
     Refused {
@@ -154,6 +162,7 @@ pub struct StateOpBody {
     (&["session"], &["user", "connection"]),
     (&["connection"], &["user", "session"]),
 ]))))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(optional_fields))]
 #[serde(deny_unknown_fields)]
 pub struct DisconnectBody {
     #[serde(default)]
@@ -169,6 +178,7 @@ pub struct DisconnectBody {
     /// Seconds, or a duration such as `"10m"`; at most 365 days. 0 ends a block. In milliseconds here.
     #[serde(default, rename = "block_for", deserialize_with = "block_ms")]
     #[cfg_attr(feature = "openapi", schemars(with = "Option<crate::openapi::BlockFor>"))]
+    #[cfg_attr(feature = "ts", ts(optional, type = "number | string"))]
     pub block_ms: Option<u64>,
 }
 
@@ -195,23 +205,28 @@ fn block_ms<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D
 /// The body of `POST /v1/tokens`.
 #[derive(Debug, Clone, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(optional_fields))]
 #[serde(deny_unknown_fields)]
 pub struct TokenBody {
     pub sub: UserId,
+    #[cfg_attr(feature = "ts", ts(type = "{ [pattern in string]: Array<Capability | \"*\"> }"))]
     pub rooms: alloc::collections::BTreeMap<String, crate::claims::Capabilities>,
     /// Seconds, at most 24 h.
     #[cfg_attr(feature = "openapi", schemars(range(min = 1, max = 86_400)))]
     pub ttl: u64,
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schemars(with = "Option<UncheckedPayload>"))]
+    #[cfg_attr(feature = "ts", ts(optional, type = "unknown"))]
     pub info: Option<alloc::boxed::Box<serde_json::value::RawValue>>,
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schemars(length(max = crate::limits::TAGS_TOKEN_MAX)))]
+    #[cfg_attr(feature = "ts", ts(optional, as = "Option<Vec<String>>"))]
     pub tags: Vec<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(optional_fields))]
 pub struct TokenAnswer {
     pub token: String,
     /// Milliseconds since 1970.
@@ -221,6 +236,7 @@ pub struct TokenAnswer {
 /// The answer of `GET /v1/usage`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(optional_fields))]
 pub struct Usage {
     pub tenant: Tenant,
     pub kinds: alloc::collections::BTreeMap<String, KindUsage>,
@@ -231,6 +247,7 @@ pub struct Usage {
 /// What the rooms of one kind hold now, and what they did since the tenant's first day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(optional_fields))]
 pub struct KindUsage {
     /// Rooms that are occupied or have stored data.
     pub rooms: u64,
@@ -268,6 +285,7 @@ impl KindUsage {
 /// The answer of `POST /v1/revocations`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(optional_fields))]
 pub struct RevocationAnswer {
     /// When the revocation ends, in milliseconds since 1970.
     pub until: u64,
@@ -290,6 +308,7 @@ pub struct UserDisconnectBody {
 /// The answer of `POST /v1/users/{user}/disconnect`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(optional_fields))]
 pub struct DisconnectedAnswer {
     /// Connections that were closed while this was answered.
     pub closed: u64,
@@ -406,6 +425,7 @@ pub enum Reader {
 /// RFC 9457 `application/problem+json`, with the code of [`ErrorCode`] or of the refusal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(optional_fields))]
 pub struct Problem {
     #[serde(rename = "type")]
     pub kind: String,
@@ -413,6 +433,7 @@ pub struct Problem {
     pub status: u16,
     pub code: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "ts", ts(optional, as = "Option<Vec<Detail>>"))]
     pub details: Vec<Detail>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,

@@ -66,6 +66,7 @@ impl Revocation {
     (&["jti"], &["user", "issued_before"]),
     (&["issued_before"], &["user", "jti"]),
 ]))))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(optional_fields))]
 #[serde(deny_unknown_fields)]
 pub struct RevocationBody {
     #[serde(default)]

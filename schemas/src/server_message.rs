@@ -398,6 +398,7 @@ pub struct Refreshed {
 /// How many connections a backend's `disconnect` closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(optional_fields))]
 pub struct Closed {
     pub closed: u32,
 }
@@ -422,6 +423,7 @@ pub enum BatchItem {
 /// Where a room stands in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum LifecycleState {
     /// Nothing is stored.
@@ -437,6 +439,7 @@ pub enum LifecycleState {
 /// A room as a backend sees it. Times in milliseconds since 1970.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(optional_fields))]
 pub struct RoomInfo {
     pub room: RoomName,
     pub kind: String,
@@ -461,6 +464,7 @@ pub struct RoomInfo {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(optional_fields))]
 pub struct LogInfo {
     /// Absent until the room is first used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -473,6 +477,7 @@ pub struct LogInfo {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(optional_fields))]
 pub struct StateInfo {
     pub version: u64,
     pub keys: u32,
@@ -481,6 +486,7 @@ pub struct StateInfo {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(optional_fields))]
 pub struct TimerInfo {
     pub name: String,
     pub at: u64,

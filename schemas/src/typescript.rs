@@ -1,25 +1,26 @@
 //! The TypeScript declarations of what a client sees, for `cargo xtask codegen`.
 
+use alloc::{borrow::ToOwned, format, string::String, vec::Vec};
+
 use ts_rs::{Config, TS};
 
-use crate::{client_message, codes, ids, position, server_message};
+use crate::{
+    Capability, client_message, codes, directory, http, ids, position, revocation, server_message, webhook,
+};
 
-/// One module, every declaration exported, in a fixed order.
+const HEAD: &str = "// Written by `cargo xtask codegen` from the crate `schemas`. Do not edit.\n";
+
+macro_rules! declarations {
+    ($($type:ty),* $(,)?) => {{
+        let config = Config::default().with_large_int("number");
+        [$(<$type as TS>::decl(&config)),*].map(|declared| format!("\nexport {declared}\n")).concat()
+    }};
+}
+
+/// What travels over a WebSocket: one module, every declaration exported, in a fixed order.
 #[must_use]
 pub fn module() -> String {
-    let config = Config::default();
-    let mut text =
-        String::from("// Written by `cargo xtask codegen` from the crate `schemas`. Do not edit.\n");
-    macro_rules! declare {
-        ($($type:ty),* $(,)?) => {
-            $(
-                text.push_str("\nexport ");
-                text.push_str(&<$type as TS>::decl(&config));
-                text.push('\n');
-            )*
-        };
-    }
-    declare!(
+    let declared = declarations!(
         ids::ConnectionId,
         ids::PublicSession,
         ids::UserId,
@@ -56,7 +57,57 @@ pub fn module() -> String {
         server_message::RequestError,
         server_message::NoticeCode,
     );
-    text
+    HEAD.to_owned() + &declared
+}
+
+/// What the HTTP API and webhooks carry besides: the module beside [`module`]'s.
+#[must_use]
+pub fn http_module() -> String {
+    let declared = declarations!(
+        ids::Tenant,
+        http::FromBody,
+        http::PublishBody,
+        http::Problem,
+        http::BatchResult,
+        http::BatchAnswer,
+        http::DisconnectBody,
+        http::TokenBody,
+        http::TokenAnswer,
+        http::RevocationAnswer,
+        http::DisconnectedAnswer,
+        http::KindUsage,
+        http::Usage,
+        revocation::RevocationBody,
+        server_message::Closed,
+        server_message::LifecycleState,
+        server_message::LogInfo,
+        server_message::StateInfo,
+        server_message::TimerInfo,
+        server_message::RoomInfo,
+        directory::RoomEntry,
+        directory::RoomsPage,
+        directory::ParkedEntry,
+        directory::ParkedPage,
+        directory::ReplayAnswer,
+    );
+    let imported =
+        "ConnectionId, Detail, Epoch, Occupancy, Offset, PublicSession, Published, RoomName, To, UserId";
+    let capabilities = union(
+        "Capability",
+        "One thing that a token may allow in a room.",
+        Capability::ALL.map(Capability::as_str),
+    );
+    let events = union(
+        "WebhookEventType",
+        "What a webhook may tell of.",
+        webhook::EventKind::ALL.map(webhook::EventKind::as_str),
+    );
+    format!("{HEAD}\nimport type {{ {imported} }} from \"./wire.js\";\n{capabilities}{events}{declared}")
+}
+
+fn union<const COUNT: usize>(name: &str, about: &str, names: [&str; COUNT]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
+    format!("\n/** {about} */\nexport type {name} = {};\n", names.join(" | "))
 }
 
 #[cfg(test)]
@@ -68,5 +119,15 @@ mod tests {
             let declared = module.matches(&format!("export type {name} =")).count();
             assert_eq!(declared, 1, "{name}");
         }
+    }
+
+    #[test]
+    fn the_http_module_declares_what_it_names_or_imports_it() {
+        let module = super::http_module();
+        for name in ["PublishBody", "BatchResult", "RoomInfo", "Capability", "WebhookEventType"] {
+            let declared = module.matches(&format!("export type {name} =")).count();
+            assert_eq!(declared, 1, "{name}");
+        }
+        assert!(!module.contains("bigint"), "{module}");
     }
 }

@@ -7,8 +7,9 @@ use anyhow::{Context as _, Result, bail};
 /// A file and what it holds.
 type Made = (&'static str, fn() -> String);
 
-const FILES: [Made; 2] = [
+const FILES: [Made; 3] = [
     ("client-sdk/ts/src/generated/wire.ts", schemas::typescript::module),
+    ("client-sdk/ts/src/generated/http.ts", schemas::typescript::http_module),
     ("docs/openapi.json", schemas::openapi::document),
 ];
 

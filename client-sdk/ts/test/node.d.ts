@@ -45,3 +45,5 @@ declare const process: {
   on(event: "uncaughtException", listener: (error: unknown) => void): void;
   off(event: "uncaughtException", listener: (error: unknown) => void): void;
 };
+/** In a signature of `standardwebhooks`. */
+declare class Buffer extends Uint8Array {}
