@@ -35,6 +35,15 @@ export type {
   RoomEvents,
   RoomStatus,
 } from "./events.js";
+export { RoomMessages } from "./messages.js";
+export type {
+  GapMarker,
+  MessageEntry,
+  MessagesSnapshot,
+  RemovedMessage,
+  SentMessage,
+  UnsentMessage,
+} from "./messages.js";
 export { RoomcastError } from "./errors.js";
 export type { ErrorOutcome, RoomcastErrorCode } from "./errors.js";
 export type { WasmSource } from "./wasm.js";
