@@ -1,6 +1,7 @@
 //! Chromium: the demo, as two people use it (`browser/demo.mjs`), and pages without the SDK (`browser/events.mjs`).
 
 use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::json;
 use std::path::Path;
 use std::process::Stdio;
 use tests::proxy::Proxy;
@@ -89,4 +90,24 @@ async fn r_sse_2_a_browsers_event_source_comes_back_by_itself_and_stops_when_tol
 #[tokio::test]
 async fn r_http_10_the_reference_shows_every_operation() -> Result<()> {
     play_of("events.mjs", "docs").await
+}
+
+#[tokio::test]
+async fn bundles_of_vite_webpack_and_esbuild_and_a_page_without_a_bundler_join_and_hear_themselves()
+-> Result<()> {
+    let server = Server::start().await?;
+    let pages = tempfile::tempdir()?;
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    run(Command::new("node").arg(tests.join("bundlers/build.mjs")).arg(pages.path())).await?;
+    let token = server.mint("ann", &json!({ "chat:bundled": ["join", "publish"] }), 600).await?;
+    let mut browser = Command::new("node");
+    browser.arg(tests.join("browser/bundles.mjs")).arg(pages.path());
+    run(browser.arg(format!("http://{}", server.authority())).arg(token)).await
+}
+
+/// To its end, which must be a good one.
+async fn run(command: &mut Command) -> Result<()> {
+    let status = tokio::time::timeout(LIMIT, command.kill_on_drop(true).status()).await??;
+    ensure!(status.success(), "{command:?} ended with {status}; its output is above");
+    Ok(())
 }

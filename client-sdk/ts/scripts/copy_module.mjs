@@ -2,6 +2,7 @@
 import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { deflateRawSync } from "node:zlib";
 
 const folder = join(dirname(fileURLToPath(import.meta.url)), "..");
 await copyModule("client_sdk", ".");
@@ -16,3 +17,8 @@ async function copyModule(name, into) {
   const declarations = await readFile(join(wasm, `${name}.d.ts`), "utf8");
   await writeFile(join(dist, `${name}.d.ts`), declarations.replace("    [Symbol.dispose](): void;\n", ""));
 }
+
+const module = deflateRawSync(await readFile(join(folder, "wasm/client_sdk_bg.wasm")), { level: 9 });
+const inline = `// The Wasm module: deflated, in base64.\nexport const packed = "${module.toString("base64")}";\n`;
+await mkdir(join(folder, "dist/inline"), { recursive: true });
+await writeFile(join(folder, "dist/inline/module.js"), inline);

@@ -50,7 +50,7 @@ test("the packed package works in Node as it is", () => {
   });
 });
 
-test("every import is relative, so that a page can load the package without a bundler", () => {
+test("every import is relative but for React's, so that a page can load the package without a bundler", () => {
   installed((folder, files) => {
     for (const file of files.filter((path) => path.endsWith(".js"))) {
       const text = new TextDecoder().decode(readFileSync(join(folder, "node_modules/@roomcast/client", file)));

@@ -16,9 +16,10 @@ pub fn run() -> Result<()> {
     npm::ensure(&crate::repository::root())
 }
 
-/// The same, and what `test` drives: a browser and an HTTP fuzzer.
+/// The same, and what `test` drives: bundlers, a browser and an HTTP fuzzer.
 pub fn run_for_tests() -> Result<()> {
     run()?;
+    npm::ensure(&crate::repository::root().join("tests/bundlers"))?;
     chromium::ensure()?;
     schemathesis::ensure()?;
     Ok(())
