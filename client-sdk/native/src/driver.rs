@@ -35,7 +35,7 @@ type Answer = oneshot::Sender<Result<RequestResult, Error>>;
 pub(crate) enum Command {
     Join,
     Leave,
-    Request(Request, Answer),
+    Request(Box<Request>, Answer),
     Look(Box<dyn FnOnce(&Core) + Send>),
 }
 
@@ -142,7 +142,7 @@ impl Driver {
                 self.last_call = self.last_call.wrapping_add(1);
                 let call = Call(self.last_call);
                 self.answers.insert(call, answer);
-                self.handle(Input::Requested { call, request });
+                self.handle(Input::Requested { call, request: *request });
             }
         }
     }

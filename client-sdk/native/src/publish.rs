@@ -12,7 +12,7 @@ use schemas::{
     server_message::{Published, RequestResult},
 };
 
-use crate::{Error, Room, room::unexpected};
+use crate::{Error, Room, room::unexpected, roomcast::random};
 
 /// A publish that goes out when it is awaited.
 ///
@@ -40,7 +40,7 @@ impl PublishRequest {
             ephemeral: false,
             echo: true,
             kind: Some(kind.to_owned()),
-            key: None,
+            key: Some(format!("{:016x}", random())),
             conflate: None,
         });
         PublishRequest { room, publish }
@@ -63,14 +63,20 @@ impl PublishRequest {
         self.with(|publish| publish.to = Some(to))
     }
 
-    /// Taken once under this key (at most 128 bytes), and so sent again after a lost connection.
+    /// Taken once under this key (at most 128 bytes) and so sent again after a lost connection, as under the random
+    /// key that a publish has otherwise; this one is yours to use again.
     pub fn key(self, key: impl Into<String>) -> PublishRequest {
         self.with(|publish| publish.key = Some(key.into()))
     }
 
+    /// Never sent twice: where the connection is lost before the answer, the outcome is unknown.
+    pub fn without_key(self) -> PublishRequest {
+        self.with(|publish| publish.key = None)
+    }
+
     /// Fanned out and never logged: the answer is `None`.
     pub fn ephemeral(self) -> PublishRequest {
-        self.with(|publish| publish.ephemeral = true)
+        self.with(|publish| (publish.ephemeral, publish.key) = (true, None))
     }
 
     /// Not to this connection.

@@ -175,7 +175,7 @@ impl Room {
     /// [`Error::Rejected`] or [`Error::Unknown`], as the request ended.
     pub async fn request(&self, request: Request) -> Result<RequestResult, Error> {
         let (answer, answered) = oneshot::channel();
-        self.ask(Command::Request(request, answer))?;
+        self.ask(Command::Request(Box::new(request), answer))?;
         answered.await.map_err(|_| Error::Left)?
     }
 

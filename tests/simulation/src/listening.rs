@@ -404,8 +404,10 @@ impl World {
                 self.tally.count("subscriptions changed");
                 listener.subscribed.retain(|other| other != tag);
                 listener.subscribed.extend(is_on.then(|| tag.clone()));
-                let carries = |tag: &String| listener.claims.tags.contains(tag) || listener.subscribed.contains(tag);
-                let is_all = tags.iter().all(carries) && listener.subscribed.iter().all(|tag| tags.contains(tag));
+                let carries =
+                    |tag: &String| listener.claims.tags.contains(tag) || listener.subscribed.contains(tag);
+                let is_all =
+                    tags.iter().all(carries) && listener.subscribed.iter().all(|tag| tags.contains(tag));
                 assert!(is_all, "R-FRESH-1: {tags:?}, and the token has {:?}", listener.claims.tags);
                 if let Some(position) = listener.position.filter(|_| self.keeps_log) {
                     listener.observer.subscribed(Position { offset, ..position }, tags, truth);

@@ -173,7 +173,8 @@ impl Endpoint {
                 self.dropped += count;
                 continue;
             }
-            let wanted = story.iter().enumerate().skip(self.next).filter(|(_, one)| self.events.has(one.kind));
+            let wanted =
+                story.iter().enumerate().skip(self.next).filter(|(_, one)| self.events.has(one.kind));
             let place = wanted.clone().position(|(_, one)| *one == told);
             let Some((place, (index, _))) = place.and_then(|place| Some((place, wanted.clone().nth(place)?)))
             else {
@@ -238,8 +239,12 @@ impl World {
             let is_current = stamp.epoch == epoch;
             let is_erased = is_current && fact.erased_by.is_some_and(|by| by <= stamp.head_before);
             assert!(!is_erased || number.is_none(), "R-HOOK-9: {told:?} says what was erased");
-            assert!(number.is_none() || fact.number.is_none() || *number == fact.number, "R-HOOK-1: {told:?}");
-            let must_say = fact.erased_by.is_none() && fact.record.publication.data.is_some() && fact.number.is_some();
+            assert!(
+                number.is_none() || fact.number.is_none() || *number == fact.number,
+                "R-HOOK-1: {told:?}"
+            );
+            let must_say =
+                fact.erased_by.is_none() && fact.record.publication.data.is_some() && fact.number.is_some();
             assert!(!must_say || number.is_some(), "R-HOOK-1: {told:?} does not say what was published");
         }
         let first = events.first().map(|came| came.id.clone()).unwrap_or_default();
@@ -384,7 +389,10 @@ impl World {
             assert_eq!(waits_for, 0, "R-HOOK-6: {} was never told of {:?}", endpoint.name, story.last());
             let (missed, dropped) = (endpoint.missed, endpoint.dropped);
             let is_alone = self.endpoints.len() == 1;
-            assert!(!is_alone || missed == dropped, "R-HOOK-7: {missed} are missing, and {dropped} were told");
+            assert!(
+                !is_alone || missed == dropped,
+                "R-HOOK-7: {missed} are missing, and {dropped} were told"
+            );
             self.tally.count_many("", "events dropped from outboxes", missed);
             self.tally.count_many("", "webhook events told", endpoint.has.len() as u64);
         }

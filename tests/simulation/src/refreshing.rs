@@ -117,7 +117,8 @@ impl World {
     /// R-FRESH-1: the answer to a token that was taken.
     pub(crate) fn listener_refreshed(&mut self, index: usize, result: &RequestResult, stamp: Stamp) {
         let listener = &mut self.listeners[index];
-        let (Some(Ok(claims)), RequestResult::Refreshed(refreshed)) = (listener.refresh.take(), result) else {
+        let (Some(Ok(claims)), RequestResult::Refreshed(refreshed)) = (listener.refresh.take(), result)
+        else {
             panic!("R-FRESH-2: a token that is no good was answered with {result:?}");
         };
         assert_eq!(Some(refreshed.expires_at), claims.expires_at, "R-FRESH-1: when it expires");
