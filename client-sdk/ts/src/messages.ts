@@ -214,7 +214,7 @@ export class RoomMessages<Events extends EventMap = EventMap> {
   publish<Type extends keyof Events & string>(
     type: Type,
     data: Events[Type],
-    options: Omit<PublishOptions, "ephemeral" | "conflate" | "signal"> = {},
+    options: Omit<PublishOptions, "ephemeral" | "conflate" | "signal" | "key"> & { key?: string } = {},
   ): string {
     if (this.#unsent.length >= UNSENT_MAX) {
       throw new RoomcastError("overloaded", `${UNSENT_MAX} messages are not confirmed`, { retryable: true });
