@@ -1,4 +1,4 @@
-// Builds the application with each bundler, as it is without any configuration. node build.mjs <directory>
+// Builds the application with each bundler, as it is without any configuration. node build.mjs <directory> <name> …
 //
 // Each gets a folder of its own with an index.html.
 import { spawnSync } from "node:child_process";
@@ -8,7 +8,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const [into] = process.argv.slice(2);
+const [into, ...names] = process.argv.slice(2);
 const page = (script) => `<!doctype html><title>waits</title><script type="module" src="${script}"></script>`;
 
 /** A folder with the application's sources, from which the package is found as an installed one is. */
@@ -63,6 +63,12 @@ const builds = {
     await writeFile(join(into, "esbuild/page/index.html"), page("./app.js"));
   },
 
+  /** The example, found where it is. Vite says of `"use client"`, which is for Next.js, that it means nothing here. */
+  async react() {
+    const flags = ["--logLevel", "error", "--base", "./", "--outDir", join(into, "react/page")];
+    run("vite", "vite", ["build", join(here, "../../examples/react"), ...flags], here);
+  },
+
   /** No bundler at all: the package's files as they are, found by an import map. */
   async script() {
     const folder = await sources("script");
@@ -79,7 +85,7 @@ function spawned(program, args, cwd) {
   if (status !== 0 || stderr !== "") throw new Error(`${program} ended with ${status}:\n${stderr}`);
 }
 
-for (const [name, build] of Object.entries(builds)) {
-  await build();
+for (const name of names) {
+  await builds[name]();
   console.log(name);
 }

@@ -96,13 +96,31 @@ async fn r_http_10_the_reference_shows_every_operation() -> Result<()> {
 async fn bundles_of_vite_webpack_and_esbuild_and_a_page_without_a_bundler_join_and_hear_themselves()
 -> Result<()> {
     let server = Server::start().await?;
-    let pages = tempfile::tempdir()?;
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
-    run(Command::new("node").arg(tests.join("bundlers/build.mjs")).arg(pages.path())).await?;
+    let pages = built(&["vite", "webpack", "esbuild", "script"]).await?;
     let token = server.mint("ann", &json!({ "chat:bundled": ["join", "publish"] }), 600).await?;
-    let mut browser = Command::new("node");
-    browser.arg(tests.join("browser/bundles.mjs")).arg(pages.path());
-    run(browser.arg(format!("http://{}", server.authority())).arg(token)).await
+    let url = format!("http://{}", server.authority());
+    run(script("browser/bundles.mjs").arg(pages.path()).args([url, token])).await
+}
+
+#[tokio::test]
+async fn r_view_5_in_the_react_example_one_message_renders_one_list() -> Result<()> {
+    let server = Server::start().await?;
+    let pages = built(&["react"]).await?;
+    let url = format!("http://{}", server.authority());
+    run(script("browser/react.mjs").arg(pages.path()).arg(url)).await
+}
+
+/// A folder with what the bundlers of these names made.
+async fn built(names: &[&str]) -> Result<tempfile::TempDir> {
+    let pages = tempfile::tempdir()?;
+    run(script("bundlers/build.mjs").arg(pages.path()).args(names)).await?;
+    Ok(pages)
+}
+
+fn script(path: &str) -> Command {
+    let mut node = Command::new("node");
+    node.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(path));
+    node
 }
 
 /// To its end, which must be a good one.

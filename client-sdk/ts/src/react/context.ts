@@ -1,4 +1,3 @@
-"use client";
 import { createContext, createElement, useCallback, useContext, useEffect, useMemo, useRef, type Context, type ReactNode } from "react";
 import type { Roomcast } from "../client.js";
 import { RoomcastError } from "../errors.js";
@@ -41,20 +40,20 @@ export interface RoomContext<Events extends EventMap, Presence, State extends ob
   /** Where the connection is. */
   useStatus(): RoomStatus;
   /** The messages, or what `select` makes of them. */
-  useMessages(): Messages<Events>;
   useMessages<Selection>(select: (messages: Messages<Events>) => Selection, isEqual?: Equal<Selection>): Selection;
+  useMessages(): Messages<Events>;
   /** Who is here, this session included, or what `select` makes of it. */
-  usePresence(): readonly Member<Presence>[];
   usePresence<Selection>(
     select: (members: readonly Member<Presence>[]) => Selection,
     isEqual?: Equal<Selection>,
   ): Selection;
+  usePresence(): readonly Member<Presence>[];
   /** Who else is here; another tab of the same user is somebody else. */
-  useOthers(): readonly Member<Presence>[];
   useOthers<Selection>(
     select: (others: readonly Member<Presence>[]) => Selection,
     isEqual?: Equal<Selection>,
   ): Selection;
+  useOthers(): readonly Member<Presence>[];
   /** This session's own presence data, and what sets it. */
   useMyPresence(): readonly [Presence | undefined, SetPresence<Presence>];
   /** How many are here, where a room counts and does not list. */

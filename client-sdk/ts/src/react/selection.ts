@@ -1,4 +1,3 @@
-"use client";
 import { useCallback, useRef, useSyncExternalStore } from "react";
 
 /** Something that changes, as React reads it. */
