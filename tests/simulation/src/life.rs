@@ -9,9 +9,7 @@ use schemas::{
     server_message::{HistoryPage, LifecycleState, RequestError, RequestResult, RoomInfo},
 };
 
-use crate::{
-    asking::Amend, gate::Disconnecting, kept::Stamp, listener::Line, listening::page, world::World,
-};
+use crate::{asking::Amend, gate::Disconnecting, kept::Stamp, listener::Line, listening::page, world::World};
 
 /// What a backend waits for.
 #[derive(Debug, Clone)]
@@ -102,7 +100,10 @@ impl World {
             (Asking::Revoke(revocation), Ok(RequestResult::Closed(closed))) => {
                 self.revoked(revocation, closed.closed);
             }
-            (Asking::Publish(number) | Asking::ByUser { number, .. }, Ok(RequestResult::Published(published))) => {
+            (
+                Asking::Publish(number) | Asking::ByUser { number, .. },
+                Ok(RequestResult::Published(published)),
+            ) => {
                 self.tally.count("HTTP publishes answered");
                 if self.keeps_log {
                     let fact = self.object.storage.truth.of(published.epoch).get(published.offset);
@@ -134,11 +135,14 @@ impl World {
             }
             (Asking::Fan, Ok(RequestResult::Done {})) => self.tally.count("HTTP ephemerals answered"),
             (
-                Asking::Messages(_) | Asking::Info | Asking::Standing | Asking::Delete | Asking::Fan | Asking::Revoke(_),
+                Asking::Messages(_)
+                | Asking::Info
+                | Asking::Standing
+                | Asking::Delete
+                | Asking::Fan
+                | Asking::Revoke(_),
                 Err(_),
-            ) => {
-                self.tally.count("HTTP calls refused")
-            }
+            ) => self.tally.count("HTTP calls refused"),
             (asking, Ok(result)) => panic!("{asking:?} was answered with {result:?}"),
         }
     }

@@ -112,7 +112,12 @@ impl World {
                 self.listeners[index].heard();
                 let bytes = frame.len();
                 let messages = codec::decode_server(&frame).expect("R-FRAME-2: the room's words can be read");
-                let mut is_flushed = frame.len() < WHOLE_FRAME_BYTES_MAX;
+                let is_of_members = |message: &ServerMessage| {
+                    matches!(message, ServerMessage::Presence(_) | ServerMessage::Occupancy(_))
+                };
+                // Who may see members now is shown them ahead of the flush.
+                let is_shown = messages.iter().all(is_of_members);
+                let mut is_flushed = frame.len() < WHOLE_FRAME_BYTES_MAX && !is_shown;
                 if is_flushed {
                     self.judge_conflation(index, connection, &messages);
                 }
@@ -404,8 +409,10 @@ impl World {
                 self.tally.count("subscriptions changed");
                 listener.subscribed.retain(|other| other != tag);
                 listener.subscribed.extend(is_on.then(|| tag.clone()));
-                let carries = |tag: &String| listener.claims.tags.contains(tag) || listener.subscribed.contains(tag);
-                let is_all = tags.iter().all(carries) && listener.subscribed.iter().all(|tag| tags.contains(tag));
+                let carries =
+                    |tag: &String| listener.claims.tags.contains(tag) || listener.subscribed.contains(tag);
+                let is_all =
+                    tags.iter().all(carries) && listener.subscribed.iter().all(|tag| tags.contains(tag));
                 assert!(is_all, "R-FRESH-1: {tags:?}, and the token has {:?}", listener.claims.tags);
                 if let Some(position) = listener.position.filter(|_| self.keeps_log) {
                     listener.observer.subscribed(Position { offset, ..position }, tags, truth);
