@@ -376,15 +376,15 @@ impl Outbox {
         }
         let Some(first) = gone.keys().next().copied() else { return };
         // Whoever loses something has the one that tells still before it.
-        let teller = teller.filter(|(teller, _)| {
-            let loses = |endpoint, cursor: &Cursor| {
-                let events = self.subscribers.get(endpoint).copied().unwrap_or_default();
-                gone.range(cursor.taken + 1..).any(|(_, kind)| events.has(*kind))
-            };
-            let mut behind = state.cursors.iter().filter(|(_, cursor)| cursor.taken >= *teller);
-            !behind.any(|(endpoint, cursor)| loses(endpoint, cursor))
-        });
-        let (number, before) = teller.unwrap_or((first, 0));
+        let loses = |(endpoint, cursor): (&String, &Cursor)| {
+            let events = self.subscribers.get(endpoint).copied().unwrap_or_default();
+            let mut lost = gone.range(cursor.taken + 1..).filter(|(_, kind)| events.has(**kind));
+            lost.next().map(|(number, _)| (*number, cursor.taken))
+        };
+        let losses: Vec<(u64, u64)> = state.cursors.iter().filter_map(loses).collect();
+        let teller = teller.filter(|(teller, _)| losses.iter().all(|(_, taken)| taken < teller));
+        let farthest = losses.iter().map(|(number, _)| *number).max();
+        let (number, before) = teller.unwrap_or((farthest.unwrap_or(first), 0));
         self.remove_where(|mark| gone.contains_key(&mark.number));
         self.tell_dropped(scene, number, before + gone.len() as u64);
     }

@@ -56,17 +56,18 @@ const ACTIONS: &[Action] = &[
     Action { weight: 2, run: World::desert },
     Action { weight: 8, run: World::disconnect_some },
     Action { weight: 8, run: World::user_publishes_over_http },
-    Action { weight: 5, run: World::revoke_some },
-    Action { weight: 40, run: World::listener_refreshes },
+    Action { weight: 10, run: World::revoke_some },
+    Action { weight: 2, run: World::overfill_outbox },
+    Action { weight: 60, run: World::listener_refreshes },
     Action { weight: 20, run: World::amend_over_http },
     Action { weight: 15, run: World::write_state_over_http },
 ];
 
 /// A tag that nobody carries.
-const HIDDEN: &str = "hidden";
+pub(crate) const HIDDEN: &str = "hidden";
 /// So many large publications are more than one recovery brings.
 const FLOOD: usize = 18;
-const FLOOD_BYTES: usize = 60_000;
+pub(crate) const FLOOD_BYTES: usize = 60_000;
 /// And so many are more than a connection may have unsent.
 const DROWN: usize = 85;
 

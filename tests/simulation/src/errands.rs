@@ -19,6 +19,8 @@ pub(crate) enum Errand {
     PostArrives {
         this: Try,
         events: Vec<Came>,
+        /// Not so where the network made a second one of it.
+        is_answered: bool,
     },
     /// The room hears how a post went.
     PostEnded {
@@ -77,7 +79,7 @@ impl World {
 
     fn run_errand(&mut self, errand: Errand) {
         match errand {
-            Errand::PostArrives { this, events } => self.post_arrives(this, events),
+            Errand::PostArrives { this, events, is_answered } => self.post_arrives(this, events, is_answered),
             Errand::PostEnded { this, outcome } => self.post_ends(this, outcome),
             Errand::ParkingEnded { this, accepted } => {
                 self.server(Input::Parked { this, accepted });

@@ -68,6 +68,11 @@ impl Gate {
         *possible = until.max(*possible);
     }
 
+    pub(crate) fn is_revoked(&self, claims: &Claims) -> bool {
+        let covers = |one: &Revocation| claims.bearer().is_some_and(|bearer| one.covers(bearer));
+        self.revoked.iter().any(covers)
+    }
+
     fn answered(&mut self, user: &UserId, block_ms: u64, now: u64) {
         if block_ms == 0 {
             self.certain.remove(user);
@@ -101,8 +106,7 @@ impl World {
                 CloseCode::Revoked => {
                     let claims = self.object.closed.iter().find(|(id, _)| id == connection);
                     let Some((_, claims)) = claims else { continue };
-                    let covers = |one: &Revocation| claims.bearer().is_some_and(|bearer| one.covers(bearer));
-                    assert!(self.gate.revoked.iter().any(covers), "R-BLOCK-5: {claims:?} is not revoked");
+                    assert!(self.gate.is_revoked(claims), "R-BLOCK-5: {claims:?} is not revoked");
                 }
                 CloseCode::BlockedOrKicked => {
                     let now = self.clock.now().room;
@@ -182,7 +186,8 @@ impl World {
             return;
         }
         self.pass(self.object.setup.config.flush_ms + 20);
-        if self.quietness() != quiet {
+        let is_settled = self.object.is_awake() && self.object.turn_at().is_none();
+        if self.quietness() != quiet || !is_settled {
             return;
         }
         let here: BTreeSet<_> = self.object.members().map(|(_, member)| member.clone()).collect();
@@ -327,8 +332,7 @@ impl World {
 
     /// A gateway takes no token that is revoked.
     pub(crate) fn unless_revoked(&self, claims: Claims) -> Worth {
-        let covers = |one: &Revocation| claims.bearer().is_some_and(|bearer| one.covers(bearer));
-        if !self.gate.revoked.iter().any(covers) {
+        if !self.gate.is_revoked(&claims) {
             return Ok(claims);
         }
         let (code, reason) = (ErrorCode::Unauthorized, "revoked");

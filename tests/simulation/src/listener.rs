@@ -135,7 +135,7 @@ impl Listener {
             codec: *random.pick(&[Codec::Json, Codec::Json, Codec::Msgpack]),
             session,
             claims: Claims { user: Some(user(number)), capabilities, tags: own, ..Claims::default() },
-            token_ms: random.chance(40).then(|| 30_000 + random.below(120_000)),
+            token_ms: random.chance(50).then(|| 30_000 + random.below(120_000)),
             rewinds: random.chance(60).then(|| 1 + random.below(30) as u32),
             rewind: None,
             observer: Observer::new(eyes),

@@ -112,7 +112,12 @@ impl World {
                 self.listeners[index].heard();
                 let bytes = frame.len();
                 let messages = codec::decode_server(&frame).expect("R-FRAME-2: the room's words can be read");
-                let mut is_flushed = frame.len() < WHOLE_FRAME_BYTES_MAX;
+                let is_of_members = |message: &ServerMessage| {
+                    matches!(message, ServerMessage::Presence(_) | ServerMessage::Occupancy(_))
+                };
+                // Who may see members now is shown them ahead of the flush.
+                let is_shown = messages.iter().all(is_of_members);
+                let mut is_flushed = frame.len() < WHOLE_FRAME_BYTES_MAX && !is_shown;
                 if is_flushed {
                     self.judge_conflation(index, connection, &messages);
                 }

@@ -111,6 +111,7 @@ impl World {
                 false
             }
             Fate::Done(_) if std::mem::take(&mut self.is_doomed) => {
+                self.gate_stepped();
                 self.tally.count("kills behind a commit");
                 self.kill_process();
                 false
@@ -124,6 +125,7 @@ impl World {
 
     /// The Wasm instance is gone: nobody who asked over HTTP gets an answer.
     pub(crate) fn trapped(&mut self, lost: Lost) {
+        self.gate_stepped();
         self.tally.count(match lost {
             Lost::Nothing => "traps",
             Lost::Staged => "traps that lost what was staged",

@@ -57,7 +57,7 @@ impl World {
     pub(crate) fn with_token(&mut self, claims: &Claims, lives_ms: Option<u64>) -> Claims {
         self.next_token += 1;
         let now = self.clock.now().room;
-        let jti = lives_ms.and_then(|_| TokenId::parse(&format!("token-{}", self.next_token)));
+        let jti = lives_ms.and_then(|_| TokenId::parse(&format!("token-{:010}", self.next_token)));
         let expires_at = lives_ms.map(|ms| now + ms);
         Claims { expires_at, jti, issued_at: expires_at.map(|_| now), ..claims.clone() }
     }
@@ -67,7 +67,7 @@ impl World {
         match self.random.below(100) {
             0..=5 => return refused(ErrorCode::Unauthorized, "token_expired"),
             6..=9 => return refused(ErrorCode::Forbidden, "forbidden"),
-            10..=14 => return refused(ErrorCode::Unavailable, "unavailable"),
+            10..=17 => return refused(ErrorCode::Unavailable, "unavailable"),
             _ => {}
         }
         let lives_ms = 30_000 + self.random.below(120_000);
@@ -85,10 +85,11 @@ impl World {
 
     pub(crate) fn listener_refreshes(&mut self) {
         let Some(index) = self.some_listener() else { return };
-        if self.listeners[index].refresh.is_some() {
+        let claims = self.listeners[index].claims.clone();
+        let is_tokenless = claims.expires_at.is_none();
+        if self.listeners[index].refresh.is_some() || (is_tokenless && self.random.chance(90)) {
             return;
         }
-        let claims = self.listeners[index].claims.clone();
         let worth = self.some_worth(&claims);
         let number = self.next_number();
         self.tokens.insert(number, worth.clone());
@@ -144,12 +145,14 @@ impl World {
     pub(crate) fn listener_kept_token(&mut self, index: usize, error: &RequestError) {
         let listener = &mut self.listeners[index];
         let worth = listener.refresh.take();
+        let is_revoked = matches!(&worth, Some(Ok(claims)) if self.gate.is_revoked(claims))
+            && error.code != ErrorCode::Forbidden;
         let is_tokenless = listener.claims.expires_at.is_none();
         let expected = match &worth {
             _ if is_tokenless => ErrorCode::Forbidden,
+            Some(Ok(_)) if is_revoked => ErrorCode::Unauthorized,
             Some(Ok(claims)) if claims.user != listener.claims.user => ErrorCode::Forbidden,
-            // It was revoked since.
-            Some(Ok(_)) => ErrorCode::Unauthorized,
+            Some(Ok(_)) => panic!("R-FRESH-1: {worth:?} was refused with {error:?}"),
             Some(Err(refusal)) => refusal.code,
             None => ErrorCode::RateLimited,
         };

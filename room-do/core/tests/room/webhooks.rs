@@ -419,6 +419,32 @@ fn r_hook_7_at_the_bound_messages_go_first_and_their_number_is_told() {
 }
 
 #[test]
+fn r_hook_7_an_endpoint_that_is_ahead_is_told_what_it_lost_too() {
+    let mut table = telling(only(&[EventKind::MessagePublished]), &["a", "b"]);
+    table.publish_all(0..1);
+    let mut first = table.posts();
+    assert_eq!(first.remove(0).this.endpoint, "a", "which takes nothing");
+    table.answer_post(&first.remove(0).this, OK);
+    table.publish_all(1..200);
+    for _ in 0..2 {
+        let post = table.posts().pop().expect("b has taken what was before");
+        table.answer_post(&post.this, OK);
+    }
+    let number = OUTBOX_EVENTS_MAX as u32 + 400;
+    table.publish_all(200..number);
+    let under_way = table.posts().pop().expect("b is sent what is next");
+    let (mut came, mut dropped, mut this) = (200 + under_way.events.len() as u64 - 1, 0, under_way.this);
+    loop {
+        table.answer_post(&this, OK);
+        let Some(post) = table.posts().pop() else { break };
+        dropped += post.events.iter().filter_map(|event| event["data"]["count"].as_u64()).sum::<u64>();
+        came += post.types().iter().filter(|kind| **kind == "message.published").count() as u64;
+        this = post.this;
+    }
+    assert!(dropped > 0 && came + dropped >= u64::from(number), "{came} came, and {dropped} were told");
+}
+
+#[test]
 fn r_hook_7_without_messages_the_oldest_goes_and_what_is_being_sent_stays() {
     let mut table = telling(only(&[EventKind::MemberJoined, EventKind::MemberLeft]), &["a"]);
     let mut first = None;

@@ -414,6 +414,11 @@ impl Object {
         Some(self.step(now, Input::TurnEnded))
     }
 
+    #[must_use]
+    pub fn is_awake(&self) -> bool {
+        self.room.is_some()
+    }
+
     /// Lets the room report, if it waits for that.
     pub fn end_quiet(&mut self, now: Moment) -> Option<Fate> {
         self.report_timeout.filter(|timeout| timeout.fires_at <= now.real)?;

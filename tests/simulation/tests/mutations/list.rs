@@ -357,4 +357,134 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     ),
     mutation("acks change nothing", "requests.rs", "self.on_ack(id, frames)", "()"),
     mutation("ephemerals are not dropped", "delivery.rs", "connection.backlog.is_long()", "false"),
+    // Webhooks.
+    mutation(
+        "events are not committed with what they tell of",
+        "decide.rs",
+        "writes.outbox = hooked.as_mut().and_then(|hooked| hooked.writes.take());",
+        "();",
+    ),
+    mutation(
+        "a try that nobody hears of is made again at once",
+        "outbox.rs",
+        "cursor.next_at = now + LOST_AFTER_MS + wait;",
+        "cursor.next_at = now + 100 + wait / 1_000;",
+    ),
+    mutation(
+        "a no counts as a yes",
+        "outbox.rs",
+        "(200..300).contains(&status)",
+        "(200..600).contains(&status)",
+    ),
+    mutation(
+        "Retry-After is ignored",
+        "outbox.rs",
+        "outcome.retry_after_ms.unwrap_or(0).clamp(*wait, *longest)",
+        "*wait",
+    ),
+    mutation(
+        "a batch is parked a try too early",
+        "outbox.rs",
+        "cursor.attempts >= ATTEMPTS_MAX",
+        "cursor.attempts + 1 >= ATTEMPTS_MAX",
+    ),
+    mutation(
+        "what is dropped is not told",
+        "outbox.rs",
+        "self.tell_dropped(scene, number, before + gone.len() as u64);",
+        "();",
+    ),
+    mutation(
+        "a change of a member is told as another",
+        "hooks.rs",
+        "self.presence.diff()",
+        "{ let mut diff = self.presence.diff(); diff.joined.append(&mut diff.updated); diff }",
+    ),
+    mutation(
+        "an event says what was erased",
+        "hooks.rs",
+        "outbox.rewrite(&mark, webhook::without_data(&event));",
+        "();",
+    ),
+    mutation(
+        "a deleted room leaves no last words",
+        "upkeep.rs",
+        "storage.wipe(hooked.writes.as_ref())?;",
+        "storage.wipe(None)?;",
+    ),
+    // Blocks and disconnects.
+    mutation("a block is not written", "blocks.rs", "storage.commit(&writes)?;", "();"),
+    mutation("who is blocked comes in", "blocks.rs", "now < *until", "false"),
+    mutation("a block never ends", "blocks.rs", "now < *until", "true"),
+    mutation("a block outlives its room", "upkeep.rs", "self.blocks = Blocks::default();", "();"),
+    mutation(
+        "of several connections none is disconnected",
+        "blocks.rs",
+        "self.expel(*id, CloseCode::BlockedOrKicked, reason.clone());",
+        "if these.len() < 2 { self.expel(*id, CloseCode::BlockedOrKicked, reason.clone()); }",
+    ),
+    mutation(
+        "who is disconnected stays a member",
+        "access.rs",
+        "self.end_membership(&key, LeaveReason::Lost);",
+        "drop(key);",
+    ),
+    // Newer tokens.
+    mutation(
+        "another user's token is taken",
+        "access.rs",
+        "claims.user.as_ref() != Some(&joined.user)",
+        "false",
+    ),
+    mutation(
+        "a token without `join` is taken",
+        "access.rs",
+        "!claims.capabilities.has(Capability::Join)",
+        "false",
+    ),
+    mutation("an older token's tags stay", "connection.rs", "!after.contains(tag)", "false"),
+    mutation("a newer token is forgotten in hibernation", "access.rs", "self.attach(now, id);", "();"),
+    mutation(
+        "a newer token's expiry is not watched",
+        "access.rs",
+        "self.watch_expiry(now, id, claims.expires_at);",
+        "();",
+    ),
+    mutation("who may see members is not shown them", "access.rs", "self.show_members(id);", "();"),
+    // Revocation.
+    mutation("who is revoked stays", "access.rs", "self.expel(*id, CloseCode::Revoked, None);", "();"),
+    mutation(
+        "what the directory knows to be revoked is not heeded",
+        "report.rs",
+        "self.revoke(now, &revocations);",
+        "();",
+    ),
+    // A backend's changes.
+    mutation(
+        "a backend's removal is an edit",
+        "asked.rs",
+        "data.map_or(Change::Remove, Change::Edit)",
+        "data.map_or(Change::Edit(schemas::Payload::Bytes(vec![0; 8])), Change::Edit)",
+    ),
+    mutation(
+        "a backend may not write what is owned",
+        "asked.rs",
+        "Writer { member: None, moderates }",
+        "Writer { member: None, moderates: false }",
+    ),
+    // The directory.
+    mutation(
+        "a report that failed is not made again",
+        "report.rs",
+        "self.timers.set(Timer::Report, now + retry_ms)",
+        "()",
+    ),
+    mutation("who wakes does not report", "report.rs", "lifecycle.state != LifecycleState::Fresh,", "false,"),
+    mutation("a run goes on with another's counts", "report.rs", "self.tally = Tally::default();", "();"),
+    mutation(
+        "what is read counts twice",
+        "tally.rs",
+        "self.bytes_in += bytes as u64;",
+        "self.bytes_in += 2 * bytes as u64;",
+    ),
 ];
