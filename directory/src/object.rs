@@ -10,7 +10,7 @@ use std::{
 use deployment::{
     clock,
     log::{self, Line},
-    msgpack, objects,
+    objects,
 };
 use directory_core::push::News;
 use js_sys::Promise;
@@ -99,15 +99,15 @@ impl Shared {
         let request_id = request.headers().get(REQUEST_ID_HEADER)?.unwrap_or_default();
         let body = request.bytes().await?;
         let answer = match request.path().as_str() {
-            "/report" => match msgpack::read::<Report>(&body) {
+            "/report" => match rmp_serde::from_slice::<Report>(&body) {
                 Ok(report) => self.with(|shard| shard.report(report, clock::now())).and_then(answer),
                 Err(_) => return Response::error("the report cannot be read", 400),
             },
-            PARK_PATH => match msgpack::read::<Parked>(&body) {
+            PARK_PATH => match rmp_serde::from_slice::<Parked>(&body) {
                 Ok(parked) => self.park(&parked),
                 Err(_) => return Response::error("what is to be parked cannot be read", 400),
             },
-            "/call" => match msgpack::read::<DirectoryCall>(&body) {
+            "/call" => match rmp_serde::from_slice::<DirectoryCall>(&body) {
                 Ok(call) => self.answer(call).await,
                 Err(_) => return Response::error("the call cannot be read", 400),
             },

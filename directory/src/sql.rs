@@ -6,10 +6,7 @@
 //! * `parked`: what webhook endpoints did not take, [`Parked`] in MessagePack.
 //! * `pushes`: what rooms are still to be told, [`Push`] in MessagePack.
 
-use deployment::{
-    msgpack::{self, Unreadable},
-    transaction::Transaction,
-};
+use deployment::transaction::Transaction;
 use directory_core::{
     known::{Delta, Known},
     push::Push,
@@ -50,7 +47,7 @@ pub(crate) enum SqlError {
     #[error("a transaction failed: {0}")]
     Transaction(String),
     #[error("a row cannot be read")]
-    Row(#[from] Unreadable),
+    Row(#[from] rmp_serde::decode::Error),
     #[error("a row cannot be written")]
     Encoding(#[from] rmp_serde::encode::Error),
     #[error("a column is not what it should be")]
@@ -298,7 +295,7 @@ fn number(value: u64) -> JsValue {
 
 fn decoded<T: DeserializeOwned>(row: &Row, column: usize) -> Result<T, SqlError> {
     match row.get(column) {
-        Some(SqlStorageValue::Blob(bytes)) => Ok(msgpack::read(bytes)?),
+        Some(SqlStorageValue::Blob(bytes)) => Ok(rmp_serde::from_slice(bytes)?),
         _ => Err(SqlError::Column),
     }
 }

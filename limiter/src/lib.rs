@@ -3,7 +3,7 @@
 
 use std::{cell::RefCell, fmt, rc::Rc};
 
-use deployment::{clock, msgpack};
+use deployment::clock;
 use js_sys::Promise;
 use limiter_core::{Ask, Limiter};
 use wasm_bindgen::prelude::*;
@@ -46,7 +46,7 @@ impl LimiterObject {
 }
 
 async fn answer(limiter: &RefCell<Limiter>, mut request: Request) -> Result<Response> {
-    let Ok(ask) = msgpack::read::<Ask>(&request.bytes().await?) else {
+    let Ok(ask) = rmp_serde::from_slice::<Ask>(&request.bytes().await?) else {
         return Response::error("the question cannot be read", 400);
     };
     let grant = limiter.borrow_mut().ask(&ask, clock::now());

@@ -7,7 +7,7 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use deployment::{Settings, msgpack};
+use deployment::Settings;
 use js_sys::{Promise, Uint8Array};
 use room_core::{Setup, Waking, outbox::Webhooks};
 use schemas::{
@@ -194,7 +194,7 @@ impl Shared {
             "/connect" => self.upgrade(&live, request.headers()),
             "/call" => {
                 let body = request.bytes().await?;
-                let Ok(call) = msgpack::read::<RoomCall>(&body) else {
+                let Ok(call) = rmp_serde::from_slice::<RoomCall>(&body) else {
                     let line = self.log().error("call_not_read");
                     line.request(&request_id(request.headers())).write();
                     return answer::refusal(ErrorCode::Internal, "the gateway's call cannot be read");

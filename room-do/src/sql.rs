@@ -17,7 +17,7 @@ mod commit;
 mod layout;
 mod values;
 
-use deployment::{msgpack, transaction::Transaction};
+use deployment::transaction::Transaction;
 use values::{
     blob, count, failed, integer, key_row, maybe, meta, offset, payload, scope_text, text, user, value_text,
     whole,
@@ -141,7 +141,8 @@ fn read_mark(row: &[SqlStorageValue]) -> Result<Mark, StorageError> {
 }
 
 fn decoded<T: serde::de::DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T, StorageError> {
-    msgpack::read(bytes).map_err(|error| StorageError(format!("a row of a {what} cannot be read: {error}")))
+    rmp_serde::from_slice(bytes)
+        .map_err(|error| StorageError(format!("a row of a {what} cannot be read: {error}")))
 }
 
 fn only(rows: Rows) -> &'static str {

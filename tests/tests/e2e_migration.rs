@@ -244,7 +244,11 @@ async fn check_refused(server: &Server) -> Result<()> {
         let answer = door.bearer(&key).send().await?;
         answer.problem(503, "unavailable")?;
         let request_id = answer.header("x-request-id").context("an id")?.to_owned();
-        let why = |line: &Value| line["event"] == "not_rebuilt" && line["request_id"] == request_id;
+        // By the room, or where not even its object comes up, by the gateway.
+        let why = |line: &Value| {
+            ["not_rebuilt", "request_failed"].iter().any(|event| line["event"] == *event)
+                && line["request_id"] == request_id
+        };
         tests::log::line(server, "why it was refused", why).await?;
     }
     match server.visit(ROOM, "ann").connect().await {

@@ -114,7 +114,7 @@ async fn r_addr_4_each_host_serves_the_tenant_that_is_written() -> Result<()> {
             };
             let done = done.with_context(|| format!("{cell:?} by {way}"))?;
             let reached = reached(&server, &room).await?;
-            ensure!(done == !reached.is_empty() && reached.len() <= 1, "{cell:?} by {way}: {reached:?}");
+            ensure!(done != reached.is_empty() && reached.len() <= 1, "{cell:?} by {way}: {reached:?}");
             findings.note(&cell, reached.first().unwrap_or(&"no"));
         }
     }

@@ -5,7 +5,6 @@
 //! * [`objects`]: the one way to call an object: a request of our own making, answered within a bound.
 //! * [`revocations`]: which tokens count no longer, as the directory last said.
 //! * [`transaction`]: several statements, all or nothing.
-//! * [`msgpack`]: what objects tell one another and keep, read.
 //! * [`log`]: lines on the console, all of one shape.
 //! * [`clock`]: time and randomness, which everything pure takes as arguments.
 
@@ -14,7 +13,6 @@ pub mod clock;
 pub mod faults;
 pub mod keyring;
 pub mod log;
-pub mod msgpack;
 pub mod objects;
 pub mod revocations;
 pub mod settings;

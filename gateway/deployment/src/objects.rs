@@ -11,8 +11,6 @@ use schemas::{http::REQUEST_ID_HEADER, limits::REQUEST_TIMEOUT_MS};
 use serde::{Serialize, de::DeserializeOwned};
 use worker::{Delay, Env, Headers, Method, Request, RequestInit, Response};
 
-use crate::msgpack::{self, Unreadable};
-
 /// The namespaces' bindings.
 pub const ROOMS: &str = "ROOMS";
 pub const DIRECTORY: &str = "DIRECTORY";
@@ -29,7 +27,7 @@ pub enum CallError {
     #[error("the call could not be written")]
     Encoding(#[from] rmp_serde::encode::Error),
     #[error("the answer could not be read")]
-    Decoding(#[from] Unreadable),
+    Decoding(#[from] rmp_serde::decode::Error),
     #[error("the object answered {0}")]
     Status(u16),
 }
@@ -99,7 +97,7 @@ pub async fn ask_for<T: Serialize, A: DeserializeOwned>(
     if response.status_code() != 200 {
         return Err(CallError::Status(response.status_code()));
     }
-    Ok(msgpack::read(&response.bytes().await?)?)
+    Ok(rmp_serde::from_slice(&response.bytes().await?)?)
 }
 
 fn request(
