@@ -15,6 +15,7 @@ pub mod dev;
 pub mod fingerprint;
 pub mod package;
 pub mod process;
+pub mod reference;
 pub mod repository;
 pub mod secrets;
 pub mod setup;

@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use xtask::build::Mode;
-use xtask::{bench, build, codegen, dev, process, setup, sim, size, suite, tidy};
+use xtask::{bench, build, client, codegen, dev, process, reference, setup, sim, size, suite, tidy};
 
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", about = "Builds, runs and checks Roomcast")]
@@ -62,6 +62,8 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Write the API reference of the client into build/docs/
+    Docs,
     /// The sizes of what is shipped
     Size,
     /// Simulated worlds from fresh seeds, until the time is over or one breaks a promise
@@ -121,6 +123,11 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Tidy => tidy::run()?,
         Task::Codegen { check: true } => codegen::check()?,
         Task::Codegen { check: false } => codegen::write()?,
+        Task::Docs => {
+            setup::run()?;
+            client::build()?;
+            reference::write()?;
+        }
         Task::Size => size::run()?,
         Task::Sim { hours, worlds, seed, steps, json } => {
             return sim::run(&sim::Sim { hours, worlds, seed, steps, json });
