@@ -55,6 +55,7 @@ pub struct PublishBody {
     pub from: Option<FromBody>,
 }
 
+/// In whose name a backend publishes.
 #[derive(Debug, Clone, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(optional_fields))]
@@ -224,6 +225,7 @@ pub struct TokenBody {
     pub tags: Vec<String>,
 }
 
+/// A signed token.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(optional_fields))]

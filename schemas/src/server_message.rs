@@ -85,6 +85,7 @@ pub struct WelcomeLimits {
     pub ack: bool,
 }
 
+/// Why a client was not given what it missed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
@@ -172,6 +173,7 @@ pub struct StateSnapshot {
     pub entries: BTreeMap<String, StateEntry>,
 }
 
+/// A key of the shared state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
@@ -195,6 +197,7 @@ pub struct StateChange {
     pub ops: Vec<StateWrite>,
 }
 
+/// What became of a key of the shared state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(untagged))]
 #[serde(untagged, try_from = "WriteFields")]
@@ -259,6 +262,7 @@ pub struct Ephemeral {
     pub tags: Vec<String>,
 }
 
+/// Who published.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
@@ -309,6 +313,7 @@ impl PresenceDiff {
     }
 }
 
+/// A membership that ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Left {
@@ -317,6 +322,7 @@ pub struct Left {
     pub reason: LeaveReason,
 }
 
+/// How a membership ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
@@ -327,6 +333,7 @@ pub enum LeaveReason {
     Lost,
 }
 
+/// How many are in a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
@@ -361,6 +368,7 @@ pub enum RequestResult {
     Done {},
 }
 
+/// A publication's place in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
@@ -462,6 +470,7 @@ pub struct RoomInfo {
     pub timers: Vec<TimerInfo>,
 }
 
+/// The log of a room: its bounds and its size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(optional_fields))]
@@ -475,6 +484,7 @@ pub struct LogInfo {
     pub bytes: u64,
 }
 
+/// The shared state of a room: its size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(optional_fields))]
@@ -484,6 +494,7 @@ pub struct StateInfo {
     pub bytes: u64,
 }
 
+/// What a room waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(optional_fields))]
@@ -505,6 +516,7 @@ pub struct HistoryPage {
     pub next: Option<Offset>,
 }
 
+/// A page of the presence set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
@@ -518,6 +530,7 @@ pub struct MembersPage {
     pub connections: u32,
 }
 
+/// A connection's whole subscription.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Tags {
@@ -578,6 +591,7 @@ pub struct Detail {
     pub message: String,
 }
 
+/// What a notice tells of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]

@@ -13,7 +13,9 @@ const HEAD: &str = "// Written by `cargo xtask codegen` from the crate `schemas`
 macro_rules! declarations {
     ($($type:ty),* $(,)?) => {{
         let config = Config::default().with_large_int("number");
-        [$(<$type as TS>::decl(&config)),*].map(|declared| format!("\nexport {declared}\n")).concat()
+        [$((<$type as TS>::docs(), <$type as TS>::decl(&config))),*]
+            .map(|(docs, declared)| format!("\n{}export {declared}\n", docs.unwrap_or_default()))
+            .concat()
     }};
 }
 

@@ -7,11 +7,17 @@ import type { WasmSource } from "./wasm.js";
 /** What is needed of a WebSocket: the browser's, Node 22's, and npm's `ws` all have it. */
 export interface WebSocketLike {
   binaryType: string;
+  /** It may be sent to from now on. */
   onopen: ((event: any) => void) | null;
+  /** `data` is a string or an `ArrayBuffer`. */
   onmessage: ((event: any) => void) | null;
+  /** With `code` and `reason`; once, and also where it never opened. */
   onclose: ((event: any) => void) | null;
+  /** Says nothing that the close does not say. */
   onerror: ((event: any) => void) | null;
+  /** Sends a frame. */
   send(data: string | Uint8Array<ArrayBuffer>): void;
+  /** Begins to close. */
   close(code?: number, reason?: string): void;
 }
 

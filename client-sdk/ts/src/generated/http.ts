@@ -8,10 +8,19 @@ export type Capability = "join" | "publish" | "presence" | "history" | "state" |
 /** What a webhook may tell of. */
 export type WebhookEventType = "room.occupied" | "room.vacated" | "room.expired" | "room.deleted" | "member.joined" | "member.left" | "message.published" | "webhook.dropped";
 
+/**
+ * Isolates everything: 1 to 64 of `[a-z0-9-]`.
+ */
 export type Tenant = string;
 
+/**
+ * In whose name a backend publishes.
+ */
 export type FromBody = { user: UserId, info?: unknown, };
 
+/**
+ * The body of `POST /v1/rooms/{room}/publish`.
+ */
 export type PublishBody = { data: unknown, type?: string, tags?: Array<string>, to?: To, ephemeral?: boolean, 
 /**
  * As the header `Idempotency-Key`.
@@ -22,16 +31,28 @@ key?: string,
  */
 from?: FromBody, };
 
+/**
+ * RFC 9457 `application/problem+json`, with the code of [`ErrorCode`] or of the refusal.
+ */
 export type Problem = { type: string, title: string, status: number, code: string, details?: Array<Detail>, retry_after_ms?: number, };
 
+/**
+ * What became of one message of a batch.
+ */
 export type BatchResult = { error: Problem, } | Published | Record<symbol, never>;
 
+/**
+ * What `POST /v1/publish` answers.
+ */
 export type BatchAnswer = { 
 /**
  * One for each message, in their order.
  */
 results: Array<BatchResult>, };
 
+/**
+ * The body of `POST /v1/rooms/{room}/disconnect`: exactly one of `user`, `session` and `connection`.
+ */
 export type DisconnectBody = { user?: UserId, 
 /**
  * The public one, as others see it.
@@ -46,18 +67,27 @@ reason?: string,
  */
 block_for?: number | string, };
 
+/**
+ * The body of `POST /v1/tokens`.
+ */
 export type TokenBody = { sub: UserId, rooms: { [pattern in string]: Array<Capability | "*"> }, 
 /**
  * Seconds, at most 24 h.
  */
 ttl: number, info?: unknown, tags?: Array<string>, };
 
+/**
+ * A signed token.
+ */
 export type TokenAnswer = { token: string, 
 /**
  * Milliseconds since 1970.
  */
 expires_at: number, };
 
+/**
+ * The answer of `POST /v1/revocations`.
+ */
 export type RevocationAnswer = { 
 /**
  * When the revocation ends, in milliseconds since 1970.
@@ -72,6 +102,9 @@ closed: number,
  */
 complete: boolean, };
 
+/**
+ * The answer of `POST /v1/users/{user}/disconnect`.
+ */
 export type DisconnectedAnswer = { 
 /**
  * Connections that were closed while this was answered.
@@ -82,6 +115,9 @@ closed: number,
  */
 complete: boolean, };
 
+/**
+ * What the rooms of one kind hold now, and what they did since the tenant's first day.
+ */
 export type KindUsage = { 
 /**
  * Rooms that are occupied or have stored data.
@@ -104,12 +140,18 @@ publications: number,
  */
 stored_bytes: number, };
 
+/**
+ * The answer of `GET /v1/usage`.
+ */
 export type Usage = { tenant: Tenant, kinds: { [key in string]: KindUsage }, 
 /**
  * All kinds together.
  */
 total: KindUsage, };
 
+/**
+ * The body of `POST /v1/revocations`: `user` or `jti`, or `issued_before` alone for the whole tenant.
+ */
 export type RevocationBody = { user?: UserId, 
 /**
  * At most 256 bytes.
@@ -124,10 +166,19 @@ issued_before?: number,
  */
 ttl: number, };
 
+/**
+ * How many connections a backend's `disconnect` closed.
+ */
 export type Closed = { closed: number, };
 
+/**
+ * Where a room stands in its life.
+ */
 export type LifecycleState = "fresh" | "occupied" | "vacant" | "idle";
 
+/**
+ * The log of a room: its bounds and its size.
+ */
 export type LogInfo = { 
 /**
  * Absent until the room is first used.
@@ -138,10 +189,19 @@ epoch?: Epoch,
  */
 floor: Offset, head: Offset, bytes: number, };
 
+/**
+ * The shared state of a room: its size.
+ */
 export type StateInfo = { version: number, keys: number, bytes: number, };
 
+/**
+ * What a room waits for.
+ */
 export type TimerInfo = { name: string, at: number, };
 
+/**
+ * A room as a backend sees it. Times in milliseconds since 1970.
+ */
 export type RoomInfo = { room: RoomName, kind: string, lifecycle: LifecycleState, 
 /**
  * When that state began; absent while fresh, as are the two below.
@@ -160,6 +220,9 @@ log?: LogInfo, state: StateInfo,
  */
 timers: Array<TimerInfo>, };
 
+/**
+ * A room as it is listed: an object of `GET /v1/rooms`. Times are milliseconds since 1970.
+ */
 export type RoomEntry = { room: RoomName, kind: string, lifecycle: LifecycleState, since: number, created_at: number, members: number, users: number, connections: number, 
 /**
  * Publications that are kept.
@@ -174,12 +237,18 @@ stored_bytes: number,
  */
 reported_at: number, };
 
+/**
+ * The answer of `GET /v1/rooms`.
+ */
 export type RoomsPage = { rooms: Array<RoomEntry>, 
 /**
  * The value for `cursor` that goes on.
  */
 next?: string, };
 
+/**
+ * A parked batch as it is listed: an object of `GET /v1/webhooks/parked`.
+ */
 export type ParkedEntry = { 
 /**
  * The `webhook-id` of every try.
@@ -198,12 +267,18 @@ last_status?: number,
  */
 parked_at: number, };
 
+/**
+ * The answer of `GET /v1/webhooks/parked`.
+ */
 export type ParkedPage = { parked: Array<ParkedEntry>, 
 /**
  * The value for `cursor` that goes on.
  */
 next?: string, };
 
+/**
+ * The answer of `POST /v1/webhooks/parked/{id}/replay`.
+ */
 export type ReplayAnswer = { 
 /**
  * Whether the endpoint took it, and it is parked no longer.

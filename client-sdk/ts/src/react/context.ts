@@ -41,25 +41,29 @@ export interface RoomContext<Events extends EventMap, Presence, State extends ob
   useStatus(): RoomStatus;
   /** The messages, or what `select` makes of them. */
   useMessages<Selection>(select: (messages: Messages<Events>) => Selection, isEqual?: Equal<Selection>): Selection;
+  /** The messages. */
   useMessages(): Messages<Events>;
   /** Who is here, this session included, or what `select` makes of it. */
   usePresence<Selection>(
     select: (members: readonly Member<Presence>[]) => Selection,
     isEqual?: Equal<Selection>,
   ): Selection;
+  /** Who is here, this session included. */
   usePresence(): readonly Member<Presence>[];
   /** Who else is here; another tab of the same user is somebody else. */
   useOthers<Selection>(
     select: (others: readonly Member<Presence>[]) => Selection,
     isEqual?: Equal<Selection>,
   ): Selection;
+  /** Who else is here; another tab of the same user is somebody else. */
   useOthers(): readonly Member<Presence>[];
   /** This session's own presence data, and what sets it. */
   useMyPresence(): readonly [Presence | undefined, SetPresence<Presence>];
   /** How many are here, where a room counts and does not list. */
   useOccupancy(): Occupancy;
-  /** One key of the shared state and what writes it, or what `select` makes of all. */
+  /** One key of the shared state, and what writes it. */
   useSharedState<Key extends keyof State & string>(key: Key): readonly [State[Key] | undefined, SetShared<State[Key]>];
+  /** What `select` makes of all of the shared state. */
   useSharedState<Selection>(select: (state: Readonly<Partial<State>>) => Selection, isEqual?: Equal<Selection>): Selection;
   /** Calls `listener`, the one of the last render, for each publication of a type, ephemerals too. Renders nothing. */
   useRoomEvent<Type extends keyof Events & string>(
