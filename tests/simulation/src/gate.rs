@@ -166,7 +166,7 @@ impl World {
     }
 
     /// What a fault would change.
-    fn quietness(&self) -> (u64, u64) {
+    pub(crate) fn quietness(&self) -> (u64, u64) {
         (self.object.restores, self.object.storage.failures())
     }
 
