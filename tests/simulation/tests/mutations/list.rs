@@ -476,7 +476,12 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     mutation("all reports of a run are its first", "report.rs", "reporting.run.sequence += 1;", "();"),
     behind(
         "is_owed: ",
-        mutation("who wakes does not report", "report.rs", "lifecycle.state != LifecycleState::Fresh", "false"),
+        mutation(
+            "who wakes does not report",
+            "report.rs",
+            "lifecycle.state != LifecycleState::Fresh",
+            "false",
+        ),
     ),
     mutation("a run goes on with another's counts", "report.rs", "self.tally = Tally::default();", "();"),
     mutation(
