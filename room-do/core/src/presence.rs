@@ -179,11 +179,13 @@ impl Presence {
         diff
     }
 
-    /// Every member that was told of, as it was.
+    /// Every member that was told of, as it was, ordered by user and session.
     pub(crate) fn told_members(&self) -> Vec<Member> {
         let unchanged = self.members.iter().filter(|(key, _)| !self.changes.contains_key(*key));
         let changed = self.changes.values().filter_map(|change| change.told.clone());
-        unchanged.filter_map(|(_, row)| row.shown()).chain(changed).collect()
+        let mut told: Vec<Member> = unchanged.filter_map(|(_, row)| row.shown()).chain(changed).collect();
+        told.sort_unstable_by(|one, other| (&one.user, &one.session).cmp(&(&other.user, &other.session)));
+        told
     }
 
     /// Every listed member as it is now.

@@ -113,12 +113,13 @@ impl Room {
         if reporting.is_under_way(now) || is_retried || is_given_up || self.owes_transition() {
             return;
         }
-        if !self.has_to_tell() {
+        let current = self.standing();
+        if !self.has_to_tell(current) {
             self.reporting.due_at = None;
             return;
         }
         let after_last = |ms: u64| reporting.last_at.map_or(now, |last| last + ms);
-        let due_at = if self.standing().standing != reporting.told.standing {
+        let due_at = if current.standing != reporting.told.standing {
             after_last(TRANSITION_EVERY_MS)
         } else {
             after_last(TELL_EVERY_MS).max(now + TELL_AFTER_MS)
@@ -135,9 +136,8 @@ impl Room {
     }
 
     /// Of a room that was never used there is nothing to tell, whatever was counted.
-    fn has_to_tell(&self) -> bool {
+    fn has_to_tell(&self, current: Told) -> bool {
         let is_used = self.lifecycle.state != LifecycleState::Fresh;
-        let current = self.standing();
         let told = self.reporting.told;
         (is_used && (self.reporting.is_owed || current != told)) || current.standing != told.standing
     }
@@ -145,7 +145,7 @@ impl Room {
     /// A deadline has come, or an alarm: nothing speaks against telling now.
     pub(crate) fn report_if_any(&mut self, now: u64) {
         self.reporting.due_at = None;
-        if self.has_to_tell() && !self.reporting.is_under_way(now) && !self.owes_transition() {
+        if self.has_to_tell(self.standing()) && !self.reporting.is_under_way(now) && !self.owes_transition() {
             self.report(now);
         }
     }

@@ -95,6 +95,7 @@ pub const EXPECTED: &[&str] = &[
     "tokens refused: unauthorized",
     "tokens refused: unavailable",
     "requests beside a newer token",
+    "tokens outlived",
     // A backend's changes.
     "HTTP changes of publications",
     "HTTP changes of what is not there",

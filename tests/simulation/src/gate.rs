@@ -166,7 +166,7 @@ impl World {
     }
 
     /// What a fault would change.
-    fn quietness(&self) -> (u64, u64) {
+    pub(crate) fn quietness(&self) -> (u64, u64) {
         (self.object.restores, self.object.storage.failures())
     }
 
@@ -293,7 +293,7 @@ impl World {
         if !self.directory_revokes(&revocation) {
             return self.tally.count("revocations that the directory keeps for later");
         }
-        let covered = self.covered_by(&[revocation.clone()]);
+        let covered = self.covered_by(std::slice::from_ref(&revocation));
         let named = self.object.members().filter(|(id, _)| covered.contains(id));
         let named = named.map(|(_, member)| member.clone()).collect();
         let quiet = self.quietness();

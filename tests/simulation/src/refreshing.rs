@@ -7,6 +7,7 @@ use room_core::TokenRefusal;
 use schemas::{
     Capability, Claims, ClientMessage, ConnectionId, ErrorCode, Position, TokenId,
     client_message::TokenText,
+    limits,
     server_message::{RequestError, RequestResult},
 };
 
@@ -21,6 +22,10 @@ use crate::{
 /// What a token is worth.
 pub(crate) type Worth = Result<Claims, TokenRefusal>;
 
+/// Longer than any newer token lives, and the room has then to close its connection …
+const OUTLIVED_AFTER_MS: u64 = 260_000;
+/// … within this.
+const CLOSED_WITHIN_MS: u64 = 60_000;
 /// The shell may take so long over a token.
 const VERIFIED_WITHIN_MS: u64 = 20_000;
 
@@ -99,6 +104,27 @@ impl World {
         listener.refresh = Some(worth);
         let token = TokenText(number.to_string());
         self.say(index, &ClientMessage::Auth { id, token });
+        if self.random.chance(4) {
+            self.outlive_tokens();
+        }
+    }
+
+    /// R-AUTH-12, R-FRESH-1: a token's end comes in a room that never sleeps, too.
+    fn outlive_tokens(&mut self) {
+        let (quiet, clock_sets) = (self.quietness(), self.clock.sets);
+        (self.alarms_held_until, self.alarms_to_fail) = (0, 0);
+        self.pass(OUTLIVED_AFTER_MS);
+        if self.quietness() != quiet || self.clock.sets != clock_sets || !self.object.is_awake() {
+            return;
+        }
+        let now = self.clock.now().room;
+        let is_over = |claims: &Claims| {
+            let end = claims.expires_at.map(|at| at + limits::TOKEN_LEEWAY_MS + CLOSED_WITHIN_MS);
+            end.is_some_and(|end| end < now)
+        };
+        let overdue = self.object.claims().find(|(_, claims)| is_over(claims));
+        assert_eq!(overdue, None, "R-AUTH-12: an expired connection is closed");
+        self.tally.count("tokens outlived");
     }
 
     /// The room wants to know what a token is worth.

@@ -153,3 +153,14 @@ fn r_life_9_a_log_row_of_the_first_layout_holds_its_data_in_its_body() {
         "tags reach their carriers"
     );
 }
+
+/// What is so for almost everyone costs no byte.
+#[test]
+fn r_rate_3_an_attachment_says_nothing_of_members_that_are_wanted() {
+    let says_so = |extra: &str| {
+        let mut table = table();
+        let (ada, _) = table.join_with(1, claims("ada"), extra);
+        table.attachments[&ada].windows(2).any(|bytes| bytes == [0xa1, b'w'])
+    };
+    assert_eq!((says_so(""), says_so(r#","members":false"#)), (false, true));
+}

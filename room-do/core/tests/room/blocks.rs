@@ -315,3 +315,30 @@ fn r_block_2_what_is_asked_in_the_blocked_users_name_is_not_done() {
     let moderator = allowed("bob", &[Capability::Join]);
     table.join_with(2, moderator, "");
 }
+
+#[test]
+fn r_life_4_a_block_touches_an_idle_room_for_good() {
+    let mut table = table();
+    let ada = table.join(1, "ada");
+    table.close(ada, 1000);
+    table.flush();
+    table.pass(table.setup.config.idle_after_ms + 1);
+    assert_eq!(table.info().lifecycle, LifecycleState::Idle);
+    block(&mut table, "ada", 60_000);
+    table.hibernate();
+    assert_eq!(table.info().lifecycle, LifecycleState::Vacant);
+}
+
+#[test]
+fn r_block_3_a_block_whose_end_cannot_be_written_is_forgotten_a_second_later() {
+    let mut table = table();
+    block(&mut table, "ada", 10_000);
+    table.now += 10_000;
+    table.storage.fail_commits(1);
+    table.input(Input::AlarmFired { heard: Vec::new() });
+    let at = |table: &mut Table| table.info().timers.into_iter().find(|timer| timer.name == "blocks");
+    assert_eq!(at(&mut table).map(|timer| timer.at), Some(table.now + 1_000));
+    table.now += 1_000;
+    table.input(Input::AlarmFired { heard: Vec::new() });
+    assert_eq!(at(&mut table), None);
+}

@@ -17,6 +17,7 @@ mod rates;
 mod reactions;
 mod recovery;
 mod refresh;
+mod reporting;
 mod reports;
 mod slow;
 mod state;

@@ -286,3 +286,17 @@ fn r_fresh_5_the_answer_may_come_when_nobody_waits_for_it() {
     table.flush();
     assert_eq!(table.closed.get(&bob), Some(&1000));
 }
+
+#[test]
+fn r_fresh_1_what_a_member_said_of_itself_goes_with_its_place_in_the_list() {
+    let mut table = table();
+    let (ada, _) = table.join_with(1, token("ada", START + HOUR), "");
+    table.join(2, "bob");
+    table.request(ada, r#""t":"presence","data":"here""#).expect("it may be listed");
+    let unlisted = limited("ada", &[Capability::Join]);
+    refresh(&mut table, ada, Ok(unlisted)).expect("a newer token");
+    refresh(&mut table, ada, Ok(token("ada", START + 2 * HOUR))).expect("a newer token");
+    let rows = table.storage.load().members;
+    let row = rows.iter().find(|row| row.user.as_str() == "ada").expect("a member");
+    assert_eq!((row.listed, row.data.as_ref()), (true, None));
+}

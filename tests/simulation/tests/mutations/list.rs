@@ -473,13 +473,16 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         "Writer { member: None, moderates: false }",
     ),
     // The directory.
-    mutation(
-        "a report that failed is not made again",
-        "report.rs",
-        "self.timers.set(Timer::Report, now + retry_ms)",
-        "()",
+    mutation("all reports of a run are its first", "report.rs", "reporting.run.sequence += 1;", "();"),
+    behind(
+        "is_owed: ",
+        mutation(
+            "who wakes does not report",
+            "report.rs",
+            "lifecycle.state != LifecycleState::Fresh",
+            "false",
+        ),
     ),
-    mutation("who wakes does not report", "report.rs", "lifecycle.state != LifecycleState::Fresh,", "false,"),
     mutation("a run goes on with another's counts", "report.rs", "self.tally = Tally::default();", "();"),
     mutation(
         "what is read counts twice",
