@@ -21,7 +21,7 @@ mod request;
 use alloc::{string::String, vec::Vec};
 
 use client_core::{Attempt, Call, Client, Input, Options, TokenSource};
-use schemas::{Frame, RoomName, Session};
+use schemas::{Epoch, Frame, Offset, Position, RoomName, Session};
 use wasm_bindgen::prelude::*;
 
 use crate::fields::{Fields, Wrong};
@@ -35,6 +35,9 @@ static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_all
 fn panicked(_: &core::panic::PanicInfo<'_>) -> ! {
     core::arch::wasm32::unreachable()
 }
+
+/// Asks where the client got to, and changes nothing.
+const POSITION: u8 = 14;
 
 /// A room's client; nothing until the input that brings its options.
 #[wasm_bindgen]
@@ -60,6 +63,9 @@ impl ClientCore {
                 Err(wrong) => pack::wrong(wrong),
             };
         };
+        if input == POSITION {
+            return pack::position(client.position());
+        }
         match read(input, number, bytes) {
             Ok(input) => pack::pack(client.handle(now, input), client.poll_timeout()),
             Err(wrong) => pack::wrong(wrong),
@@ -73,12 +79,19 @@ fn client(now: u64, mut fields: Fields<'_>) -> Result<Client, Wrong> {
         room: fields.text().and_then(RoomName::parse).ok_or(RoomName::SHAPE)?,
         session: fields.text().and_then(Session::parse).ok_or(Session::SHAPE)?,
         token: if fields.truth() { TokenSource::Function } else { TokenSource::None },
+        position: position(&mut fields),
         rewind: fields.number().map(|rewind| rewind as u32),
         tags: fields.strings(),
         presence: fields.payload()?,
         members: fields.truth(),
     };
     Ok(Client::new(now, seed, options))
+}
+
+/// An epoch, or none; and the offset.
+fn position(fields: &mut Fields<'_>) -> Option<Position> {
+    let (epoch, offset) = (fields.text().and_then(Epoch::parse), fields.number().and_then(Offset::new));
+    Some(Position { epoch: epoch?, offset: offset? })
 }
 
 fn read(input: u8, number: u32, bytes: Vec<u8>) -> Result<Input, Wrong> {

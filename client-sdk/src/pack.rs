@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! u32 length of the JSON text, little endian · the text · for each byte string: u32 length, bytes
-//! { "wrong": sentence } | { "at": ms, "turn": bool, "do": [ {"t": "fetch" | "open" | "send" | "close" | <event>, …} ] }
+//! { "wrong": sentence } | { "epoch": …, "offset": … } (where the client got to) | { "at": ms, "turn": bool, "do": [ {"t": "fetch" | "open" | "send" | "close" | <event>, …} ] }
 //! ```
 //! `wrong` says which argument was not of its shape, and that nothing was done. `at` is absent where nothing is awaited; `turn` says that it is the end of the turn. Field names are those of
 //! the wire wherever the wire has them, so that the generated TypeScript types fit.
@@ -11,7 +11,7 @@ use alloc::{string::String, vec::Vec};
 
 use client_core::{Deadline, Due, Event, Me, Outcome, Output, Outputs, Status};
 use schemas::{
-    Frame, Payload,
+    Frame, Payload, Position,
     server_message::{
         Amended, Author, Edited, HistoryPage, Left, Member, NoticeCode, Occupancy, Publication, Published,
         Reaction, RecoveryFailure, RequestError, RequestResult, StateChange, StateVersion, StateWrite,
@@ -36,6 +36,17 @@ pub(crate) fn wrong(sentence: &str) -> Vec<u8> {
     let mut json = Writer::new();
     json.open('{');
     json.text("wrong", sentence);
+    json.close('}');
+    block(json)
+}
+
+pub(crate) fn position(position: Option<Position>) -> Vec<u8> {
+    let mut json = Writer::new();
+    json.open('{');
+    if let Some(Position { epoch, offset }) = position {
+        json.text("epoch", &epoch.hex());
+        json.number("offset", offset.value());
+    }
     json.close('}');
     block(json)
 }
@@ -136,6 +147,12 @@ fn event(json: &mut Writer, event: Event) {
             json.number("call", call.0.into());
             settled(json, outcome);
         }
+        Event::Returned { call, value, more } => {
+            json.text("t", "returned");
+            json.number("call", call.0.into());
+            json.payload("value", value);
+            json.truth("more", more);
+        }
         Event::Expiring { expires_at } => {
             json.text("t", "notice");
             json.text("code", "expiring");
@@ -199,9 +216,12 @@ fn result(json: &mut Writer, result: RequestResult) {
         }
         RequestResult::Amended(Amended { offset }) => json.number("offset", offset.value()),
         RequestResult::State(StateVersion { version }) => json.number("version", version),
+        RequestResult::Tags(subscribed) => {
+            json.list("tags", &subscribed.tags, |json, tag| json.string(tag));
+            json.number("offset", subscribed.offset.value());
+        }
         // Not the results of anything that can be asked for through this face.
         RequestResult::Members(_)
-        | RequestResult::Tags(_)
         | RequestResult::Room(_)
         | RequestResult::StateSnapshot(_)
         | RequestResult::Refreshed(_)

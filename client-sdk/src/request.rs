@@ -30,7 +30,13 @@ pub(crate) fn read(input: u8, mut fields: Fields<'_>) -> Result<Request, Wrong> 
             name: fields.string().unwrap_or_default(),
             on: fields.truth(),
         },
-        _ => state(fields)?,
+        26 => state(fields)?,
+        27 => Request::Subscribe { tags: fields.strings() },
+        28 => Request::Unsubscribe { tags: fields.strings() },
+        _ => Request::Call {
+            method: fields.string().unwrap_or_default(),
+            args: fields.payload()?.ok_or(NO_DATA)?,
+        },
     })
 }
 

@@ -24,6 +24,8 @@ pub struct Options {
     /// Secret, random, and the same for as long as this client lives.
     pub session: Session,
     pub token: TokenSource,
+    /// Where an earlier client with this session got to: continues from there, or a gap says why not.
+    pub position: Option<Position>,
     /// So many newest publications where there is nothing to recover, or recovery fails; ≤ 200.
     pub rewind: Option<u32>,
     pub tags: Vec<String>,
@@ -75,6 +77,8 @@ pub struct Client {
     pub(crate) shared: SharedState,
     pub(crate) acks: Acks,
     pub(crate) presence: Option<Payload>,
+    /// The subscription, but for what the token brings.
+    pub(crate) tags: Vec<String>,
     pub(crate) requests: Requests,
     pub(crate) now: u64,
     /// What the server's clock said at the last welcome, and when that was.
@@ -84,7 +88,7 @@ pub struct Client {
 impl Client {
     #[must_use]
     pub fn new(now_ms: u64, seed: u64, options: Options) -> Client {
-        let presence = options.presence.clone();
+        let (presence, tags, position) = (options.presence.clone(), options.tags.clone(), options.position);
         Client {
             options,
             state: State::Idle,
@@ -92,12 +96,13 @@ impl Client {
             backoff: Backoff::new(seed),
             last_attempt: Attempt(0),
             attempted_at: now_ms,
-            position: None,
+            position,
             me: None,
             roster: Roster::default(),
             shared: SharedState::default(),
             acks: Acks::default(),
             presence,
+            tags,
             requests: Requests::default(),
             now: now_ms,
             server_clock: (0, now_ms),
@@ -114,7 +119,7 @@ impl Client {
             Input::JoinRequested => self.on_join(now, &mut out),
             Input::LeaveRequested => self.on_leave(now, &mut out),
             Input::Requested { call, request } => self.on_requested(now, call, request, &mut out),
-            Input::Cancelled { call } => self.requests.cancel(call, &mut out),
+            Input::Cancelled { call } => self.on_cancelled(now, call, &mut out),
             Input::TokenFetched { attempt, token } => self.on_token(now, attempt, token, &mut out),
             Input::TokenFailed { attempt } => self.on_token_failed(now, attempt),
             Input::TokenRefused { attempt, reason } => self.on_token_refused(attempt, reason, &mut out),

@@ -104,7 +104,7 @@ impl Client {
             session: self.options.session.clone(),
             recover,
             rewind: self.options.rewind,
-            tags: self.options.tags.clone(),
+            tags: self.tags.clone(),
             presence: self.presence.clone(),
             members: self.options.members,
         });
@@ -262,6 +262,7 @@ impl Client {
         self.requests.forget_answers("the room was left before the answer", out);
         self.empty(out);
         self.position = None;
+        self.tags = self.options.tags.clone();
         self.me = None;
         self.state = State::Left;
     }

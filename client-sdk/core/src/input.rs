@@ -7,6 +7,8 @@ use schemas::{
     client_message::{ClientMessage, History, Publish, StateOp},
 };
 
+use crate::wire;
+
 /// One try to connect: its token, its socket. Numbers rise and are never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Attempt(pub u32);
@@ -91,6 +93,18 @@ pub enum Request {
     State {
         ops: Vec<StateOp>,
     },
+    /// Hears what carries one of these too; said again at each reconnect once the room agreed.
+    Subscribe {
+        tags: Vec<String>,
+    },
+    Unsubscribe {
+        tags: Vec<String>,
+    },
+    /// Calls the room's logic: [`crate::Event::Returned`], as often as it returns something.
+    Call {
+        method: String,
+        args: Payload,
+    },
 }
 
 impl Request {
@@ -105,7 +119,12 @@ impl Request {
             Request::Publish(_) | Request::Edit { .. } | Request::Remove { .. } | Request::React { .. } => {
                 true
             }
-            Request::Presence { .. } | Request::History(_) | Request::State { .. } => false,
+            Request::Presence { .. }
+            | Request::History(_)
+            | Request::State { .. }
+            | Request::Subscribe { .. }
+            | Request::Unsubscribe { .. }
+            | Request::Call { .. } => false,
         }
     }
 
@@ -119,13 +138,16 @@ impl Request {
             Request::Publish(publish) => publish.data.len(),
             Request::Presence { data } | Request::Edit { data, .. } => data.len(),
             Request::State { ops } => ops.iter().map(op_bytes).sum(),
+            Request::Call { method, args } => method.len() + args.len(),
+            Request::Subscribe { tags } | Request::Unsubscribe { tags } => tags.iter().map(String::len).sum(),
             Request::History(_) | Request::Remove { .. } | Request::React { .. } => 0,
         };
         payload + 64
     }
 
-    pub(crate) fn message(self, id: u32) -> ClientMessage {
-        match self {
+    /// As it is sent.
+    pub(crate) fn encode(self, id: u32) -> Vec<u8> {
+        let message = match self {
             Request::Publish(publish) => ClientMessage::Publish(Publish { id: Some(id), ..publish }),
             Request::Presence { data } => ClientMessage::Presence { id, data },
             Request::History(history) => ClientMessage::History(History { id, ..history }),
@@ -133,7 +155,11 @@ impl Request {
             Request::Remove { offset } => ClientMessage::Remove { id, offset },
             Request::React { offset, name, on } => ClientMessage::React { id, offset, name, on },
             Request::State { ops } => ClientMessage::State { id, ops },
-        }
+            Request::Subscribe { tags } => ClientMessage::Subscribe { id, tags },
+            Request::Unsubscribe { tags } => ClientMessage::Unsubscribe { id, tags },
+            Request::Call { method, args } => return wire::encode_call(id, &method, &args),
+        };
+        wire::encode(&message)
     }
 }
 

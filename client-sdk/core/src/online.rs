@@ -17,7 +17,7 @@ use crate::{
     backoff::Backoff,
     client::Client,
     heartbeat::{Heartbeat, Verdict},
-    input::Attempt,
+    input::{Attempt, Call},
     output::{Deadline, Due, Event, Output, Outputs},
     presence::{Roster, apply, difference},
     refresh::Refresh,
@@ -161,6 +161,9 @@ impl Client {
             }
             (State::Online(_), Message::Expiring { expires_at }) => self.on_expiring(now, expires_at, out),
             (State::Online(_), Message::Notice { code, message }) => self.on_notice(now, code, message, out),
+            (State::Online(_) | State::Leaving { .. }, Message::Returned { id, value, more }) => {
+                self.requests.returned(id, value, more, out);
+            }
             (State::Online(_) | State::Leaving { .. }, Message::Reply(reply)) => {
                 self.on_answer(now, reply.id, Ok(reply.result), out);
             }
@@ -320,12 +323,19 @@ impl Client {
     }
 
     fn on_presence(&mut self, diff: PresenceDiff, out: &mut Outputs) {
+        let me = self.me.as_ref().map(|me| &me.session);
+        let is_gone = diff.left.iter().any(|left| Some(&left.session) == me);
         let State::Online(online) = &mut self.state else { return };
         match &mut online.listing {
-            Some(listing) => apply(&mut listing.listed, &diff),
-            None => {
+            Some(listing) if !is_gone => apply(&mut listing.listed, &diff),
+            Some(_) | None => {
+                online.listing = None;
                 apply(&mut self.roster, &diff);
                 out.emit(Event::PresenceChanged(diff));
+                // A newer token does not let this session be listed, and so sees nobody.
+                if is_gone {
+                    self.show(Roster::default(), out);
+                }
             }
         }
     }
@@ -352,6 +362,9 @@ impl Client {
             && leave == id
         {
             return self.end_leaving(attempt, out);
+        }
+        if let Ok(RequestResult::Tags(subscribed)) = &answer {
+            self.on_subscribed(&subscribed.tags);
         }
         match self.requests.answered(id, answer, out) {
             Answered::Settled => {}
@@ -381,8 +394,7 @@ impl Client {
                 continue;
             }
             let id = self.requests.next_id();
-            let (message, purpose) = asked.begin(clocks, id);
-            let fragment = wire::encode(&message);
+            let (fragment, purpose) = asked.begin(clocks, id);
             if fragment.len() > bytes_max {
                 let error = RequestError::new(None, ErrorCode::TooLarge, "larger than the server takes");
                 purpose.refuse(&error, out);
@@ -417,6 +429,23 @@ impl Client {
         let lost = self.requests.expire(now, out);
         self.lost_answers(now, lost);
         self.flush(now, None, out);
+    }
+
+    /// What the room agreed to is said again at the next hello; the token's tags come by themselves.
+    fn on_subscribed(&mut self, tags: &[String]) {
+        self.tags = tags.iter().filter(|tag| !tag.starts_with('$')).cloned().collect();
+        if let Some(me) = &mut self.me {
+            me.tags = tags.into();
+        }
+    }
+
+    pub(crate) fn on_cancelled(&mut self, now: u64, call: Call, out: &mut Outputs) {
+        let Some(id) = self.requests.cancel(call, out) else { return };
+        if let State::Online(online) = &mut self.state {
+            let attempt = online.attempt;
+            online.heartbeat.sent(now);
+            self.send(attempt, wire::encode_cancel(id), out);
+        }
     }
 
     /// Makes sure of the peer, where there is reason to doubt.

@@ -3,7 +3,7 @@
 use alloc::{string::String, vec::Vec};
 
 use schemas::{
-    CloseCode, Frame,
+    CloseCode, Frame, Payload,
     server_message::{
         Ephemeral, NoticeCode, Occupancy, PresenceDiff, Publication, RecoveryFailure, RequestError,
         RequestResult, StateChange,
@@ -65,6 +65,13 @@ pub enum Event {
     Settled {
         call: Call,
         outcome: Outcome,
+    },
+    /// What a call of the room's logic returned; there is more to come where `more` says so, and it settles
+    /// otherwise.
+    Returned {
+        call: Call,
+        value: Payload,
+        more: bool,
     },
     /// The token is about to expire; at its end the server closes, and the client comes back with a new one.
     Expiring {

@@ -8,7 +8,7 @@
 use alloc::{boxed::Box, vec::Vec};
 
 use schemas::{
-    ErrorCode,
+    ErrorCode, Payload,
     client_message::ClientMessage,
     limits::REQUEST_TIMEOUT_MS,
     server_message::{RequestError, RequestResult},
@@ -17,7 +17,7 @@ use schemas::{
 use crate::{
     heartbeat::LATE_MS,
     input::{Call, Request},
-    output::{Outcome, Outputs},
+    output::{Event, Outcome, Outputs},
 };
 
 /// So many may wait; one more is rejected `overloaded`.
@@ -44,6 +44,8 @@ pub(crate) struct Requests {
     /// In the order of their ids, and so of their deadlines.
     outstanding: Vec<Outstanding>,
     kept_bytes: usize,
+    /// Calls that returned something and have more to come, by their ids: no deadline is theirs.
+    streams: Vec<(u32, Call)>,
 }
 
 #[derive(Debug, Clone)]
@@ -90,6 +92,8 @@ pub(crate) enum Purpose {
     Calls(Vec<Call>),
     /// A publish with a key, kept to be sent again.
     Keyed(Box<Asked>),
+    /// A call of the room's logic.
+    Invocation(Call),
     /// The client's own: the next page of the roster.
     MembersPage,
     /// The client's own: a newer token.
@@ -135,14 +139,17 @@ impl Asked {
     }
 
     /// The message to send, and what is to be known of it until its answer.
-    pub(crate) fn begin(self, now: FirstSent, id: u32) -> (ClientMessage, Purpose) {
+    pub(crate) fn begin(self, now: FirstSent, id: u32) -> (Vec<u8>, Purpose) {
         if self.request.is_keyed() {
-            let message = self.request.clone().message(id);
+            let message = self.request.clone().encode(id);
             let first_sent = self.first_sent.or(Some(now));
-            (message, Purpose::Keyed(Box::new(Asked { first_sent, ..self })))
-        } else {
-            (self.request.message(id), Purpose::Calls(self.calls))
+            return (message, Purpose::Keyed(Box::new(Asked { first_sent, ..self })));
         }
+        let purpose = match (&self.request, self.calls.first()) {
+            (Request::Call { .. }, Some(call)) => Purpose::Invocation(*call),
+            _ => Purpose::Calls(self.calls),
+        };
+        (self.request.encode(id), purpose)
     }
 
     pub(crate) fn refuse(self, error: &RequestError, out: &mut Outputs) {
@@ -154,6 +161,7 @@ impl Purpose {
     pub(crate) fn refuse(self, error: &RequestError, out: &mut Outputs) {
         match self {
             Purpose::Calls(calls) => out.refuse(calls, Outcome::Rejected, error),
+            Purpose::Invocation(call) => out.settle(call, Outcome::Rejected(error.clone())),
             Purpose::Keyed(asked) => asked.refuse(error, out),
             Purpose::MembersPage | Purpose::Auth => {}
         }
@@ -163,14 +171,14 @@ impl Purpose {
         match self {
             Purpose::Calls(calls) => Some(calls),
             Purpose::Keyed(asked) => Some(&mut asked.calls),
-            Purpose::MembersPage | Purpose::Auth => None,
+            Purpose::Invocation(_) | Purpose::MembersPage | Purpose::Auth => None,
         }
     }
 
     fn kept_bytes(&self) -> usize {
         match self {
             Purpose::Keyed(asked) => asked.request.bytes(),
-            Purpose::Calls(_) | Purpose::MembersPage | Purpose::Auth => 0,
+            Purpose::Calls(_) | Purpose::Invocation(_) | Purpose::MembersPage | Purpose::Auth => 0,
         }
     }
 }
@@ -204,7 +212,8 @@ impl Requests {
     }
 
     pub(crate) fn may_send(&self) -> bool {
-        !self.queue.is_empty() && self.outstanding.len() < OUTSTANDING_MAX && self.kept_bytes < KEPT_BYTES_MAX
+        let unanswered = self.outstanding.len() + self.streams.len();
+        !self.queue.is_empty() && unanswered < OUTSTANDING_MAX && self.kept_bytes < KEPT_BYTES_MAX
     }
 
     /// How many of the queue's front cost no more than `budget` publishes.
@@ -267,8 +276,13 @@ impl Requests {
         out: &mut Outputs,
     ) -> Answered {
         let Some(mut purpose) = self.take(id) else { return Answered::Settled };
-        if matches!(purpose, Purpose::Auth) {
-            return Answered::Auth(answer);
+        match purpose {
+            Purpose::Auth => return Answered::Auth(answer),
+            Purpose::Invocation(call) => {
+                out.settle(call, answer.map_or_else(Outcome::Rejected, Outcome::Acknowledged));
+                return Answered::Settled;
+            }
+            Purpose::Calls(_) | Purpose::Keyed(_) | Purpose::MembersPage => {}
         }
         match (purpose.calls(), answer) {
             (None, answer) => return Answered::MembersPage(answer),
@@ -287,7 +301,24 @@ impl Requests {
         Answered::Settled
     }
 
-    pub(crate) fn cancel(&mut self, call: Call, out: &mut Outputs) {
+    /// What a call returned. One that has more to come has as long as it likes.
+    pub(crate) fn returned(&mut self, id: u32, value: Payload, more: bool, out: &mut Outputs) {
+        let invoked =
+            |request: &Outstanding| request.id == id && matches!(request.purpose, Purpose::Invocation(_));
+        if !self.streams.iter().any(|(known, _)| *known == id) && !self.outstanding.iter().any(invoked) {
+            return;
+        }
+        let Some(Purpose::Invocation(call)) = self.take(id) else { return };
+        out.emit(Event::Returned { call, value, more });
+        if more {
+            self.streams.push((id, call));
+        } else {
+            out.settle(call, Outcome::Acknowledged(RequestResult::Done {}));
+        }
+    }
+
+    /// Returns the id of what the server may stop doing.
+    pub(crate) fn cancel(&mut self, call: Call, out: &mut Outputs) -> Option<u32> {
         for index in 0..self.queue.len() {
             if !self.queue[index].calls.contains(&call) {
                 continue;
@@ -298,16 +329,27 @@ impl Requests {
                 self.queue_bytes -= self.queue.remove(index).request.bytes();
             }
             let error = cancelled();
-            return out.settle(call, refusal(is_again, &error)(error));
+            out.settle(call, refusal(is_again, &error)(error));
+            return None;
+        }
+        let invoked = |outstanding: &&Outstanding| matches!(outstanding.purpose, Purpose::Invocation(known) if known == call);
+        let waiting = self.outstanding.iter().find(invoked).map(|outstanding| outstanding.id);
+        let streaming = self.streams.iter().find(|(_, known)| *known == call).map(|(id, _)| *id);
+        if let Some(id) = waiting.or(streaming) {
+            self.take(id);
+            out.settle(call, Outcome::Unknown(cancelled()));
+            return Some(id);
         }
         for outstanding in &mut self.outstanding {
             if let Some(calls) = outstanding.purpose.calls()
                 && calls.contains(&call)
             {
                 calls.retain(|other| *other != call);
-                return out.settle(call, Outcome::Unknown(cancelled()));
+                out.settle(call, Outcome::Unknown(cancelled()));
+                break;
             }
         }
+        None
     }
 
     /// When the oldest unanswered request becomes unknown.
@@ -338,6 +380,7 @@ impl Requests {
             self.kept_bytes -= outstanding.purpose.kept_bytes();
             match outstanding.purpose {
                 Purpose::Calls(calls) => out.refuse(calls, Outcome::Unknown, &unavailable(message)),
+                Purpose::Invocation(call) => out.settle(call, Outcome::Unknown(unavailable(message))),
                 Purpose::Keyed(asked) if asked.calls.is_empty() => {}
                 Purpose::Keyed(asked) => {
                     lost.sent_again += 1;
@@ -358,6 +401,9 @@ impl Requests {
     }
 
     fn take(&mut self, id: u32) -> Option<Purpose> {
+        if let Some(index) = self.streams.iter().position(|(known, _)| *known == id) {
+            return Some(Purpose::Invocation(self.streams.remove(index).1));
+        }
         let index = self.outstanding.iter().position(|request| request.id == id)?;
         let purpose = self.outstanding.remove(index).purpose;
         self.kept_bytes -= purpose.kept_bytes();
@@ -366,6 +412,9 @@ impl Requests {
 
     /// The answers will not come: the connection is lost, or the room was rebuilt.
     pub(crate) fn lose_answers(&mut self, message: &str, out: &mut Outputs) -> Lost {
+        for (_, call) in core::mem::take(&mut self.streams) {
+            out.settle(call, Outcome::Unknown(unavailable(message)));
+        }
         self.lose_first(self.outstanding.len(), message, out)
     }
 

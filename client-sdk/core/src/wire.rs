@@ -9,7 +9,7 @@ mod tests;
 mod write;
 
 use schemas::{
-    Epoch, Offset,
+    Epoch, Offset, Payload,
     server_message::{
         Ephemeral, Member, NoticeCode, Occupancy, PresenceDiff, Publication, RecoveryFailure, Reply,
         RequestError, StateChange,
@@ -19,7 +19,7 @@ use schemas::{
 use crate::{client::Me, shared_state::SharedState};
 
 pub(crate) use read::decode;
-pub(crate) use write::encode;
+pub(crate) use write::{encode, encode_call, encode_cancel};
 
 /// What a server says, as `schemas::ServerMessage` has it, but for the welcome.
 #[derive(Debug, PartialEq)]
@@ -27,14 +27,27 @@ pub(crate) enum Message {
     Welcome(Box<Welcome>),
     Publication(Publication),
     Ephemeral(Ephemeral),
-    Position { offset: Offset },
+    Position {
+        offset: Offset,
+    },
     Presence(PresenceDiff),
     Occupancy(Occupancy),
     State(StateChange),
     Reply(Reply),
+    /// The reply to a call: what its method returned.
+    Returned {
+        id: u32,
+        value: Payload,
+        more: bool,
+    },
     Error(RequestError),
-    Expiring { expires_at: u64 },
-    Notice { code: NoticeCode, message: String },
+    Expiring {
+        expires_at: u64,
+    },
+    Notice {
+        code: NoticeCode,
+        message: String,
+    },
 }
 
 /// As much of a welcome as a client makes use of, and shared state without a tree, whose code is large.

@@ -62,6 +62,7 @@ impl Roomcast {
             room,
             session: session(),
             token,
+            position: None,
             rewind: None,
             tags: Vec::new(),
             presence: None,

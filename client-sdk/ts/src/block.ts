@@ -1,9 +1,10 @@
 /** What the core asks for, as it comes out of Wasm: see `client-sdk/src/pack.rs`. */
 
 import type { Detail, Left, Occupancy, RecoveryFailure, StateChange } from "./generated/wire.js";
+import type { Position } from "./core.js";
 import type { Me, Member, RoomStatus } from "./events.js";
 
-export interface Block {
+export interface Block extends Position {
   /** Which argument was not of its shape: nothing was done. */
   wrong?: string;
   /** When to call `timed_out`, on the driver's clock. */
@@ -30,6 +31,7 @@ export type CoreEvent =
   | ({ t: "occupancy" } & Occupancy)
   | ({ t: "state" } & StateChange)
   | { t: "notice"; code: string; message?: string; expires_at?: number }
+  | { t: "returned"; call: number; value: unknown; more: boolean }
   | ({ t: "settled"; call: number } & ({ result: Result } | Refusal));
 
 export interface Message {
@@ -84,6 +86,9 @@ function complete(output: Output, blobs: Uint8Array<ArrayBuffer>[]): void {
       if ("result" in output) {
         for (const message of output.result.messages ?? []) completeMessage(message, blobs);
       }
+      break;
+    case "returned":
+      restore(output, "value", blobs);
       break;
     case "state":
       for (const op of output.ops) restore(op, "value", blobs);

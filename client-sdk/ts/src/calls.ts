@@ -3,6 +3,9 @@ import type { Driver } from "./driver.js";
 import type { RoomcastError } from "./errors.js";
 
 interface Call {
+  /** What a call of the room's logic returned last. */
+  value?: unknown;
+  returned: ((item: unknown) => void) | undefined;
   resolve(result: unknown): void;
   reject(error: unknown): void;
 }
@@ -16,6 +19,7 @@ export class Calls {
     driver: Driver,
     signal: AbortSignal | undefined,
     step: (core: Core, call: number) => Uint8Array,
+    returned?: (item: unknown) => void,
   ): Promise<Result> {
     this.#last = (this.#last + 1) >>> 0;
     const call = this.#last;
@@ -28,6 +32,7 @@ export class Calls {
       };
       const end = (): void => signal?.removeEventListener("abort", abort);
       this.#open.set(call, {
+        returned,
         resolve: (result) => (end(), resolve(result as Result)),
         reject: (error) => (end(), reject(error as Error)),
       });
@@ -43,7 +48,14 @@ export class Calls {
   resolve(call: number, result: unknown): void {
     const waiting = this.#open.get(call);
     this.#open.delete(call);
-    waiting?.resolve(result);
+    waiting?.resolve("value" in waiting ? waiting.value : result);
+  }
+
+  /** What it returned: one of several things where there is `more`, else what it resolves to. */
+  returned(call: number, value: unknown, more: boolean): void {
+    const waiting = this.#open.get(call);
+    if (more) waiting?.returned?.(value);
+    else if (waiting !== undefined) waiting.value = value;
   }
 
   reject(call: number, error: RoomcastError): void {

@@ -1,7 +1,8 @@
 import type { WebSocketConstructor } from "./driver.js";
 import { RoomcastError } from "./errors.js";
-import type { EventMap } from "./events.js";
-import { Room, type RoomOptions } from "./room.js";
+import type { EventMap, MethodMap } from "./events.js";
+import type { RoomOptions } from "./options.js";
+import { Room } from "./room.js";
 import type { WasmSource } from "./wasm.js";
 
 /**
@@ -57,15 +58,15 @@ export class Roomcast {
    * const room = client.room<{ message: { text: string } }>("chat:lobby", { rewind: 50 });
    * ```
    */
-  room<Events extends EventMap = EventMap, Presence = unknown>(
+  room<Events extends EventMap = EventMap, Presence = unknown, Methods extends MethodMap = MethodMap>(
     name: string,
     options: RoomOptions<Presence> = {},
-  ): Room<Events, Presence> {
+  ): Room<Events, Presence, Methods> {
     if (!/^[a-z][a-z0-9-]{0,31}:[A-Za-z0-9._~-]{1,128}$/.test(name)) {
       const message = "a room is kind:id, kind [a-z][a-z0-9-]{0,31}, id [A-Za-z0-9._~-]{1,128}";
       throw new RoomcastError("invalid_argument", message, { details: [{ path: "room", message }] });
     }
-    return new Room<Events, Presence>(name, options, {
+    return new Room<Events, Presence, Methods>(name, options, {
       address: `${this.#origin}/v1/rooms/${name}/connect`,
       token: this.#options.token,
       WebSocket: this.#options.WebSocket ?? (globalThis.WebSocket as WebSocketConstructor | undefined),

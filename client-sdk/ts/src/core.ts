@@ -18,6 +18,12 @@ export interface Operation {
   owned: boolean;
 }
 
+/** Where a client got to; empty before its first welcome. */
+export interface Position {
+  epoch?: string;
+  offset?: number;
+}
+
 export interface Publish {
   type: string;
   data: Payload;
@@ -97,12 +103,14 @@ export class Core {
     room: string,
     session: string,
     hasToken: boolean,
+    position: Position,
     rewind: number | undefined,
     tags: readonly string[],
     presence: Payload | undefined,
     members: boolean,
   ): Uint8Array {
-    const written = fields().number(seed).blob(room).blob(session).number(hasToken).number(rewind).blobs(tags);
+    const written = fields().number(seed).blob(room).blob(session).number(hasToken);
+    written.blob(position.epoch).number(position.offset).number(rewind).blobs(tags);
     return this.#handle(0, 0, written.blob(presence).number(members));
   }
 
@@ -163,6 +171,11 @@ export class Core {
     return this.#handle(13, attempt, fields().number(code).blob(reason));
   }
 
+  /** Changes nothing. */
+  position(): Uint8Array {
+    return this.#handle(14);
+  }
+
   publish(call: number, publish: Publish): Uint8Array {
     const { type, data, tags, to, ephemeral, echo, key, conflate } = publish;
     const written = fields().blob(type).blob(data).blobs(tags).number(to !== undefined);
@@ -195,5 +208,17 @@ export class Core {
     const written = fields().number(ops.length);
     for (const { key, value, expected, owned } of ops) written.blob(key).number(expected).number(owned).blob(value);
     return this.#handle(26, call, written);
+  }
+
+  subscribe(call: number, tags: readonly string[]): Uint8Array {
+    return this.#handle(27, call, fields().blobs(tags));
+  }
+
+  unsubscribe(call: number, tags: readonly string[]): Uint8Array {
+    return this.#handle(28, call, fields().blobs(tags));
+  }
+
+  invoke(call: number, method: string, args: Payload): Uint8Array {
+    return this.#handle(29, call, fields().blob(method).blob(args));
   }
 }

@@ -1,6 +1,6 @@
 import { readBlock, type Block, type Command, type CoreEvent, type Output } from "./block.js";
 import type { TokenFunction } from "./client.js";
-import type { Core } from "./core.js";
+import type { Core, Position } from "./core.js";
 import { RoomcastError } from "./errors.js";
 import type { WasmSource } from "./wasm.js";
 
@@ -32,6 +32,14 @@ export interface Route {
   wasm: WasmSource | undefined;
 }
 
+/** What survives a reload of the page. */
+export interface Survivor {
+  /** The page is going, perhaps for good. */
+  keep(position: Position): void;
+  /** It goes on after all. */
+  release(): void;
+}
+
 /** Who hears of what the core tells. */
 export interface Sink {
   heard(event: CoreEvent): void;
@@ -60,8 +68,10 @@ export class Driver {
   #timerAt: number | undefined;
   #turnEnds = false;
   #unlisten = nothing;
+  readonly #survivor: Survivor | undefined;
 
-  constructor(core: Core, room: string, route: Route, sink: Sink) {
+  constructor(core: Core, room: string, route: Route, sink: Sink, survivor?: Survivor) {
+    this.#survivor = survivor;
     this.#core = core;
     this.#room = room;
     this.#route = route;
@@ -71,7 +81,15 @@ export class Driver {
   /** Starts to listen to the page's hints, which `rest` ends. */
   wake(): void {
     this.#unlisten();
-    this.#unlisten = listenToHints((step) => this.run(step));
+    const survivor = this.#survivor;
+    this.#unlisten = listenToHints((step) => this.run(step), {
+      // A page that will not come back takes its session with it: leaving now spares the others a ghost for the grace.
+      going: (forGood) => {
+        if (survivor !== undefined) survivor.keep(readBlock(this.#core.position()));
+        else if (forGood) this.run((core) => core.leave());
+      },
+      staying: () => survivor?.release(),
+    });
   }
 
   rest(): void {
@@ -223,7 +241,10 @@ export class Driver {
 }
 
 /** Tells the core when the network comes and goes, and when the page comes to the front or thaws. */
-function listenToHints(run: (step: Step) => void): () => void {
+function listenToHints(
+  run: (step: Step) => void,
+  life: { going(forGood: boolean): void; staying(): void },
+): () => void {
   const page = globalThis as Partial<Pick<typeof globalThis, "addEventListener" | "document">>;
   if (typeof page.addEventListener !== "function") return nothing;
   const listening = new AbortController();
@@ -233,13 +254,14 @@ function listenToHints(run: (step: Step) => void): () => void {
   };
   page.addEventListener("online", () => run((core) => core.networkFound()), { signal });
   page.addEventListener("offline", () => run((core) => core.networkLost()), { signal });
-  page.addEventListener("pageshow", seen, { signal });
-  // A page that will not come back takes its session with it: leaving now spares the others a ghost for the grace.
-  const hidden = ({ persisted }: { persisted?: boolean }): void => {
-    if (!persisted) run((core) => core.leave());
+  const back = (): void => {
+    life.staying();
+    seen();
   };
-  page.addEventListener("pagehide", hidden as (event: Event) => void, { signal });
+  page.addEventListener("pageshow", back, { signal });
+  page.addEventListener("pagehide", (event) => life.going(!event.persisted), { signal });
+  page.document?.addEventListener("freeze", () => life.going(false), { signal });
   page.document?.addEventListener("visibilitychange", seen, { signal });
-  page.document?.addEventListener("resume", seen, { signal });
+  page.document?.addEventListener("resume", back, { signal });
   return () => listening.abort();
 }

@@ -1,3 +1,4 @@
+import type { Refusal } from "./block.js";
 import type { Detail, ErrorCode } from "./generated/wire.js";
 
 /**
@@ -65,4 +66,16 @@ export function report(error: unknown): void {
     if (typeof globalThis.reportError === "function") globalThis.reportError(error);
     else throw error;
   });
+}
+
+/** How the core tells that a request failed. */
+export function refusal(event: Refusal): RoomcastError {
+  const { code, message, retryable, outcome, details, retry_after_ms } = event;
+  return new RoomcastError(code, message, { retryable, outcome, details, retryAfterMs: retry_after_ms });
+}
+
+/** A final close's reason is its code's name, or a sentence of whoever closed. */
+export function failure(closeCode: number, reason: string): RoomcastError {
+  const code = /^[a-z_]+$/.test(reason) ? reason : "closed";
+  return new RoomcastError(code, `the room ended the connection for good: ${closeCode} ${reason}`, { closeCode });
 }

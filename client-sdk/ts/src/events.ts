@@ -39,12 +39,19 @@ export interface LoggedPublication<Data = unknown, Type extends string = string>
   readonly offset: number;
   /** The offset of the publication that an `edit`, `remove` or `react` is about. */
   readonly ref?: number;
-  /** It was taken back, and has no `data` any more. */
-  readonly removed?: true;
+  readonly removed?: undefined;
   /** In history: `data` is what this edit made of it. */
   readonly edited?: Edited;
   /** In history: who reacted, by the reaction's name. */
   readonly reactions?: Readonly<Record<string, Reaction>>;
+}
+
+/** An entry of the log that was taken back: what it said is erased. */
+export interface RemovedPublication<Type extends string = string>
+  extends Omit<LoggedPublication<undefined, Type>, "data" | "removed" | "edited"> {
+  readonly data?: undefined;
+  readonly edited?: undefined;
+  readonly removed: true;
 }
 
 /** Seen by who was there, and never logged. */
@@ -52,6 +59,7 @@ export interface EphemeralPublication<Data = unknown, Type extends string = stri
   extends PublicationFields<Data, Type> {
   readonly ephemeral: true;
   readonly offset?: undefined;
+  readonly removed?: undefined;
 }
 
 /**
@@ -68,9 +76,19 @@ export type Publication<Data = unknown, Type extends string = string> =
   | LoggedPublication<Data, Type>
   | EphemeralPublication<Data, Type>;
 
-/** A publication of any of the application's types; `type` tells which. */
+/**
+ * A publication of any of the application's types; `type` tells which. One that was taken back by the time it is
+ * heard has no `data`, and `removed` says so.
+ *
+ * @example
+ * ```ts
+ * room.on("publication", (publication) => {
+ *   if (!publication.removed) console.log(publication.type, publication.data);
+ * });
+ * ```
+ */
 export type AnyPublication<Events extends EventMap> = {
-  [Type in keyof Events & string]: Publication<Events[Type], Type>;
+  [Type in keyof Events & string]: Publication<Events[Type], Type> | RemovedPublication<Type>;
 }[keyof Events & string];
 
 /** A session in the presence set; another tab of the same user is another member. */
@@ -140,6 +158,32 @@ export interface RoomEvents<Events extends EventMap = EventMap, Presence = unkno
   gap: Gap;
   notice: Notice;
 }
+
+/**
+ * What the room's logic can be asked to do: each method with its arguments and its result, and what it streams before
+ * that.
+ *
+ * @example
+ * ```ts
+ * type Game = { move: { args: { x: number }; result: { ok: boolean } }; replay: { args: null; result: null; item: Move } };
+ * const room = client.room<Events, Presence, Game>("game:7");
+ * const { ok } = await room.call("move", { x: 3 });
+ * ```
+ */
+export type MethodMap = Record<string, { args: unknown; result: unknown; item?: unknown }>;
+
+/**
+ * A page of the log, and all that lies behind it: await it, or iterate over its publications.
+ *
+ * @example
+ * ```ts
+ * for await (const message of room.history()) {
+ *   if (message.time < yesterday) break;
+ * }
+ * ```
+ */
+export type History<Events extends EventMap = EventMap> = Promise<HistoryPage<Events>> &
+  AsyncIterable<HistoryPage<Events>["messages"][number]>;
 
 /** A page of the log, ascending. */
 export interface HistoryPage<Events extends EventMap = EventMap> {

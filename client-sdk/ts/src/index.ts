@@ -19,19 +19,23 @@ export type { RoomcastOptions, TokenFunction } from "./client.js";
 export { Room } from "./room.js";
 export { RoomState } from "./state.js";
 export type { StateCondition, StateOp, StateSetOptions } from "./state.js";
-export type { HistoryOptions, PublishOptions, RoomOptions, RoomPresence, Signalled } from "./room.js";
+export type { HistoryOptions, PublishOptions, RoomOptions, RoomPresence, Signalled } from "./options.js";
+export type { Stream } from "./stream.js";
 export type {
   AnyPublication,
   EphemeralPublication,
   EventMap,
   Gap,
+  History,
   HistoryPage,
   LoggedPublication,
   Me,
   Member,
+  MethodMap,
   Notice,
   PresenceDiff,
   Publication,
+  RemovedPublication,
   RoomEvents,
   RoomStatus,
 } from "./events.js";

@@ -1,7 +1,8 @@
 import { RoomcastError } from "./errors.js";
 import type { EventMap, Gap, LoggedPublication, Publication } from "./events.js";
 import type { Author, Edited, Published, Reaction } from "./generated/wire.js";
-import type { PublishOptions, Room } from "./room.js";
+import type { PublishOptions } from "./options.js";
+import type { Room } from "./room.js";
 
 interface MessageFields<Data, Type extends string> {
   /** Stays the same for as long as this entry is shown, from when it is set out to when it is removed. */
@@ -78,7 +79,12 @@ export interface MessagesSnapshot<Events extends EventMap = EventMap> {
 type Sent = SentMessage | RemovedMessage;
 type Placed = Sent | (GapMarker & { readonly after: number });
 type Unsent = UnsentMessage & { readonly options: PublishOptions };
-type Logged = Omit<LoggedPublication, "ephemeral" | "tags"> & { readonly tags?: readonly string[] };
+type Logged = Omit<LoggedPublication, "ephemeral" | "tags" | "data" | "removed" | "edited"> & {
+  readonly data?: unknown;
+  readonly edited?: LoggedPublication["edited"] | undefined;
+  readonly removed?: true | undefined;
+  readonly tags?: readonly string[];
+};
 
 /** How many entries are kept; beyond it the oldest go, and can be loaded again. */
 const ENTRIES_MAX = 5_000;

@@ -1,88 +1,29 @@
-import type { CoreEvent, Refusal } from "./block.js";
+import type { CoreEvent } from "./block.js";
 import { Calls } from "./calls.js";
-import type { Amendment, Core } from "./core.js";
+import type { Amendment, Core, Position } from "./core.js";
 import { Driver, type Route } from "./driver.js";
-import { RoomcastError } from "./errors.js";
+import { RoomcastError, failure, refusal } from "./errors.js";
 import type {
   AnyPublication,
   EventMap,
+  History,
   HistoryPage,
   Me,
   Member,
+  MethodMap,
   Publication,
   RoomEvents,
   RoomStatus,
 } from "./events.js";
-import type { Amended, Occupancy, Published, StateVersion } from "./generated/wire.js";
+import type { Amended, Occupancy, Published, StateVersion, Tags } from "./generated/wire.js";
 import { Listeners } from "./listeners.js";
+import type { HistoryOptions, PublishOptions, RoomOptions, RoomPresence, Signalled } from "./options.js";
 import { payload } from "./payload.js";
 import { RoomState } from "./state.js";
+import { random, seed } from "./random.js";
+import { putBack, takeOut } from "./storage.js";
+import { stream, type Stream } from "./stream.js";
 import { newCore } from "./wasm.js";
-
-/** How to join. */
-export interface RoomOptions<Presence = unknown> {
-  /** So many newest publications at the first join, and after a gap; at most 200. */
-  rewind?: number;
-  /** Hear only publications that carry one of these, or no tag at all. The token's tags come on top. */
-  tags?: readonly string[];
-  /** This session's presence data to begin with. */
-  presence?: Presence;
-  /** `false`: neither `members` nor `presence` events, which saves the traffic in rooms with many. */
-  members?: boolean;
-}
-
-/** What can be given up. */
-export interface Signalled {
-  /** Aborting it ends the wait; what was not sent by then never is. */
-  signal?: AbortSignal;
-}
-
-/** How to publish. */
-export interface PublishOptions extends Signalled {
-  /** Only those who carry one of these hear it. At most 8. */
-  tags?: readonly string[];
-  /** Only these hear it; connections for ephemerals alone. At most 100 together. */
-  to?: { users?: readonly string[]; sessions?: readonly string[]; connections?: readonly string[] };
-  /** Fanned out and never logged: for cursors and the like. Not sent later where there is no connection. */
-  ephemeral?: boolean;
-  /** `false`: not to this connection. */
-  echo?: boolean;
-  /**
-   * Under the same key the room takes the same publish once, for minutes at least. So it is sent again after a lost
-   * connection, and ends as unknown only where that is over. Each logged publish has a key of its own by default;
-   * give one that outlives this page (at most 128 bytes) to publish the same thing once across reloads. `false`: no
-   * key, and never sent twice.
-   */
-  key?: string | false;
-  /** Of ephemerals under one name only the latest need reach the others. At most 64 bytes. */
-  conflate?: string;
-}
-
-/** Which page of the log. */
-export interface HistoryOptions extends Signalled {
-  /** Only what is before this offset. Excludes `after`. */
-  before?: number;
-  /** Only what is after this offset. */
-  after?: number;
-  /** At most so many, 50 unless given, 200 at most. */
-  limit?: number;
-  tags?: readonly string[];
-}
-
-/** This session's own presence data. */
-export interface RoomPresence<Presence = unknown> {
-  /** What was last set. */
-  readonly data: Presence | undefined;
-  /**
-   * Shows `data` to the others, from now on and after each reconnect. At most 2 KiB.
-   *
-   * @example
-   * ```ts
-   * await room.presence.set({ typing: true });
-   * ```
-   */
-  set(data: Presence, options?: Signalled): Promise<void>;
-}
 
 const EARLY_MAX = 256;
 
@@ -102,7 +43,11 @@ const EARLY_MAX = 256;
  * await room.leave();
  * ```
  */
-export class Room<Events extends EventMap = EventMap, Presence = unknown> {
+export class Room<
+  Events extends EventMap = EventMap,
+  Presence = unknown,
+  Methods extends MethodMap = MethodMap,
+> {
   /** `kind:id`. */
   readonly name: string;
   /** This session's own presence data. */
@@ -239,14 +184,15 @@ export class Room<Events extends EventMap = EventMap, Presence = unknown> {
    * await room.leave();
    * ```
    */
-  async leave(): Promise<void> {
+  async leave({ signal }: Signalled = {}): Promise<void> {
+    signal?.throwIfAborted();
     this.#wantsIn = false;
     if (this.#status === "idle" || this.#status === "left") return;
     if (this.#driver === undefined) {
       this.#setStatus("left");
       return;
     }
-    const left = this.#until((status) => status !== "connected");
+    const left = this.#until((status) => status !== "connected", signal);
     this.#driver.run((core) => core.leave());
     await left;
   }
@@ -342,15 +288,106 @@ export class Room<Events extends EventMap = EventMap, Presence = unknown> {
   }
 
   /**
-   * A page of the log, ascending: the newest, or what is before or after an offset.
+   * Calls a method of the room's logic, and resolves with its result. What it streams before that is dropped: see
+   * {@link Room.stream}. Aborting the signal tells the room to stop.
    *
    * @example
    * ```ts
-   * let page = await room.history({ limit: 50 });
-   * while (page.next !== undefined) page = await room.history({ limit: 50, before: page.next });
+   * const { ok } = await room.call("move", { x: 3 }, { signal: AbortSignal.timeout(2_000) });
    * ```
    */
-  async history(options: HistoryOptions = {}): Promise<HistoryPage<Events>> {
+  async call<Method extends keyof Methods & string>(
+    method: Method,
+    args: Methods[Method]["args"],
+    { signal }: Signalled = {},
+  ): Promise<Methods[Method]["result"]> {
+    const written = payload(args, "args");
+    return this.#request<Methods[Method]["result"]>(signal, (core, call) => core.invoke(call, method, written));
+  }
+
+  /**
+   * Calls a method of the room's logic when it is first read from, and gives what it streams; its result is what the
+   * iterator returns. Breaking off, as aborting the signal, tells the room to stop. At most 1,024 items wait to be
+   * read; a stream that is read more slowly than that ends as `overloaded`.
+   *
+   * @example
+   * ```ts
+   * for await (const move of room.stream("replay", null)) show(move);
+   * ```
+   */
+  stream<Method extends keyof Methods & string>(
+    method: Method,
+    args: Methods[Method]["args"],
+    { signal }: Signalled = {},
+  ): Stream<Methods[Method]["item"], Methods[Method]["result"]> {
+    return stream(signal, (stop, returned) => {
+      const written = payload(args, "args");
+      return this.#request(stop, (core, call) => core.invoke(call, method, written), returned);
+    });
+  }
+
+  /**
+   * Hears what carries one of these tags too, from now on and after each reconnect. Resolves with the whole
+   * subscription. At most 32 tags.
+   *
+   * @example
+   * ```ts
+   * await room.subscribe(["north"]);
+   * ```
+   */
+  subscribe(tags: readonly string[], { signal }: Signalled = {}): Promise<readonly string[]> {
+    return this.#retag(signal, (core, call) => core.subscribe(call, tags));
+  }
+
+  /**
+   * Hears no more of what carries these tags alone. Resolves with the whole subscription; the token's tags stay.
+   *
+   * @example
+   * ```ts
+   * await room.unsubscribe(["north"]);
+   * ```
+   */
+  unsubscribe(tags: readonly string[], { signal }: Signalled = {}): Promise<readonly string[]> {
+    return this.#retag(signal, (core, call) => core.unsubscribe(call, tags));
+  }
+
+  async #retag(
+    signal: AbortSignal | undefined,
+    step: (core: Core, call: number) => Uint8Array,
+  ): Promise<readonly string[]> {
+    const { tags } = await this.#request<Tags>(signal, step);
+    if (this.#me !== undefined) this.#me = { ...this.#me, tags };
+    return tags;
+  }
+
+  /**
+   * A page of the log, ascending: the newest, or what is before or after an offset. Iterated over, it goes on from
+   * page to page: back from the newest publication or from `before`, forth from `after`.
+   *
+   * @example
+   * ```ts
+   * const { messages, next } = await room.history({ limit: 50 });
+   * for await (const message of room.history({ after: lastSeen })) show(message);
+   * ```
+   */
+  history(options: HistoryOptions = {}): History<Events> {
+    const first = this.#page(options);
+    return Object.assign(first, { [Symbol.asyncIterator]: () => this.#walk(first, options) });
+  }
+
+  async *#walk(
+    first: Promise<HistoryPage<Events>>,
+    options: HistoryOptions,
+  ): AsyncGenerator<HistoryPage<Events>["messages"][number], void, void> {
+    const isForth = options.after !== undefined;
+    for (let page = await first; ; ) {
+      yield* isForth ? page.messages : [...page.messages].reverse();
+      if (page.next === undefined) return;
+      page = await this.#page({ ...options, [isForth ? "after" : "before"]: page.next });
+    }
+  }
+
+  async #page(options: HistoryOptions): Promise<HistoryPage<Events>> {
     const { before, after, limit = 50, tags = [], signal } = options;
     const wanted = [...tags];
     return this.#request<HistoryPage<Events>>(signal, (core, call) =>
@@ -390,14 +427,25 @@ export class Room<Events extends EventMap = EventMap, Presence = unknown> {
     const { rewind, tags = [], members = true } = this.#options;
     const presence = this.#ownData === undefined ? undefined : payload(this.#ownData);
     const hasToken = this.#route.token !== undefined;
+    const { address } = this.#route;
+    const key = `roomcast:${address}`;
+    const kept = this.#options.resume ? takeOut(key) : undefined;
+    const { session = random(16), ...position } = kept ?? {};
+    const survivor = {
+      keep: (reached: Position) => putBack(key, session, reached),
+      release: () => void takeOut(key),
+    };
     const driver = new Driver(core, this.name, this.#route, {
       heard: (event) => this.#heard(event),
       broke: (error) => {
         this.#driver = this.#loading = undefined;
         this.#fail(new RoomcastError("internal", "the client broke", { cause: error }));
       },
-    });
-    driver.run((core) => core.begin(seed(), this.name, random(16), hasToken, rewind, tags, presence, members));
+    }, this.#options.resume ? survivor : undefined);
+    driver.run((core) =>
+      // prettier-ignore
+      core.begin(seed(), this.name, session, hasToken, position, rewind, tags, presence, members),
+    );
     this.#driver = driver;
     return driver;
   }
@@ -411,6 +459,7 @@ export class Room<Events extends EventMap = EventMap, Presence = unknown> {
   async #request<Result>(
     signal: AbortSignal | undefined,
     step: (core: Core, call: number) => Uint8Array,
+    returned?: (item: unknown) => void,
   ): Promise<Result> {
     signal?.throwIfAborted();
     if (this.#driver === undefined && this.#wantsIn && this.#loading !== undefined) {
@@ -425,7 +474,7 @@ export class Room<Events extends EventMap = EventMap, Presence = unknown> {
     if (driver === undefined) {
       throw this.#failure ?? new RoomcastError("unavailable", "the room is not joined", { retryable: true });
     }
-    return this.#calls.begin<Result>(driver, signal, step);
+    return this.#calls.begin<Result>(driver, signal, step, returned);
   }
 
   #heard(event: CoreEvent): void {
@@ -469,6 +518,9 @@ export class Room<Events extends EventMap = EventMap, Presence = unknown> {
         this.#listeners.tell("notice", { code, message, ...(expires_at && { expiresAt: expires_at }) });
         break;
       }
+      case "returned":
+        this.#calls.returned(event.call, event.value, event.more);
+        break;
       case "settled":
         if ("result" in event) this.#calls.resolve(event.call, event.result);
         else this.#calls.reject(event.call, refusal(event));
@@ -539,25 +591,3 @@ const reserved: ReadonlySet<string> = new Set<keyof RoomEvents>([
   "gap",
   "notice",
 ]);
-
-function refusal(event: Refusal): RoomcastError {
-  const { code, message, retryable, outcome, details, retry_after_ms } = event;
-  return new RoomcastError(code, message, { retryable, outcome, details, retryAfterMs: retry_after_ms });
-}
-
-/** A final close's reason is its code's name, or a sentence of whoever closed. */
-function failure(closeCode: number, reason: string): RoomcastError {
-  const code = /^[a-z_]+$/.test(reason) ? reason : "closed";
-  return new RoomcastError(code, `the room ended the connection for good: ${closeCode} ${reason}`, { closeCode });
-}
-
-function seed(): number {
-  const [high = 0, low = 0] = crypto.getRandomValues(new Uint32Array(2));
-  return high * 2 ** 20 + low / 2 ** 12;
-}
-
-/** So many random bytes as base64url. */
-function random(bytes: number): string {
-  const binary = String.fromCharCode(...crypto.getRandomValues(new Uint8Array(bytes)));
-  return btoa(binary).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
-}

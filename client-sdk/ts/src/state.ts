@@ -1,7 +1,8 @@
 import type { Core, Operation } from "./core.js";
 import type { StateChange, StateEntry, StateVersion } from "./generated/wire.js";
+import { Listeners } from "./listeners.js";
 import { payload } from "./payload.js";
-import type { Signalled } from "./room.js";
+import type { Signalled } from "./options.js";
 
 /** On which condition to write a key. */
 export interface StateCondition {
@@ -37,6 +38,7 @@ type Request = (
 export class RoomState {
   readonly #entries = new Map<string, StateEntry>();
   readonly #request: Request;
+  readonly #listeners = new Listeners();
   #version = 0;
 
   /** @internal */
@@ -70,6 +72,31 @@ export class RoomState {
    */
   entry(key: string): StateEntry | undefined {
     return this.#entries.get(key);
+  }
+
+  /**
+   * Calls `listener` after each change, of any key or of one, which it is given the value of (`undefined` once it is
+   * deleted). Returns what ends it.
+   *
+   * @example
+   * ```ts
+   * const off = room.state.subscribe("topic", (topic) => (heading.textContent = String(topic ?? "")));
+   * room.state.subscribe(() => render(Object.fromEntries(room.state.entries())));
+   * ```
+   */
+  subscribe(listener: () => void, options?: Signalled): () => void;
+  subscribe<Value = unknown>(
+    key: string,
+    listener: (value: Value | undefined) => void,
+    options?: Signalled,
+  ): () => void;
+  subscribe(...given: unknown[]): () => void {
+    if (typeof given[0] === "function") {
+      const [listener, options] = given as [() => void, Signalled?];
+      return this.#listeners.add("", () => listener(), options?.signal);
+    }
+    const [key, listener, options] = given as [string, (value: unknown) => void, Signalled?];
+    return this.#listeners.add(`=${key}`, listener, options?.signal);
   }
 
   /** Keys and values. */
@@ -132,5 +159,10 @@ export class RoomState {
         this.#entries.set(set, entry);
       }
     }
+    for (const op of ops) {
+      const key = "delete" in op ? op.delete : op.set;
+      this.#listeners.tell(`=${key}`, this.get(key));
+    }
+    if (ops.length > 0) this.#listeners.tell("", undefined);
   }
 }

@@ -17,7 +17,9 @@ export async function types(client: Roomcast): Promise<void> {
     void [text, type, offset];
   });
   room.on("publication", (message) => {
-    if (message.type === "sketch") {
+    // @ts-expect-error what was taken back has no data
+    if (message.type === "message") void message.data.text;
+    if (message.type === "sketch" && !message.removed) {
       const bytes: Uint8Array = message.data;
       void bytes;
     }
@@ -44,9 +46,24 @@ export async function types(client: Roomcast): Promise<void> {
   const page = await room.history({ limit: 5 });
   for (const message of page.messages) {
     const offset: number = message.offset;
-    if (message.type === "message") void message.data.text;
+    if (message.type === "message" && !message.removed) void message.data.text;
     void offset;
   }
+  for await (const message of room.history({ before: 9 })) {
+    if (message.removed) continue;
+    // @ts-expect-error it may be bytes
+    message.data.text;
+  }
+
+  type Methods = { move: { args: { x: number }; result: boolean }; replay: { args: null; result: null; item: string } };
+  const game = client.room<Chat, unknown, Methods>("game:7");
+  const moved: boolean = await game.call("move", { x: 1 });
+  for await (const step of game.stream("replay", null)) step.length;
+  // @ts-expect-error no such method
+  await game.call("mov", { x: 1 });
+  // @ts-expect-error other arguments
+  await game.call("move", { x: "1" });
+  void moved;
 
   const untyped = client.room("chat:lobby");
   untyped.on("anything", (message) => {

@@ -66,6 +66,7 @@ impl Driver {
             room: RoomName::parse("chat:lobby").expect("a room's name"),
             session: Session::parse("session-1").expect("a session"),
             token: TokenSource::None,
+            position: None,
             rewind: Some(10),
             tags: vec!["red".into()],
             presence: Payload::from_json("1".into()).ok(),

@@ -104,6 +104,7 @@ impl Player {
             room: RoomName::parse("chat:lobby").expect("a room's name"),
             session,
             token: if has_token { TokenSource::Function } else { TokenSource::None },
+            position: None,
             rewind: random.chance(50).then(|| 1 + random.below(20) as u32),
             tags,
             presence: None,

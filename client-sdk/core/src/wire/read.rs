@@ -42,7 +42,7 @@ fn message(map: &Map<'_>) -> Result<Option<Message>, Unreadable> {
         "presence" => presence(map).map(Message::Presence),
         "occupancy" => occupancy(map).map(Message::Occupancy),
         "state" => state_change(map).map(Message::State),
-        "reply" => reply(map).map(Message::Reply),
+        "reply" => returned(map).or_else(|| reply(map).map(Message::Reply)),
         "error" => error(map).map(Message::Error),
         "expiring" => map.number("expires_at").map(|expires_at| Message::Expiring { expires_at }),
         "notice" => {
@@ -206,6 +206,12 @@ fn left(map: &Map<'_>) -> Option<Left> {
 
 fn occupancy(map: &Map<'_>) -> Option<Occupancy> {
     Some(Occupancy { members: map.small("members")?, users: map.small("users")? })
+}
+
+/// A call's result is a payload; every other is a map.
+fn returned(map: &Map<'_>) -> Option<Message> {
+    let value = payload(map, "result")??;
+    Some(Message::Returned { id: map.small("id")?, value, more: map.truth("more").unwrap_or(false) })
 }
 
 fn reply(map: &Map<'_>) -> Option<Reply> {

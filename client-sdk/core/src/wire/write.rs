@@ -72,6 +72,23 @@ pub(crate) fn encode(message: &ClientMessage) -> Vec<u8> {
     bytes
 }
 
+/// `call`, which `schemas` does not have yet.
+pub(crate) fn encode_call(id: u32, method: &str, args: &Payload) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut map = MapWriter::new(&mut bytes);
+    begin(&mut map, "call", id);
+    map.text("method", method);
+    write_payload(&mut map, "args", args);
+    bytes
+}
+
+/// What the call of that id would return is not waited for any more.
+pub(crate) fn encode_cancel(id: u32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    begin(&mut MapWriter::new(&mut bytes), "cancel", id);
+    bytes
+}
+
 fn begin(map: &mut MapWriter<'_>, t: &str, id: u32) {
     map.text("t", t);
     map.number("id", id.into());

@@ -35,6 +35,7 @@ pub(crate) fn options() -> Options {
         room: RoomName::parse("chat:lobby").expect("is a room"),
         session: Session::parse("a-secret-session").expect("is a session"),
         token: TokenSource::Function,
+        position: None,
         rewind: Some(20),
         tags: vec!["red".into()],
         presence: None,

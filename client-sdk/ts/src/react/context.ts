@@ -4,7 +4,8 @@ import { RoomcastError } from "../errors.js";
 import type { EventMap, Member, Publication, RoomStatus } from "../events.js";
 import type { Occupancy, StateEntry } from "../generated/wire.js";
 import type { MessagesSnapshot, RoomMessages } from "../messages.js";
-import type { Room, RoomOptions } from "../room.js";
+import type { RoomOptions } from "../options.js";
+import type { Room } from "../room.js";
 import { useSelection, type Equal, type Source } from "./selection.js";
 import { sourcesOf, type Sources } from "./sources.js";
 
