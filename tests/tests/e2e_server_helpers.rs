@@ -1,6 +1,6 @@
-//! `@roomcast/client/server` in Node, as it is built, against a real workerd.
+//! `@roomcast/client/server` in Node and in a Worker, as it is built, against a real gateway.
 
-use std::time::Duration;
+use std::{ffi::OsStr, time::Duration};
 
 use anyhow::{Result, ensure};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -28,14 +28,22 @@ fn token_keys() -> String {
     keys.to_string()
 }
 
+async fn play(script: &str, server: &Server, more: &[&OsStr]) -> Result<()> {
+    let mut node = Command::new("node");
+    node.arg(repository().join("tests/node").join(script));
+    node.arg(format!("http://{}", server.authority())).arg(token_keys()).args(more);
+    let status = tokio::time::timeout(LIMIT, node.kill_on_drop(true).status()).await??;
+    ensure!(status.success(), "{script} ended with {status}; its output is above");
+    Ok(())
+}
+
 #[tokio::test]
 async fn r_srv_1_r_srv_2_r_srv_3_a_backend_publishes_reads_changes_and_sends_away() -> Result<()> {
-    let server = Server::start().await?;
-    let mut node = Command::new("node");
-    node.arg(repository().join("tests/node/backend.mjs"))
-        .arg(format!("http://{}", server.authority()))
-        .arg(token_keys());
-    let status = tokio::time::timeout(LIMIT, node.kill_on_drop(true).status()).await??;
-    ensure!(status.success(), "the backend ended with {status}; its output is above");
-    Ok(())
+    play("backend.mjs", &Server::start().await?, &[]).await
+}
+
+#[tokio::test]
+async fn r_srv_3_r_srv_4_a_worker_publishes_makes_tokens_and_refuses_webhooks_of_others() -> Result<()> {
+    let workerd = xtask::workerd::binary()?;
+    play("worker.mjs", &Server::start().await?, &[workerd.as_os_str()]).await
 }
