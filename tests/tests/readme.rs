@@ -106,6 +106,16 @@ async fn every_typescript_snippet_of_the_documents_is_strictly_right() -> Result
 }
 
 #[tokio::test]
+async fn the_examples_are_strictly_right() -> Result<()> {
+    for example in ["chat", "react"] {
+        let mut tsc = Command::new("node");
+        tsc.arg(root().join("node_modules/typescript/bin/tsc"));
+        run(tsc.arg("--project").arg(root().join("examples").join(example))).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn the_readmes_typescript_joins_publishes_and_hears_itself() -> Result<()> {
     let server = Server::start().await?;
     let project = project()?;
