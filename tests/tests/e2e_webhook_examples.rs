@@ -37,7 +37,7 @@ async fn make_news(server: &Server) -> Result<()> {
 }
 
 #[tokio::test]
-async fn r_hook_11_the_typescript_example_verifies_with_the_standards_library_and_the_published_key()
+async fn r_hook_11_r_srv_4_the_typescript_example_verifies_with_the_standards_library_and_the_published_key()
 -> Result<()> {
     let mut server = server().await?;
     let directory = tempfile::tempdir()?;

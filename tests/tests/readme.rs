@@ -1,8 +1,13 @@
-//! The README's commands and code, run as they stand.
+//! The README's commands and code, run as they stand; the TypeScript of all documents, checked.
 
-use std::{path::Path, process::Stdio, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result, ensure};
+use serde_json::json;
 use tests::server::Server;
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
@@ -44,24 +49,70 @@ fn project() -> Result<tempfile::TempDir> {
     Ok(directory)
 }
 
+/// README.md, the package's, those of the examples, and all in docs.
+fn documents() -> Result<Vec<PathBuf>> {
+    let mut found = vec![root().join("README.md"), root().join("client-sdk/ts/README.md")];
+    for folder in ["docs", "examples"] {
+        for entry in std::fs::read_dir(root().join(folder))? {
+            let path = entry?.path();
+            let document = if path.is_dir() { path.join("README.md") } else { path };
+            if document.extension().is_some_and(|extension| extension == "md") && document.exists() {
+                found.push(document);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Each fence of TypeScript as a module of its own, named for its document and line.
+fn modules(document: &Path) -> Result<Vec<(String, String)>> {
+    let text = std::fs::read_to_string(document)?;
+    let name = document.strip_prefix(root())?.to_string_lossy().replace(['/', '.'], "-");
+    let mut modules = Vec::new();
+    let mut lines = text.lines().enumerate();
+    while let Some((line, fence)) = lines.next() {
+        let Some(kind @ ("ts" | "tsx")) = fence.trim_start().strip_prefix("```") else { continue };
+        let code =
+            lines.by_ref().map(|(_, line)| line).take_while(|line| !line.trim_start().starts_with("```"));
+        let code: Vec<&str> = code.collect();
+        modules.push((format!("{name}-{}.{kind}", line + 1), code.join("\n") + "\nexport {};\n"));
+    }
+    Ok(modules)
+}
+
+/// What they may use without saying where it comes from stands in `snippets.d.ts`.
 #[tokio::test]
-async fn the_readmes_typescript_is_strictly_right() -> Result<()> {
-    let project = project()?;
-    let snippet = blocks("ts")?.join("\n");
-    std::fs::write(project.path().join("snippet.ts"), snippet)?;
+async fn every_typescript_snippet_of_the_documents_is_strictly_right() -> Result<()> {
+    let project = tempfile::tempdir()?;
+    std::os::unix::fs::symlink(root().join("node_modules"), project.path().join("node_modules"))?;
+    std::fs::write(project.path().join("package.json"), r#"{"type":"module"}"#)?;
+    let prelude = include_str!("../node/snippets.d.ts");
+    std::fs::write(project.path().join("snippets.d.ts"), prelude)?;
+    let mut count = 0;
+    for document in documents()? {
+        for (name, code) in modules(&document)? {
+            std::fs::write(project.path().join(name), code)?;
+            count += 1;
+        }
+    }
+    ensure!(count >= 4, "only {count} snippets were found");
+    let options = json!({ "compilerOptions": {
+        "strict": true, "noEmit": true, "target": "es2022", "module": "nodenext", "jsx": "react-jsx",
+        "lib": ["es2022", "dom", "dom.iterable"], "types": [],
+    } });
+    std::fs::write(project.path().join("tsconfig.json"), options.to_string())?;
     let mut tsc = Command::new("node");
-    tsc.arg(root().join("node_modules/typescript/bin/tsc")).current_dir(&project).args([
-        "--strict",
-        "--noEmit",
-        "--target",
-        "es2022",
-        "--module",
-        "nodenext",
-        "--lib",
-        "es2022,dom",
-        "snippet.ts",
-    ]);
-    run(&mut tsc).await.map(drop)
+    run(tsc.arg(root().join("node_modules/typescript/bin/tsc")).current_dir(&project)).await.map(drop)
+}
+
+#[tokio::test]
+async fn the_examples_are_strictly_right() -> Result<()> {
+    for example in ["chat", "react"] {
+        let mut tsc = Command::new("node");
+        tsc.arg(root().join("node_modules/typescript/bin/tsc"));
+        run(tsc.arg("--project").arg(root().join("examples").join(example))).await?;
+    }
+    Ok(())
 }
 
 #[tokio::test]

@@ -30,7 +30,8 @@ export interface SentMessage<Data = unknown, Type extends string = string> exten
 }
 
 /** A publication that was taken back: it has no data any more. */
-export interface RemovedMessage<Type extends string = string> extends Omit<SentMessage<unknown, Type>, "data" | "removed"> {
+export interface RemovedMessage<Type extends string = string>
+  extends Omit<SentMessage<unknown, Type>, "data" | "removed"> {
   readonly removed: true;
 }
 

@@ -136,6 +136,16 @@ test("R-VIEW-2: what is not confirmed has a bound", async () => {
   assert.throws(() => messages.publish("message", { text: "x" }), { code: "overloaded" });
 });
 
+test("R-VIEW-2: 5,000 entries are kept, and what goes can be loaded again", async () => {
+  const { messages, socket } = await joined();
+  for (let offset = 1; offset <= 5_001; offset += 100) {
+    socket.say(...Array.from({ length: 100 }, (_, more) => said(10 + offset + more, "x")));
+  }
+  const { entries, hasOlder } = messages.snapshot;
+  assert.deepEqual([entries.length, hasOlder], [5_000, true]);
+  assert.equal(shown(messages).at(-1), "5110 x");
+});
+
 test("R-VIEW-3: older pages come before what is shown, until there are none", async () => {
   const { messages, socket } = await joined();
   socket.say(said(11, "live"));

@@ -35,12 +35,17 @@ function Part({ name, use }: { name: string; use: () => unknown }): ReactNode {
 const part = (name: string, use: () => unknown): ReactNode => h(Part, { name, use, key: name });
 const shown = (name: string): any => JSON.parse(document.getElementById(name)?.textContent ?? "null");
 
-async function render(...children: ReactNode[]): Promise<Root> {
+/** Shows these in a room, and others later. */
+async function render(...first: ReactNode[]): Promise<{ show(...children: ReactNode[]): Promise<void> }> {
   const root = createRoot(document.body.appendChild(document.createElement("div")));
   roots.push(root);
   const rooms = client();
-  await act(async () => root.render(h(RoomcastProvider, { client: rooms }, h(RoomProvider, { name: "chat:lobby", presence: { typing: false } }, children))));
-  return root;
+  const show = async (...children: ReactNode[]): Promise<void> => {
+    const provider = h(RoomProvider, { name: "chat:lobby", presence: { typing: false } }, children);
+    await act(async () => root.render(h(RoomcastProvider, { client: rooms }, provider)));
+  };
+  await show(...first);
+  return { show };
 }
 
 async function welcomed(more: Record<string, unknown> = {}): Promise<FakeSocket> {
@@ -79,6 +84,18 @@ test("R-VIEW-5: one message renders what shows messages, and nothing else", asyn
   await says(socket, publication(12), publication(13));
   assert.equal(shown("list").length, 3);
   assert.deepEqual(renders, { ...before, list: (before["list"] ?? 0) + 1 });
+});
+
+test("R-VIEW-3: who shows messages late loads what was said before, once", async () => {
+  const roots = await render(part("status", useStatus));
+  const socket = await welcomed();
+  const late = (name: string): ReactNode => part(name, () => useMessages().entries.length);
+  await roots.show(part("status", useStatus), late("list"), late("again"));
+  const asked = socket.heard();
+  assert.deepEqual(asked.map(({ t, limit }) => [t, limit]), [["history", 50]]);
+  const { t: _, ...message } = publication(9);
+  await says(socket, { t: "reply", id: asked[0]?.["id"], result: { epoch: "00000000000000ab", messages: [message] } });
+  assert.deepEqual([shown("list"), shown("again")], [1, 1]);
 });
 
 test("R-VIEW-5: a selector renders where what it makes has changed", async () => {

@@ -1,4 +1,14 @@
-import { createContext, createElement, useCallback, useContext, useEffect, useMemo, useRef, type Context, type ReactNode } from "react";
+import {
+  createContext,
+  createElement,
+  useCallback,
+  useContext,
+  useEffect,
+  useMemo,
+  useRef,
+  type Context,
+  type ReactNode,
+} from "react";
 import type { Roomcast } from "../client.js";
 import { RoomcastError } from "../errors.js";
 import type { EventMap, Member, Publication, RoomStatus } from "../events.js";
@@ -65,7 +75,10 @@ export interface RoomContext<Events extends EventMap, Presence, State extends ob
   /** One key of the shared state, and what writes it. */
   useSharedState<Key extends keyof State & string>(key: Key): readonly [State[Key] | undefined, SetShared<State[Key]>];
   /** What `select` makes of all of the shared state. */
-  useSharedState<Selection>(select: (state: Readonly<Partial<State>>) => Selection, isEqual?: Equal<Selection>): Selection;
+  useSharedState<Selection>(
+    select: (state: Readonly<Partial<State>>) => Selection,
+    isEqual?: Equal<Selection>,
+  ): Selection;
   /** Calls `listener`, the one of the last render, for each publication of a type, ephemerals too. Renders nothing. */
   useRoomEvent<Type extends keyof Events & string>(
     type: Type,
@@ -180,22 +193,24 @@ function useProvider<Events extends EventMap, Presence>(
   return createElement(context.Provider, { value: room }, children);
 }
 
-function useListWithActions<Events extends EventMap>({ messages, list }: Sources): Source<Messages<Events>> {
+function useListWithActions<Events extends EventMap>({ messages }: Sources): Source<Messages<Events>> {
   return useMemo(() => {
+    const { list, initial, subscribe } = messages;
     const actions = {
-      loadOlder: (limit?: number) => messages.loadOlder(limit),
-      loadGap: (key: string, limit?: number) => messages.loadGap(key, limit),
-      publish: messages.publish.bind(messages) as RoomMessages<Events>["publish"],
-      retry: (key: string) => messages.retry(key),
-      discard: (key: string) => messages.discard(key),
+      loadOlder: (limit?: number) => list.loadOlder(limit),
+      loadGap: (key: string, limit?: number) => list.loadGap(key, limit),
+      publish: list.publish.bind(list) as RoomMessages<Events>["publish"],
+      retry: (key: string) => list.retry(key),
+      discard: (key: string) => list.discard(key),
     };
     let made: { of: MessagesSnapshot<Events>; all: Messages<Events> } | undefined;
-    const of = (snapshot: MessagesSnapshot<Events>): Messages<Events> => {
-      if (made?.of !== snapshot) made = { of: snapshot, all: { ...snapshot, ...actions } };
+    const get = (): Messages<Events> => {
+      const of = messages.get();
+      if (made?.of !== of) made = { of, all: { ...of, ...actions } };
       return made.all;
     };
-    return { get: () => of(list.get()), initial: { ...list.initial, ...actions }, subscribe: list.subscribe };
-  }, [messages, list]);
+    return { get, initial: { ...initial, ...actions }, subscribe };
+  }, [messages]);
 }
 
 function useMine<Presence>(
@@ -222,7 +237,10 @@ function useStateKey(
 ): readonly [unknown, SetShared<unknown>] {
   const value = useSelection(state, (entries) => entries[key]?.value);
   const set = useCallback<SetShared<unknown>>(
-    (next) => quietly(typeof next === "function" ? change(room, key, next as (before: unknown) => unknown) : write(room, key, next)),
+    (next) => {
+      const isChange = typeof next === "function";
+      return quietly(isChange ? change(room, key, next as (before: unknown) => unknown) : write(room, key, next));
+    },
     [room, key],
   );
   return [value, set];

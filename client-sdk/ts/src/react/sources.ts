@@ -9,8 +9,8 @@ export type StateValues = Readonly<Record<string, StateEntry>>;
 
 /** What hooks read of one room. */
 export interface Sources {
-  readonly messages: RoomMessages<any>;
-  readonly list: Source<MessagesSnapshot<any>>;
+  /** Made when first asked for: who never shows messages keeps none. */
+  readonly messages: MessagesSource;
   readonly status: Source<RoomStatus>;
   readonly members: Source<readonly Member<any>[]>;
   readonly others: Source<readonly Member<any>[]>;
@@ -19,6 +19,11 @@ export interface Sources {
   readonly state: Source<StateValues>;
   /** After this session's own presence data was set. */
   ownDataSet(): void;
+}
+
+/** The list, and what can be done with it. */
+export interface MessagesSource extends Source<MessagesSnapshot<any>> {
+  readonly list: RoomMessages<any>;
 }
 
 type AnyRoom = Room<any, any>;
@@ -35,12 +40,19 @@ export function sourcesOf(room: AnyRoom): Sources {
   const known = byRoom.get(room);
   if (known !== undefined) return known;
   const mine = new Set<() => void>();
+  let messages: MessagesSource | undefined;
   const sources: Sources = {
-    ...messagesOf(room),
+    get messages() {
+      return (messages ??= messagesOf(room));
+    },
     status: { get: () => room.status, initial: "idle", subscribe: (changed) => room.on("status", changed) },
     members: { get: () => room.members, initial: NOBODY, subscribe: (changed) => room.on("members", changed) },
     others: { get: othersOf(room), initial: NOBODY, subscribe: (changed) => room.on("members", changed) },
-    occupancy: { get: () => room.occupancy, initial: NO_OCCUPANCY, subscribe: (changed) => room.on("occupancy", changed) },
+    occupancy: {
+      get: () => room.occupancy,
+      initial: NO_OCCUPANCY,
+      subscribe: (changed) => room.on("occupancy", changed),
+    },
     mine: {
       get: () => room.presence.data as unknown,
       initial: room.presence.data,
@@ -57,15 +69,15 @@ export function sourcesOf(room: AnyRoom): Sources {
 }
 
 /** One list a room: who asks late finds what was said before, as far as it goes back. */
-function messagesOf(room: AnyRoom): Pick<Sources, "messages" | "list"> {
-  const messages = new RoomMessages<EventMap>(room);
+function messagesOf(room: AnyRoom): MessagesSource {
+  const list = new RoomMessages<EventMap>(room);
   let isLate = room.status === "connected";
   const subscribe = (changed: () => void): (() => void) => {
-    if (isLate) void messages.loadOlder();
+    if (isLate) void list.loadOlder();
     isLate = false;
-    return messages.subscribe(changed);
+    return list.subscribe(changed);
   };
-  return { messages, list: { get: () => messages.snapshot, initial: noMessages(), subscribe } };
+  return { list, get: () => list.snapshot, initial: noMessages(), subscribe };
 }
 
 function othersOf(room: AnyRoom): () => readonly Member[] {
