@@ -1,6 +1,8 @@
 //! Server → client.
 
-use alloc::{boxed::Box, collections::BTreeMap, string::String, vec::Vec};
+#[cfg(feature = "json")]
+use alloc::collections::BTreeMap;
+use alloc::{boxed::Box, string::String, vec::Vec};
 
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +12,13 @@ use crate::{
     payload::Payload,
     position::{Epoch, Offset},
 };
+
+/// Values by their names. Without the codecs, which write it as a map, it is a list: a tree is a twentieth of the
+/// browser's module.
+#[cfg(feature = "json")]
+pub type Named<T> = BTreeMap<String, T>;
+#[cfg(not(feature = "json"))]
+pub type Named<T> = Vec<(String, T)>;
 
 /// What a server says. Reading one is [`crate::codec::decode_server`]'s.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -134,9 +143,9 @@ pub struct Publication {
     #[cfg_attr(feature = "ts", ts(optional))]
     pub edited: Option<Edited>,
     /// In history: who reacted, by the reaction's name.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "Named::is_empty")]
     #[cfg_attr(feature = "ts", ts(optional, as = "Option<BTreeMap<String, Reaction>>"))]
-    pub reactions: BTreeMap<String, Reaction>,
+    pub reactions: Named<Reaction>,
 }
 
 /// The last edit of a publication.
@@ -170,7 +179,7 @@ pub struct StateSnapshot {
     #[cfg_attr(feature = "ts", ts(type = "number"))]
     pub version: u64,
     #[serde(default)]
-    pub entries: BTreeMap<String, StateEntry>,
+    pub entries: Named<StateEntry>,
 }
 
 /// A key of the shared state.

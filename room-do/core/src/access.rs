@@ -8,14 +8,16 @@ use schemas::{
     client_message::TokenText,
     config::PresenceMode,
     limits,
-    server_message::{Closed, Detail, LeaveReason, PresenceDiff, Refreshed, RequestError, RequestResult},
+    server_message::{
+        Closed, Detail, LeaveReason, Left, PresenceDiff, Refreshed, RequestError, RequestResult,
+    },
 };
 
 use crate::{
     connection::Phase,
     input::TokenRefusal,
     output::Output,
-    presence::MemberRow,
+    presence::{MemberKey, MemberRow},
     room::{RETRY_AFTER_MS, Room},
     timer::Timer,
 };
@@ -102,9 +104,11 @@ impl Room {
         let Phase::Joined(joined) = &mut connection.phase else { return };
         let key = (joined.user.clone(), joined.session.clone());
         let sees_members = listed && joined.wants_members;
-        let is_new = !std::mem::replace(&mut joined.sees_members, sees_members) && sees_members;
-        if is_new {
-            self.show_members(id);
+        let saw_members = std::mem::replace(&mut joined.sees_members, sees_members);
+        match (saw_members, sees_members) {
+            (false, true) => self.show_members(id),
+            (true, false) => self.tell_of_own_leaving(id, &key),
+            (true, true) | (false, false) => {}
         }
         if let Some(row) = self.presence.get(&key) {
             let data = row.data.clone().filter(|_| listed);
@@ -120,6 +124,15 @@ impl Room {
         let (joined, _) = self.presence.page(None, u32::MAX, None);
         let diff = PresenceDiff { joined, ..PresenceDiff::default() };
         if !diff.is_empty() {
+            self.send_now(id, &ServerMessage::Presence(diff));
+        }
+    }
+
+    /// The last that it is told of members: that it is none of them.
+    fn tell_of_own_leaving(&mut self, id: ConnectionId, (user, session): &MemberKey) {
+        if self.lists_members() {
+            let left = Left { session: session.clone(), user: user.clone(), reason: LeaveReason::Left };
+            let diff = PresenceDiff { left: vec![left], ..PresenceDiff::default() };
             self.send_now(id, &ServerMessage::Presence(diff));
         }
     }

@@ -2,16 +2,14 @@
 
 use alloc::{boxed::Box, string::String, vec::Vec};
 
-use alloc::collections::BTreeMap;
-
 use schemas::{
     ConnectionId, Epoch, ErrorCode, Offset, Payload, PublicSession, UserId,
     payload::UncheckedPayload,
     server_message::{
         Amended, Author, Detail, Edited, Ephemeral, HistoryPage, LeaveReason, Left, Member, MembersPage,
-        NoticeCode, Occupancy, PresenceDiff, Publication, Published, Reaction, RecoveryFailure, Refreshed,
-        Reply, RequestError, RequestResult, StateChange, StateEntry, StateVersion, StateWrite, Tags,
-        WelcomeLimits,
+        Named, NoticeCode, Occupancy, PresenceDiff, Publication, Published, Reaction, RecoveryFailure,
+        Refreshed, Reply, RequestError, RequestResult, StateChange, StateEntry, StateVersion, StateWrite,
+        Tags, WelcomeLimits,
     },
 };
 
@@ -109,12 +107,11 @@ fn publication(map: &Map<'_>) -> Option<Publication> {
     })
 }
 
-/// Inserted one by one: to collect them would take a sort along.
-fn reactions(map: &Map<'_>) -> Option<BTreeMap<String, Reaction>> {
-    let mut reactions = BTreeMap::new();
+fn reactions(map: &Map<'_>) -> Option<Named<Reaction>> {
+    let mut reactions = Named::new();
     if let Some(map) = map.map("reactions") {
         for (name, value) in map.entries() {
-            reactions.insert(name.into(), reaction(value.as_map()?)?);
+            reactions.extend([(name.into(), reaction(value.as_map()?)?)]);
         }
     }
     Some(reactions)

@@ -196,7 +196,9 @@ fn r_fresh_4_members_are_listed_and_see_others_as_the_newer_token_says() {
 
     refresh(&mut table, ada, Ok(limited("ada", &[Capability::Join]))).expect("a newer token");
     assert_eq!(diffs(&mut table, bob)[0].left[0].user.as_str(), "ada");
-    diffs(&mut table, ada);
+    let told = diffs(&mut table, ada);
+    let left: Vec<_> = told.iter().flat_map(|diff| &diff.left).map(|left| left.user.as_str()).collect();
+    assert_eq!(left, ["ada"], "the last it hears of members");
     table.join(3, "cy");
     assert!(diffs(&mut table, ada).is_empty(), "nor is it told of anybody");
     table.hibernate();
