@@ -209,6 +209,7 @@ impl Client {
         let me = welcome.me;
         self.acks.wanted = me.limits.ack;
         self.me = Some(me.clone());
+        self.foresee(now);
         out.emit(Event::Welcomed(me));
         if recover.is_some() && !welcome.recovered {
             out.emit(Event::Gap { reason: welcome.reason.unwrap_or(RecoveryFailure::TooFarBehind) });

@@ -1,6 +1,7 @@
 //! A newer token for a live connection, before its present one ends.
 //!
-//! The server warns with `expiring`; the token function is asked once more, and what it gives is shown with `auth`.
+//! Its end is known from the welcome, and the server warns with `expiring`, which tells even a machine that slept. A
+//! token that lives shorter than the warning is replaced after half its time. The token function is asked once more, and what it gives is shown with `auth`.
 //! What goes wrong for now is tried again with backoff. What goes wrong for good changes nothing: at the token's end
 //! the server closes 3010, and the next attempt fetches anew.
 
@@ -9,6 +10,7 @@ use alloc::string::String;
 use schemas::{
     ErrorCode,
     client_message::{ClientMessage, TokenText},
+    limits::EXPIRING_BEFORE_MS,
     server_message::{Refreshed, RequestError, RequestResult},
 };
 
@@ -21,14 +23,16 @@ use crate::{
     wire,
 };
 
-/// A token that lives shorter than the server's warning is replaced after half its time, not at once.
-const SHORT_OF: u64 = 2;
+/// However short it lives, a token is not replaced sooner.
+const TOKEN_SPACING_MS: u64 = 5_000;
 
 /// Where the live connection's newer token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refresh {
     /// The present token lives long, or there will be no newer one.
     Rests,
+    /// It will be asked for then, or when the server warns.
+    Foreseen { at: u64 },
     /// It is asked for then.
     Waits { at: u64 },
     /// The token function has so long.
@@ -41,7 +45,7 @@ impl Refresh {
     /// When there is something to do by itself.
     pub(crate) fn deadline(self) -> Option<u64> {
         match self {
-            Refresh::Waits { at } | Refresh::Fetches { until: at } => Some(at),
+            Refresh::Foreseen { at } | Refresh::Waits { at } | Refresh::Fetches { until: at } => Some(at),
             Refresh::Rests | Refresh::Shows { .. } => None,
         }
     }
@@ -54,18 +58,29 @@ impl Client {
         let State::Online(online) = &mut self.state else { return };
         match &mut online.refresh {
             Refresh::Shows { expiring } => *expiring = Some(expires_at),
-            Refresh::Rests if self.options.token == TokenSource::Function => {
-                self.replace_token(now, expires_at, out);
-            }
-            Refresh::Rests | Refresh::Waits { .. } | Refresh::Fetches { .. } => {}
+            Refresh::Rests | Refresh::Foreseen { .. } => self.replace_token(now, expires_at, 0),
+            Refresh::Waits { .. } | Refresh::Fetches { .. } => {}
+        }
+        self.refresh(now, out);
+    }
+
+    /// The present token's end is known: there will be a newer one in time.
+    pub(crate) fn foresee(&mut self, now: u64) {
+        if let Some(expires_at) = self.me.as_ref().and_then(|me| me.expires_at) {
+            self.replace_token(now, expires_at, EXPIRING_BEFORE_MS);
         }
     }
 
-    fn replace_token(&mut self, now: u64, expires_at: u64, out: &mut Outputs) {
+    /// Sees to a newer token: `before` the end, where it is not 0, and after half the time that is left.
+    fn replace_token(&mut self, now: u64, expires_at: u64, before: u64) {
         let left = expires_at.saturating_sub(self.server_time(now));
         let State::Online(online) = &mut self.state else { return };
-        online.refresh = Refresh::Waits { at: now.max(online.token_since + left / SHORT_OF) };
-        self.refresh(now, out);
+        if self.options.token == TokenSource::None {
+            return;
+        }
+        let foreseen = if before == 0 { 0 } else { left.saturating_sub(before) };
+        let at = now.max(online.token_since + foreseen.max(left / 2).max(TOKEN_SPACING_MS));
+        online.refresh = if before == 0 { Refresh::Waits { at } } else { Refresh::Foreseen { at } };
     }
 
     /// Does what is due.
@@ -75,7 +90,7 @@ impl Client {
             return;
         }
         match online.refresh {
-            Refresh::Waits { .. } => {
+            Refresh::Foreseen { .. } | Refresh::Waits { .. } => {
                 online.refresh = Refresh::Fetches { until: now + TOKEN_WITHIN_MS };
                 out.push(Output::FetchToken { attempt: online.attempt });
             }
@@ -132,8 +147,9 @@ impl Client {
                 {
                     me.expires_at = Some(expires_at);
                 }
-                if let Refresh::Shows { expiring: Some(expires_at) } = shown {
-                    self.replace_token(now, expires_at, out);
+                match shown {
+                    Refresh::Shows { expiring: Some(expires_at) } => self.replace_token(now, expires_at, 0),
+                    _ => self.foresee(now),
                 }
             }
         }

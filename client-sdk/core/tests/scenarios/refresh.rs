@@ -69,6 +69,14 @@ fn shown(script: &mut Script) -> (u32, String) {
     }
 }
 
+/// As `shown`, behind whatever else was said.
+fn shown_last(script: &mut Script) -> (u32, String) {
+    match script.heard().pop() {
+        Some(ClientMessage::Auth { id, token }) => (id, token.0),
+        other => panic!("expected auth, heard {other:?}"),
+    }
+}
+
 #[test]
 fn r_cli_29_a_newer_token_is_shown_before_the_old_one_ends_and_nothing_stops() {
     let mut script = warned();
@@ -109,6 +117,25 @@ fn r_cli_29_a_token_shorter_than_the_warning_is_replaced_after_half_its_time() {
     assert_eq!(script.fetching, None);
     script.pass(10_000);
     assert!(script.fetching.is_some());
+}
+
+#[test]
+fn r_cli_29_the_end_that_the_welcome_told_needs_no_warning() {
+    for (expires_at, asked_after) in [(HOUR + 1, HOUR - EXPIRING_BEFORE_MS), (40_001, 20_000), (1, 5_000)] {
+        let mut script = Script::new(options());
+        script.input(Input::JoinRequested);
+        give(&mut script, "first");
+        script.open();
+        let welcome = Welcome { expires_at: Some(expires_at), ..plain_welcome(10) };
+        script.say(ServerMessage::Welcome(Box::new(welcome)));
+        live(&mut script, asked_after - 1);
+        assert_eq!(script.fetching, None, "{expires_at}");
+        live(&mut script, 1);
+        give(&mut script, "second");
+        let (id, _) = shown_last(&mut script);
+        script.say(refreshed(id, expires_at));
+        assert_eq!(script.fetching, None);
+    }
 }
 
 #[test]
