@@ -153,21 +153,27 @@ fn event(json: &mut Writer, event: Event) {
             json.payload("value", value);
             json.truth("more", more);
         }
+        other => notice(json, other),
+    }
+}
+
+/// What is told as a notice.
+fn notice(json: &mut Writer, event: Event) {
+    json.text("t", "notice");
+    match event {
         Event::Expiring { expires_at } => {
-            json.text("t", "notice");
             json.text("code", "expiring");
             json.number("expires_at", expires_at);
         }
         Event::Noticed { code, message } => {
-            json.text("t", "notice");
             json.text("code", notice_code(code));
             json.text("message", &message);
         }
         Event::Refused(refusal) => {
-            json.text("t", "notice");
             json.text("code", refusal.code.as_str());
             json.text("message", &refusal.message);
         }
+        _ => {}
     }
 }
 

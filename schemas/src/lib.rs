@@ -22,6 +22,7 @@ pub mod directory;
 pub mod http;
 pub mod ids;
 pub mod limits;
+mod named;
 #[cfg(feature = "openapi")]
 pub mod openapi;
 pub mod payload;

@@ -1,6 +1,6 @@
 //! Server → client.
 
-#[cfg(feature = "json")]
+#[cfg(feature = "ts")]
 use alloc::collections::BTreeMap;
 use alloc::{boxed::Box, string::String, vec::Vec};
 
@@ -12,13 +12,7 @@ use crate::{
     payload::Payload,
     position::{Epoch, Offset},
 };
-
-/// Values by their names. Without the codecs, which write it as a map, it is a list: a tree is a twentieth of the
-/// browser's module.
-#[cfg(feature = "json")]
-pub type Named<T> = BTreeMap<String, T>;
-#[cfg(not(feature = "json"))]
-pub type Named<T> = Vec<(String, T)>;
+pub use crate::{codes::NoticeCode, named::Named};
 
 /// What a server says. Reading one is [`crate::codec::decode_server`]'s.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -598,16 +592,6 @@ impl RequestError {
 pub struct Detail {
     pub path: String,
     pub message: String,
-}
-
-/// What a notice tells of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
-#[serde(rename_all = "snake_case")]
-pub enum NoticeCode {
-    /// The room was rebuilt after a fault: what was not answered has an unknown outcome.
-    Restarted,
-    EphemeralsDropped,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's `skip_serializing_if` passes a reference")]

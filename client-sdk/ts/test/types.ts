@@ -55,6 +55,12 @@ export async function types(client: Roomcast): Promise<void> {
     message.data.text;
   }
 
+  await calls(client);
+  void [logged, fanned, null as LoggedPublication | null];
+}
+
+async function calls(client: Roomcast): Promise<void> {
+  type Chat = { message: { text: string } };
   type Methods = { move: { args: { x: number }; result: boolean }; replay: { args: null; result: null; item: string } };
   const game = client.room<Chat, unknown, Methods>("game:7");
   const moved: boolean = await game.call("move", { x: 1 });
@@ -75,7 +81,6 @@ export async function types(client: Roomcast): Promise<void> {
   client.room();
   // @ts-expect-error where the rooms are is needed
   new Roomcast({});
-  void [logged, fanned, null as LoggedPublication | null];
 }
 
 export async function changes(client: Roomcast): Promise<void> {
