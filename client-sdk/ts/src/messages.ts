@@ -39,6 +39,7 @@ export interface RemovedMessage<Type extends string = string>
 export interface UnsentMessage<Data = unknown, Type extends string = string> extends MessageFields<Data, Type> {
   /** `failed`: `error` says why. It stays until it is retried or discarded. */
   readonly kind: "pending" | "failed";
+  readonly removed: false;
   /**
    * Why it failed. Where its `outcome` is `unknown`, it may have been published all the same; `retry` uses the same
    * key, so that it is published once, within the room's `key_window` (5 minutes by default).
@@ -227,7 +228,7 @@ export class RoomMessages<Events extends EventMap = EventMap> {
       throw new RoomcastError("overloaded", `${UNSENT_MAX} messages are not confirmed`, { retryable: true });
     }
     const key = options.key ?? crypto.randomUUID();
-    const message: Unsent = Object.freeze({ kind: "pending", key, type, data, time: Date.now(), options });
+    const message: Unsent = Object.freeze({ kind: "pending", removed: false, key, type, data, time: Date.now(), options });
     this.#unsent.push(message);
     this.#changed();
     void this.#send(message);

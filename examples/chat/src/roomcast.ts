@@ -101,6 +101,6 @@ export interface Page {
 /** At most 50 messages of the log before an offset, oldest first. */
 export async function readPage(room: ChatRoom, before: number): Promise<Page> {
   const { messages, next } = await room.history({ before, limit: 50 });
-  const shown = messages.flatMap((message) => (message.removed ? [] : [message]));
-  return { messages: shown, next };
+  const said = messages.filter((message): message is ChatMessage => message.type === "message" && !message.removed);
+  return { messages: said, next };
 }
