@@ -198,11 +198,12 @@ impl Room {
 
     /// The directory answered, or could not be reached.
     pub(crate) fn on_reported(&mut self, now: u64, answer: Option<Reported>) {
-        let Some((told, _)) = self.reporting.under_way.take() else { return };
         let taken = answer.is_some();
+        // An answer to what an earlier memory reported counts too: it is told once.
         if let Some(Reported { revocations }) = answer.filter(|answer| !answer.revocations.is_empty()) {
             self.revoke(now, &revocations);
         }
+        let Some((told, _)) = self.reporting.under_way.take() else { return };
         let is_fresh = self.lifecycle.state == LifecycleState::Fresh;
         let reporting = &mut self.reporting;
         if taken {

@@ -49,7 +49,7 @@ const ACTIONS: &[Action] = &[
     Action { weight: 5, run: World::visitors_come },
     Action { weight: 2, run: World::publish_for_nobody },
     Action { weight: 2, run: World::flood },
-    Action { weight: 8, run: World::drown },
+    Action { weight: 11, run: World::drown },
     Action { weight: 15, run: World::ask_about_room },
     Action { weight: 15, run: World::read_over_http },
     Action { weight: 1, run: World::delete_room },

@@ -222,14 +222,19 @@ pub struct Counting {
     base: Counted,
     told: Counted,
     run: Option<u64>,
+    sequence: u64,
 }
 
 impl Counting {
     /// R-DIR-3: a report counts what there was since the run began. `appends_max` may come later in the same step.
     pub fn judge(&mut self, report: &Report, appends_max: u64) {
-        if self.run.replace(report.run.id).is_some_and(|run| run != report.run.id) {
+        let before = self.run.replace(report.run.id);
+        if before.is_some_and(|run| run != report.run.id) {
             self.base = self.told;
         }
+        let is_next = before != Some(report.run.id) || report.run.sequence > self.sequence;
+        assert!(is_next, "R-DIR-3: {:?} behind {}", report.run, self.sequence);
+        self.sequence = report.run.sequence;
         let expected = self.so_far.less(self.base);
         let counted = |series: &str| report.counters.get(series).copied().unwrap_or(0);
         let found = Counted {
