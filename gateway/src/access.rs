@@ -174,6 +174,20 @@ pub(crate) async fn connect(
     Ok(Connection { room, tenant, claims, codec })
 }
 
+/// Whether the WebSocket's protocol may be spoken by HTTP: whoever may connect may. The token is a header, as any
+/// client can set one here.
+pub(crate) async fn stream(
+    settings: &Settings,
+    room: &str,
+    presented: &Presented,
+    verify: impl AsyncFn(&str) -> Result<Token, Failure>,
+) -> Result<Connection, Failure> {
+    let (room, kind) = place(&settings.config, room)?;
+    check_origin(&settings.config, presented)?;
+    let (tenant, claims) = admit(&room, kind, presented.bearer(), presented.tenant.as_ref(), verify).await?;
+    Ok(Connection { room, tenant, claims, codec: Codec::Msgpack })
+}
+
 /// Whether a stream of events may be opened: whoever may connect may, and an API key. It is never a member. Browsers
 /// can set no header here, so `?token=` counts whatever is configured; API keys have no place in an address.
 pub(crate) async fn listen(

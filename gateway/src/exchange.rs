@@ -86,6 +86,12 @@ impl<'a> Exchange<'a> {
         Ok(connection)
     }
 
+    /// Whether what would be a WebSocket may come in by HTTP. What it spends is the caller's to count.
+    pub(crate) async fn admit(&self, room: &str) -> Result<Connection, Failure> {
+        let verify = async |token: &str| self.verify(token).await;
+        access::stream(self.settings, room, &self.presented, verify).await
+    }
+
     /// The caller's API key, for what concerns no room.
     pub(crate) async fn service(&self) -> Result<&'a ApiKey, Failure> {
         let verify = async |token: &str| self.verify(token).await;
@@ -143,7 +149,7 @@ impl<'a> Exchange<'a> {
         rates::spend(self.env, subject, self.settings.config.rates.key, &self.request_id).await
     }
 
-    async fn spend_of_connection(&self, connection: &Connection) -> Result<(), Failure> {
+    pub(crate) async fn spend_of_connection(&self, connection: &Connection) -> Result<(), Failure> {
         match &connection.claims.user {
             Some(user) => self.spend_of_user(&connection.tenant, user).await,
             None => Ok(()),

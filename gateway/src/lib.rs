@@ -104,6 +104,7 @@ async fn serve(mut exchange: Exchange<'_>, route: Route) -> Result<Response, Fai
         Route::UserPublish { user } => http::users::publish(exchange, user).await,
         Route::Members { room } => http::members::list(exchange, room).await,
         Route::Events { room } => http::events::answer(exchange, room).await,
+        Route::Stream { room } => http::stream::answer(exchange, room).await,
         Route::Tokens => http::tokens::issue(exchange).await,
         Route::OpenApi => http::openapi::document(),
         Route::Docs => http::openapi::page(),

@@ -25,6 +25,10 @@ pub(crate) enum Route {
     Events {
         room: String,
     },
+    /// The WebSocket's protocol for those that can open none.
+    Stream {
+        room: String,
+    },
     State {
         room: String,
     },
@@ -105,6 +109,7 @@ impl Route {
             Route::Message { .. } => "PATCH, DELETE, OPTIONS",
             Route::State { .. } => "GET, PATCH, OPTIONS",
             Route::Publish { .. }
+            | Route::Stream { .. }
             | Route::Tokens
             | Route::Revocations
             | Route::Replay { .. }
@@ -146,6 +151,7 @@ impl Route {
             Route::Disconnect { .. } | Route::DisconnectUser { .. } => Some(Scope::Moderate),
             Route::Metrics => Some(Scope::Metrics),
             Route::Connect { .. }
+            | Route::Stream { .. }
             | Route::OpenApi
             | Route::Docs
             | Route::Health
@@ -159,7 +165,7 @@ impl Route {
 
     /// Every name that a caller of the HTTP API may rely on.
     #[cfg(test)]
-    pub(crate) const DOCUMENTED: [&str; 24] = [
+    pub(crate) const DOCUMENTED: [&str; 25] = [
         "rooms",
         "usage",
         "revocations",
@@ -170,6 +176,7 @@ impl Route {
         "messages",
         "members",
         "events",
+        "stream",
         "room",
         "tokens",
         "openapi",
@@ -195,6 +202,7 @@ impl Route {
             Route::Message { .. } => "message",
             Route::Members { .. } => "members",
             Route::Events { .. } => "events",
+            Route::Stream { .. } => "stream",
             Route::Tokens => "tokens",
             Route::OpenApi => "openapi",
             Route::Docs => "docs",
@@ -243,6 +251,7 @@ fn resource(path: &str) -> Option<Route> {
                 "messages" => Some(Route::Messages { room }),
                 "members" => Some(Route::Members { room }),
                 "events" => Some(Route::Events { room }),
+                "stream" => Some(Route::Stream { room }),
                 "state" => Some(Route::State { room }),
                 "disconnect" => Some(Route::Disconnect { room }),
                 _ => None,
@@ -363,6 +372,7 @@ mod tests {
             ("/v1/rooms/chat:a", "GET", Route::Room { room: room() }),
             ("/v1/rooms/chat:a", "DELETE", Route::Room { room: room() }),
             ("/v1/rooms/chat:a/events", "GET", Route::Events { room: room() }),
+            ("/v1/rooms/chat:a/stream", "POST", Route::Stream { room: room() }),
             ("/v1/tokens", "POST", Route::Tokens),
             ("/openapi.json", "GET", Route::OpenApi),
             ("/docs", "GET", Route::Docs),

@@ -9,7 +9,7 @@ use crate::{
     client_message::{StateOp, To},
     codes::ErrorCode,
     config::parse_duration,
-    ids::{ConnectionId, PublicSession, Tenant, UserId},
+    ids::{ConnectionId, PublicSession, Session, Tenant, UserId},
     limits,
     payload::{Payload, UncheckedPayload},
     position::Offset,
@@ -153,6 +153,26 @@ pub struct StateOpBody {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schemars(extend("const" = false)))]
     pub owned: bool,
+}
+
+/// The body of `POST /v1/rooms/{room}/stream`: what a client says that has no WebSocket. With `connection` and
+/// `session` it belongs to a stream that is open; without them it opens one.
+#[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "openapi", schemars(extend("oneOf" = crate::openapi::ways(&[
+    (&["connection", "session"], &[]),
+    (&[], &["connection", "session"]),
+]))))]
+#[serde(deny_unknown_fields)]
+pub struct StreamBody {
+    /// Protocol messages in MessagePack, one after another, in base64. The first is hello where a stream is opened.
+    pub frame: String,
+    /// As the stream's `open` said.
+    #[serde(default)]
+    pub connection: Option<ConnectionId>,
+    /// The secret one, as hello said.
+    #[serde(default)]
+    pub session: Option<Session>,
 }
 
 /// The body of `POST /v1/rooms/{room}/disconnect`: exactly one of `user`, `session` and `connection`.
@@ -354,6 +374,14 @@ pub enum RoomCall {
     Revoke(Vec<Revocation>),
     Info,
     Delete,
+    /// A frame of a connection whose client reaches the room by HTTP alone: `session` is the secret one of its hello,
+    /// `user` whose the token is that came along.
+    Say {
+        connection: ConnectionId,
+        session: Session,
+        user: Option<UserId>,
+        frame: Vec<u8>,
+    },
     /// What a user asks, with a token that allows it. A room refuses those whom it has blocked.
     ByUser {
         user: UserId,

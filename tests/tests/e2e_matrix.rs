@@ -119,6 +119,9 @@ async fn r_pub_8_each_message_takes_the_capability_that_is_written() -> Result<(
     Ok(())
 }
 
+/// `{"t": "hello", "session": "0123456789"}` in MessagePack and base64.
+const HELLO: &str = "gqF0pWhlbGxvp3Nlc3Npb26qMDEyMzQ1Njc4OQ==";
+
 /// Makes what the endpoint needs to be there, and the call.
 async fn prepared(server: &Server, room: &str, row: &str) -> Result<Call> {
     let author = if row.ends_with("another's") { "bob" } else { "ann" };
@@ -145,6 +148,7 @@ async fn prepared(server: &Server, room: &str, row: &str) -> Result<Call> {
         ("POST /v1/webhooks/parked/{id}/replay", "") => call,
         ("POST /v1/revocations", "") => call.json(&json!({ "jti": "nobody's", "ttl": 60 })),
         ("POST /v1/users/{user}/disconnect", "") => call,
+        ("POST /v1/rooms/{room}/stream", "") => call.json(&json!({ "frame": HELLO })),
         ("POST /v1/tokens", "") => call.json(&json!({ "sub": "ann", "rooms": {}, "ttl": 60 })),
         _ if method == "GET" || method == "DELETE" => call,
         _ => bail!("nobody knows how to try {row:?}"),
@@ -173,10 +177,12 @@ async fn tried(server: &Server, room: &str, row: &str, credential: Option<&str>)
             },
         });
     }
-    if row.ends_with("/events")
+    let first =
+        [("/events", "position"), ("/stream", "open")].into_iter().find(|(end, _)| row.ends_with(end));
+    if let Some((_, first)) = first
         && let Ok(mut stream) = Stream::open(call.clone()).await
     {
-        stream.until("position").await?;
+        stream.until(first).await?;
         return Ok("yes".into());
     }
     let answer = call.send().await?;

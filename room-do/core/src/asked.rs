@@ -1,19 +1,21 @@
 //! What the gateway asks of a room, on behalf of a backend or of a user over HTTP.
 
 use schemas::{
-    ErrorCode, Offset,
+    ConnectionId, ErrorCode, Frame, Offset, Session, UserId,
     http::{AmendCall, PublishCall, Reader, RoomCall},
     ids, limits,
     server_message::{BatchItem, BatchResults, LogInfo, RequestError, RequestResult, RoomInfo, TimerInfo},
 };
 
 use crate::{
+    connection::{Connection, Joined},
     flush::unavailable,
     input::RequestId,
     output::Output,
     recovery::Viewer,
     requests::fate,
     room::Room,
+    session::public_session,
     shared_state::{Writer, check_ops},
     staging::{Amendment, Change, Draft, Origin, StateRequest},
     storage::{Row, Rows, Storage, StorageError},
@@ -64,6 +66,10 @@ impl Room {
                 Ok(RequestResult::Members(page))
             }
             RoomCall::Disconnect(call) => self.disconnect(now, call, storage),
+            RoomCall::Say { connection, session, user, frame } => {
+                let speaker = Speaker { connection, session, user };
+                self.say(now, &speaker, frame, storage).map(|()| RequestResult::Done {})
+            }
             RoomCall::Revoke(revocations) => Ok(self.revoke(now, &revocations)),
             RoomCall::Info => self
                 .info(storage)
@@ -77,6 +83,27 @@ impl Room {
             self.tally.rejected(error.code);
         }
         self.outputs.push(Output::Answer { request, result });
+    }
+
+    /// Whoever knows the session that a connection said hello with speaks for it.
+    fn say(
+        &mut self,
+        now: u64,
+        speaker: &Speaker,
+        frame: Vec<u8>,
+        storage: &mut dyn Storage,
+    ) -> Result<(), RequestError> {
+        let joined = self.connections.get(speaker.connection).and_then(Connection::joined);
+        let speaks = |joined: &&Joined| {
+            let is_user = speaker.user.as_ref().is_none_or(|user| *user == joined.user);
+            is_user && joined.session == public_session(&speaker.session)
+        };
+        if joined.filter(speaks).is_none() {
+            let message = "no such connection of this session is open";
+            return Err(RequestError::new(None, ErrorCode::NotFound, message));
+        }
+        self.on_received(now, speaker.connection, &Frame::Binary(frame), storage);
+        Ok(())
     }
 
     fn read_page(
@@ -188,6 +215,13 @@ impl Room {
         self.staging.amend(Amendment { origin, author, viewer, capabilities, target, change });
         Ok(())
     }
+}
+
+/// Who says something by HTTP.
+struct Speaker {
+    connection: ConnectionId,
+    session: Session,
+    user: Option<UserId>,
 }
 
 /// Which page of the log is wanted.

@@ -326,7 +326,13 @@ impl Room {
         }
     }
 
-    fn on_received(&mut self, now: u64, id: ConnectionId, frame: &Frame, storage: &mut dyn Storage) {
+    pub(crate) fn on_received(
+        &mut self,
+        now: u64,
+        id: ConnectionId,
+        frame: &Frame,
+        storage: &mut dyn Storage,
+    ) {
         let Some(connection) = self.connections.get_mut(id) else { return };
         connection.heard_at = now;
         connection.spoke_at = now;

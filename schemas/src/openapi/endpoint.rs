@@ -53,7 +53,7 @@ enum Answer {
     Of(Shape),
     Text,
     /// One event of a stream.
-    Events,
+    Events(&'static [&'static str]),
 }
 
 impl Endpoint {
@@ -154,8 +154,8 @@ impl Endpoint {
         self
     }
 
-    pub(super) fn answers_events(mut self, description: &str) -> Endpoint {
-        self.answers.push((200, json!(description), Some(("text/event-stream", Answer::Events))));
+    pub(super) fn answers_events(mut self, events: &'static [&'static str], description: &str) -> Endpoint {
+        self.answers.push((200, json!(description), Some(("text/event-stream", Answer::Events(events)))));
         self
     }
 
@@ -214,10 +214,10 @@ impl Endpoint {
                 let schema = match answer {
                     Answer::Of(shape) => json!(shape(generator)),
                     Answer::Text => json!({ "type": "string" }),
-                    Answer::Events => json!({
+                    Answer::Events(events) => json!({
                         "type": "object",
                         "properties": {
-                            "event": { "enum": ["publication", "position", "ephemeral", "gap", "close"] },
+                            "event": { "enum": events },
                             "id": { "type": "string" },
                             "data": { "type": "string", "contentMediaType": "application/json" },
                             "retry": { "type": "integer" },
@@ -226,7 +226,11 @@ impl Endpoint {
                 };
                 response["content"] = json!({ *content_type: { "schema": schema } });
             }
-            responses.insert(format!("{status}"), response);
+            // What may be answered in two forms has both under its status.
+            let earlier = responses.entry(format!("{status}")).or_insert_with(|| response.clone());
+            if let Some((content_type, _)) = answer {
+                earlier["content"][*content_type] = response["content"][*content_type].clone();
+            }
         }
         for (status, codes) in &self.problems {
             let codes: Vec<String> = codes.iter().map(|code| format!("`{code}`")).collect();

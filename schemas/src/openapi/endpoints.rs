@@ -12,7 +12,7 @@ use crate::{
     directory::{ParkedPage, ReplayAnswer, RoomsPage},
     http::{
         BatchAnswer, BatchBody, DisconnectBody, DisconnectedAnswer, EditBody, PublishBody, RevocationAnswer,
-        StateBody, TokenAnswer, TokenBody, Usage, UserDisconnectBody,
+        StateBody, StreamBody, TokenAnswer, TokenBody, Usage, UserDisconnectBody,
     },
     limits::{HISTORY_PAGE_DEFAULT, HISTORY_PAGE_MAX, KEY_BYTES_MAX, MEMBERS_PAGE_DEFAULT, MEMBERS_PAGE_MAX},
     position::INTEGER_MAX,
@@ -98,8 +98,22 @@ fn listening() -> Vec<Endpoint> {
             .query("tags", &json!({ "type": "string" }), "Also what carries one of these, with commas.")
             .query("after", &json!({ "type": "string" }), "`epoch:offset`, or an offset in the present epoch.")
             .header("Last-Event-ID", &json!({ "type": "string" }), "The last event's id; wins over `after`.")
-            .answers_events("The stream.")
+            .answers_events(&["publication", "position", "ephemeral", "gap", "close"], "The stream.")
             .answers_nothing(204, "The stream was closed for good.")
+            .problem(503, "room_full"),
+        Endpoint::new("POST", "/v1/rooms/{room}/stream", "Listening", "stream", "Join a room where WebSockets do not pass")
+            .about(
+                "Without `connection`, opens: `event: open {connection}`, then each frame of the WebSocket's protocol \
+                 (MessagePack) in base64 as `event: frame`, and `event: close {code, reason}` at the end; a comment \
+                 every 15 s. With `connection` and `session`, says a frame on a stream that is open. Rooms of public \
+                 kinds need no credential.",
+            )
+            .token("`join`")
+            .body::<StreamBody>()
+            .answers_events(&["open", "frame", "close"], "The stream; or an empty object, where the frame was heard.")
+            .answers::<Empty>("The frame was heard.")
+            .problem(403, "blocked")
+            .problem(404, "not_found")
             .problem(503, "room_full"),
         Endpoint::new("GET", "/v1/rooms/{room}/connect", "Listening", "connect", "Join a room over a WebSocket")
             .about(

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     claims::{Capabilities, Capability},
-    ids::{ConnectionId, PublicSession, RoomName, Tenant, UserId},
+    ids::{ConnectionId, PublicSession, RoomName, Session, Tenant, UserId},
     payload::{Payload, UncheckedPayload},
     position::{Epoch, INTEGER_MAX, Offset},
 };
@@ -36,6 +36,7 @@ macro_rules! schema {
 schema! {
     UserId => json_schema!({ "type": "string", "minLength": 1, "maxLength": 128 }),
     PublicSession => json_schema!({ "type": "string", "pattern": "^[A-Za-z0-9_-]{16}$" }),
+    Session => json_schema!({ "type": "string", "pattern": "^[A-Za-z0-9_-]{8,64}$" }),
     ConnectionId => json_schema!({ "type": "string", "pattern": "^[0-9a-f]{14}$" }),
     Tenant => json_schema!({ "type": "string", "pattern": "^[a-z0-9-]{1,64}$" }),
     RoomName => json_schema!({ "type": "string", "pattern": "^[a-z][a-z0-9-]{0,31}:[A-Za-z0-9._~-]{1,128}$" }),
@@ -105,7 +106,7 @@ pub(crate) fn ways(ways: &[(&[&str], &[&str])]) -> Value {
         let not_null = present.iter().map(|name| (*name, json!({ "not": { "type": "null" } })));
         let null = absent.iter().map(|name| (*name, json!({ "type": "null" })));
         let properties: BTreeMap<&str, Value> = not_null.chain(null).collect();
-        json!({ "title": present[0], "required": present, "properties": properties })
+        json!({ "title": present.first().unwrap_or(&"neither"), "required": present, "properties": properties })
     };
     ways.iter().map(way).collect()
 }

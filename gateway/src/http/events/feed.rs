@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use schemas::{
-    Epoch, Frame, Offset, Position, ServerMessage,
+    CloseCode, Epoch, Frame, Offset, Position, ServerMessage,
     codec::{self, ServerDecodeError},
     codes::AfterClose,
     limits::{ACK_BYTES, ACK_FRAMES},
@@ -12,16 +12,13 @@ use schemas::{
 use serde::Serialize;
 use serde_json::json;
 
-use crate::failure::Failure;
+use crate::{failure::Failure, http::following::Carry};
 
 /// The header that a browser repeats the last event's id in.
 pub(super) const LAST_EVENT_ID: &str = "last-event-id";
 
 /// The id of the last event of a stream that is over for good begins so.
 const CLOSED: &str = "closed:";
-
-/// What a proxy and a reader see of a stream on which nothing happens.
-pub(super) const COMMENT: &str = ": \n\n";
 
 /// Where a reader wants to begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,46 +83,6 @@ impl Feed {
         Feed { asked_to_recover, epoch: None, acks: None }
     }
 
-    pub(super) fn is_welcomed(&self) -> bool {
-        self.epoch.is_some()
-    }
-
-    /// The events that a frame of the room makes; none for what a reader does not follow.
-    ///
-    /// # Errors
-    /// When the frame cannot be read: the stream is of no more use.
-    pub(super) fn frame(&mut self, frame: String) -> Result<String, ServerDecodeError> {
-        let bytes = frame.len() as u64;
-        let mut events = String::new();
-        for message in codec::decode_server(&Frame::Text(frame))? {
-            self.message(message, &mut events);
-        }
-        if let Some(acks) = &mut self.acks {
-            acks.frames += 1;
-            acks.bytes += bytes;
-        }
-        Ok(events)
-    }
-
-    /// What the room is to be sent now that the events so far were taken, if anything.
-    pub(super) fn ack(&mut self) -> Option<String> {
-        let acks = self.acks.as_mut()?;
-        if acks.frames - acks.acknowledged < ACK_FRAMES && acks.bytes < ACK_BYTES {
-            return None;
-        }
-        (acks.acknowledged, acks.bytes) = (acks.frames, 0);
-        Some(json!({ "t": "ack", "frames": acks.frames }).to_string())
-    }
-
-    /// The last event, where the room closed for good: its id makes a browser's next try a 204, which ends its tries.
-    /// A temporary close has none, and the browser comes back by itself.
-    pub(super) fn closed(code: u16, reason: &str) -> String {
-        if AfterClose::of(code) != AfterClose::Stop {
-            return String::new();
-        }
-        event("close", Some(&format!("{CLOSED}{code}")), &json!({ "code": code, "reason": reason }))
-    }
-
     fn message(&mut self, message: ServerMessage, events: &mut String) {
         match message {
             ServerMessage::Welcome(welcome) => self.welcome(*welcome, events),
@@ -163,8 +120,48 @@ impl Feed {
     }
 }
 
+impl Carry for Feed {
+    const PARTING: CloseCode = CloseCode::Normal;
+
+    fn is_welcomed(&self) -> bool {
+        self.epoch.is_some()
+    }
+
+    /// None for what a reader does not follow.
+    fn frame(&mut self, frame: Frame) -> Result<String, ServerDecodeError> {
+        let bytes = frame.len() as u64;
+        let mut events = String::new();
+        for message in codec::decode_server(&frame)? {
+            self.message(message, &mut events);
+        }
+        if let Some(acks) = &mut self.acks {
+            acks.frames += 1;
+            acks.bytes += bytes;
+        }
+        Ok(events)
+    }
+
+    fn ack(&mut self) -> Option<Frame> {
+        let acks = self.acks.as_mut()?;
+        if acks.frames - acks.acknowledged < ACK_FRAMES && acks.bytes < ACK_BYTES {
+            return None;
+        }
+        (acks.acknowledged, acks.bytes) = (acks.frames, 0);
+        Some(Frame::Text(json!({ "t": "ack", "frames": acks.frames }).to_string()))
+    }
+
+    /// Where the room closed for good: its id makes a browser's next try a 204, which ends its tries. A temporary
+    /// close has none, and the browser comes back by itself.
+    fn closed(code: u16, reason: &str) -> String {
+        if AfterClose::of(code) != AfterClose::Stop {
+            return String::new();
+        }
+        event("close", Some(&format!("{CLOSED}{code}")), &json!({ "code": code, "reason": reason }))
+    }
+}
+
 /// JSON has its line breaks escaped, and payloads lost theirs on entry: data is one line.
-fn event<T: Serialize>(name: &str, id: Option<&str>, data: &T) -> String {
+pub(crate) fn event<T: Serialize>(name: &str, id: Option<&str>, data: &T) -> String {
     let data = serde_json::to_string(data).unwrap_or_else(|_| "null".into());
     let mut text = String::with_capacity(data.len() + 64);
     let _ = writeln!(text, "event: {name}");

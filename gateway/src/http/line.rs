@@ -4,11 +4,12 @@ use std::{cell::Cell, rc::Rc};
 
 use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures_util::StreamExt as _;
-use schemas::CloseCode;
+use js_sys::Uint8Array;
+use schemas::{CloseCode, Frame};
 use wasm_bindgen::{JsCast as _, closure::Closure};
 use worker::{
     WebSocket,
-    worker_sys::web_sys::{self, CloseEvent, Event, MessageEvent},
+    worker_sys::web_sys::{self, BinaryType, CloseEvent, Event, MessageEvent},
 };
 
 /// What may wait for a reader that does not read, beside one frame.
@@ -18,7 +19,7 @@ const WAITING_BYTES_MAX: usize = 1024 * 1024;
 const ABNORMAL: u16 = 1006;
 
 pub(super) enum Heard {
-    Frame(String),
+    Frame(Frame),
     Closed { code: u16, reason: String },
 }
 
@@ -26,16 +27,19 @@ pub(super) struct Line {
     socket: web_sys::WebSocket,
     heard: UnboundedReceiver<Heard>,
     waiting_bytes: Rc<Cell<usize>>,
+    /// What is said where the reader goes.
+    parting: CloseCode,
     on_message: Closure<dyn FnMut(MessageEvent)>,
     on_close: Closure<dyn FnMut(CloseEvent)>,
     on_error: Closure<dyn FnMut(Event)>,
 }
 
 impl Line {
-    pub(super) fn open(socket: &WebSocket) -> worker::Result<Line> {
+    pub(super) fn open(socket: &WebSocket, parting: CloseCode) -> worker::Result<Line> {
         let (sender, heard) = unbounded();
         let waiting_bytes = Rc::new(Cell::new(0));
         let raw: web_sys::WebSocket = socket.as_ref().clone();
+        raw.set_binary_type(BinaryType::Arraybuffer);
         let on_message = on_message(raw.clone(), sender.clone(), Rc::clone(&waiting_bytes));
         let on_close = {
             let sender = sender.clone();
@@ -46,12 +50,15 @@ impl Line {
         raw.add_event_listener_with_callback("close", on_close.as_ref().unchecked_ref())?;
         raw.add_event_listener_with_callback("error", on_error.as_ref().unchecked_ref())?;
         socket.accept()?;
-        Ok(Line { socket: raw, heard, waiting_bytes, on_message, on_close, on_error })
+        Ok(Line { socket: raw, heard, waiting_bytes, parting, on_message, on_close, on_error })
     }
 
     /// On a connection that is closing it is of no use, and no matter: its close is heard next.
-    pub(super) fn send(&self, text: &str) {
-        drop(self.socket.send_with_str(text));
+    pub(super) fn send(&self, frame: &Frame) {
+        drop(match frame {
+            Frame::Text(text) => self.socket.send_with_str(text),
+            Frame::Binary(bytes) => self.socket.send_with_u8_array(bytes),
+        });
     }
 
     pub(super) async fn next(&mut self) -> Heard {
@@ -74,7 +81,7 @@ impl Drop for Line {
         for (name, listener) in listening {
             drop(self.socket.remove_event_listener_with_callback(name, listener));
         }
-        drop(self.socket.close_with_code(CloseCode::Normal.code()));
+        drop(self.socket.close_with_code(self.parting.code()));
     }
 }
 
@@ -85,7 +92,10 @@ fn on_message(
     waiting_bytes: Rc<Cell<usize>>,
 ) -> Closure<dyn FnMut(MessageEvent)> {
     Closure::new(move |event: MessageEvent| {
-        let Some(frame) = event.data().as_string() else { return };
+        let frame = match event.data().as_string() {
+            Some(text) => Frame::Text(text),
+            None => Frame::Binary(Uint8Array::new(&event.data()).to_vec()),
+        };
         let before = waiting_bytes.get();
         if before > 0 && before + frame.len() > WAITING_BYTES_MAX {
             let slow = CloseCode::SlowConsumer;
