@@ -84,6 +84,7 @@ fn client(now: u64, mut fields: Fields<'_>) -> Result<Client, Wrong> {
         tags: fields.strings(),
         presence: fields.payload()?,
         members: fields.truth(),
+        fallback: fields.truth(),
     };
     Ok(Client::new(now, seed, options))
 }

@@ -9,7 +9,7 @@
 
 use alloc::{string::String, vec::Vec};
 
-use client_core::{Deadline, Due, Event, Me, Outcome, Output, Outputs, Status};
+use client_core::{Deadline, Due, Event, Me, Outcome, Output, Outputs, Status, Transport};
 use schemas::{
     Frame, Payload, Position,
     server_message::{
@@ -69,12 +69,13 @@ fn output(json: &mut Writer, output: Output) {
             json.text("t", "fetch");
             json.number("attempt", attempt.0.into());
         }
-        Output::OpenSocket { attempt, token } => {
+        Output::OpenSocket { attempt, token, transport } => {
             json.text("t", "open");
             json.number("attempt", attempt.0.into());
             if let Some(token) = token {
                 json.text("token", &token);
             }
+            json.truth("http", transport == Transport::Http);
         }
         Output::Send { attempt, frame } => {
             json.text("t", "send");

@@ -16,6 +16,7 @@ use crate::{
     requests::{Requests, unavailable},
     shared_state::SharedState,
     state::{State, Status},
+    transport::Ways,
 };
 
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +34,8 @@ pub struct Options {
     pub presence: Option<Payload>,
     /// Whether to be told who else is here.
     pub members: bool,
+    /// Whether the driver knows [`crate::Transport::Http`].
+    pub fallback: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +73,7 @@ pub struct Client {
     pub(crate) network: Network,
     pub(crate) backoff: Backoff,
     pub(crate) last_attempt: Attempt,
+    pub(crate) ways: Ways,
     pub(crate) attempted_at: u64,
     pub(crate) position: Option<Position>,
     pub(crate) me: Option<Me>,
@@ -95,6 +99,7 @@ impl Client {
             network: Network::Presumed,
             backoff: Backoff::new(seed),
             last_attempt: Attempt(0),
+            ways: Ways::default(),
             attempted_at: now_ms,
             position,
             me: None,

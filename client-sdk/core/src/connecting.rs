@@ -19,6 +19,7 @@ use crate::{
     requests::unavailable,
     shared_state::SharedState,
     state::{Failure, State},
+    transport::Transport,
     wire,
 };
 
@@ -26,6 +27,8 @@ use crate::{
 pub(crate) const TOKEN_WITHIN_MS: u64 = 30_000;
 /// A socket that has not opened by then will not.
 const OPEN_WITHIN_MS: u64 = 15_000;
+/// A socket that ended without a word.
+const ABNORMAL: u16 = 1006;
 /// The answer to `leave` is awaited so long: it says that what was sent before it was heard.
 const LEAVE_WITHIN_MS: u64 = 2_000;
 
@@ -63,7 +66,8 @@ impl Client {
 
     fn open(&mut self, now: u64, attempt: Attempt, token: Option<String>, out: &mut Outputs) {
         self.state = State::Opening { attempt, until: now + OPEN_WITHIN_MS };
-        out.push(Output::OpenSocket { attempt, token });
+        let transport = if self.options.fallback { self.ways.choose(now) } else { Transport::WebSocket };
+        out.push(Output::OpenSocket { attempt, token, transport });
     }
 
     fn is_fetching(&self, attempt: Attempt) -> bool {
@@ -126,6 +130,9 @@ impl Client {
         if let State::Leaving { .. } = self.state {
             return self.forget_room(out);
         }
+        if code == ABNORMAL {
+            self.note_failed_way();
+        }
         match AfterClose::of(code) {
             AfterClose::Stop => self.fail(code, reason, out),
             AfterClose::RefetchToken if self.options.token == TokenSource::None => {
@@ -137,8 +144,15 @@ impl Client {
         }
     }
 
+    fn note_failed_way(&mut self) {
+        if matches!(self.state, State::Opening { .. } | State::Greeting { .. }) {
+            self.ways.failed();
+        }
+    }
+
     /// The present socket is of no use: closes it and waits for the next attempt.
     pub(crate) fn give_up_socket(&mut self, now: u64, out: &mut Outputs) {
+        self.note_failed_way();
         if let Some(attempt) = self.state.socket() {
             out.push(Output::CloseSocket { attempt, code: CloseCode::HeartbeatTimeout });
         }

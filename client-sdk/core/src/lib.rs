@@ -28,6 +28,9 @@
 //! connection has lived five seconds. Hints from the outside (the network is back, the tab is visible) cut it
 //! short, never to closer than a second after the attempt before; a lost network stretches it.
 //!
+//! *Where upgrades do not pass*, HTTP may: after two that came to nothing the driver is asked for a socket of the other
+//! [`Transport`], which speaks the same protocol. It stays with that for five minutes ([`transport`]).
+//!
 //! *A dead connection* looks like a silent one. After 25 s without sending, `ping`; nothing at all within 10 s of
 //! it, and the connection is taken for lost ([`heartbeat`]). A deadline noticed late proves that this side slept,
 //! not that the peer is gone; then it is asked once more.
@@ -82,6 +85,7 @@ mod refresh;
 pub mod requests;
 mod shared_state;
 mod state;
+pub mod transport;
 mod wire;
 
 pub use client::{Client, Me, Options, TokenSource};
@@ -89,3 +93,4 @@ pub use input::{Attempt, Call, Input, Request};
 pub use output::{Deadline, Due, Event, Outcome, Output, Outputs};
 pub use shared_state::SharedState;
 pub use state::{Failure, Status};
+pub use transport::Transport;

@@ -190,6 +190,7 @@ impl Client {
     fn on_welcome(&mut self, now: u64, welcome: Welcome, out: &mut Outputs) {
         let State::Greeting { attempt, recover, .. } = self.state else { return };
         self.server_clock = (welcome.server_time, now);
+        self.ways.welcomed(now);
         // A key is known in its epoch, and of its user.
         let is_other_epoch = self.position.is_some_and(|position| position.epoch != welcome.epoch);
         if is_other_epoch || self.me.as_ref().is_some_and(|me| me.user != welcome.me.user) {

@@ -14,6 +14,7 @@ use crate::{
     client::Me,
     input::{Attempt, Call},
     state::Status,
+    transport::Transport,
 };
 
 /// To be applied in order.
@@ -32,6 +33,7 @@ pub enum Output {
     OpenSocket {
         attempt: Attempt,
         token: Option<String>,
+        transport: Transport,
     },
     Send {
         attempt: Attempt,

@@ -182,7 +182,7 @@ impl Driver {
                     self.fetching.spawn(async move { (attempt, fetching.await) });
                 }
             }
-            Output::OpenSocket { attempt, token } => {
+            Output::OpenSocket { attempt, token, .. } => {
                 self.socket = Some(Socket::open(attempt, self.address.clone(), token));
             }
             Output::Send { attempt, frame } => {

@@ -67,6 +67,7 @@ impl Roomcast {
             tags: Vec::new(),
             presence: None,
             members: true,
+            fallback: false,
         };
         Ok(RoomBuilder { client: self.clone(), options })
     }

@@ -18,7 +18,7 @@ export type Output = Command | CoreEvent;
 
 export type Command =
   | { t: "fetch"; attempt: number }
-  | { t: "open"; attempt: number; token?: string }
+  | { t: "open"; attempt: number; token?: string; http: boolean }
   | { t: "send"; attempt: number; text?: string; frame?: number | Uint8Array<ArrayBuffer> }
   | { t: "close"; attempt: number; code: number; reason: string };
 

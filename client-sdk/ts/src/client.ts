@@ -20,6 +20,11 @@ export interface RoomcastOptions {
   token?: TokenFunction;
   /** `globalThis.WebSocket` unless given. Node 20 has none: pass the one of npm's `ws`. */
   WebSocket?: WebSocketConstructor;
+  /**
+   * `false`: rooms are reached by WebSocket or not at all. Otherwise, where two upgrades came to nothing and HTTP passes,
+   * by server-sent events and requests.
+   */
+  fallback?: boolean;
   /** Where the Wasm module is, where it is not beside this package's JavaScript. The first room's choice counts. */
   wasm?: WasmSource;
 }
@@ -70,6 +75,7 @@ export class Roomcast {
       address: `${this.#origin}/v1/rooms/${name}/connect`,
       token: this.#options.token,
       WebSocket: this.#options.WebSocket ?? (globalThis.WebSocket as WebSocketConstructor | undefined),
+      fallback: this.#options.fallback ?? true,
       wasm: this.#options.wasm,
     });
   }

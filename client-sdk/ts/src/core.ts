@@ -108,10 +108,11 @@ export class Core {
     tags: readonly string[],
     presence: Payload | undefined,
     members: boolean,
+    fallback: boolean,
   ): Uint8Array {
     const written = fields().number(seed).blob(room).blob(session).number(hasToken);
     written.blob(position.epoch).number(position.offset).number(rewind).blobs(tags);
-    return this.#handle(0, 0, written.blob(presence).number(members));
+    return this.#handle(0, 0, written.blob(presence).number(members).number(fallback));
   }
 
   timedOut(): Uint8Array {

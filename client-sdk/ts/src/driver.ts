@@ -29,6 +29,8 @@ export interface Route {
   address: string;
   token: TokenFunction | undefined;
   WebSocket: WebSocketConstructor | undefined;
+  /** Whether HTTP is tried where WebSockets do not pass. */
+  fallback: boolean;
   wasm: WasmSource | undefined;
 }
 
@@ -59,10 +61,12 @@ const nothing = (): void => {};
 export class Driver {
   readonly #core: Core;
   readonly #room: string;
-  readonly #route: Route;
+  readonly #route: Route & { session: string };
   readonly #sink: Sink;
   readonly #outputs: Output[] = [];
   #applying = false;
+  /** The attempt whose socket is being loaded. */
+  #opening: number | undefined;
   #socket: { attempt: number; socket: WebSocketLike } | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #timerAt: number | undefined;
@@ -70,7 +74,7 @@ export class Driver {
   #unlisten = nothing;
   readonly #survivor: Survivor | undefined;
 
-  constructor(core: Core, room: string, route: Route, sink: Sink, survivor?: Survivor) {
+  constructor(core: Core, room: string, route: Route & { session: string }, sink: Sink, survivor?: Survivor) {
     this.#survivor = survivor;
     this.#core = core;
     this.#room = room;
@@ -129,7 +133,7 @@ export class Driver {
         void this.#fetchToken(output.attempt);
         break;
       case "open":
-        this.#open(output.attempt, output.token);
+        this.#open(output.attempt, output.token, output.http);
         break;
       case "send":
         this.#send(output);
@@ -180,12 +184,27 @@ export class Driver {
     this.run((core) => core.tokenFetched(attempt, token));
   }
 
-  #open(attempt: number, token: string | undefined): void {
-    const protocols = ["roomcast.v1.msgpack"];
-    if (token !== undefined) protocols.push(`roomcast.token.${token}`);
+  #open(attempt: number, token: string | undefined, http: boolean): void {
     const closed = (code: number, reason: string): void => {
       this.run((core) => core.closed(attempt, code, reason));
     };
+    if (http) {
+      const { address, session } = this.#route;
+      const stream = address.replace(/^ws/, "http").replace(/connect$/, "stream");
+      this.#opening = attempt;
+      // Loaded where it is needed, which is seldom.
+      import("./stream_socket.js").then(
+        ({ StreamSocket }) => {
+          // The core may have given it up by now.
+          if (this.#opening !== attempt) return;
+          this.#use(attempt, new StreamSocket({ address: stream, token, session }), closed);
+        },
+        () => closed(1006, ""),
+      );
+      return;
+    }
+    const protocols = ["roomcast.v1.msgpack"];
+    if (token !== undefined) protocols.push(`roomcast.token.${token}`);
     let socket: WebSocketLike;
     try {
       // `Room.join` has made sure that there is one.
@@ -195,6 +214,10 @@ export class Driver {
       closed(1006, "");
       return;
     }
+    this.#use(attempt, socket, closed);
+  }
+
+  #use(attempt: number, socket: WebSocketLike, closed: (code: number, reason: string) => void): void {
     this.#socket = { attempt, socket };
     socket.binaryType = "arraybuffer";
     socket.onopen = () => this.run((core) => core.opened(attempt));
@@ -220,6 +243,7 @@ export class Driver {
   }
 
   #close(code: number, reason: string): void {
+    this.#opening = undefined;
     const socket = this.#socket?.socket;
     if (socket === undefined) return;
     this.#socket = undefined;

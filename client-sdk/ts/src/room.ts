@@ -427,7 +427,7 @@ export class Room<
     const { rewind, tags = [], members = true } = this.#options;
     const presence = this.#ownData === undefined ? undefined : payload(this.#ownData);
     const hasToken = this.#route.token !== undefined;
-    const { address } = this.#route;
+    const { address, fallback } = this.#route;
     const key = `roomcast:${address}`;
     const kept = this.#options.resume ? takeOut(key) : undefined;
     const { session = random(16), ...position } = kept ?? {};
@@ -435,7 +435,7 @@ export class Room<
       keep: (reached: Position) => putBack(key, session, reached),
       release: () => void takeOut(key),
     };
-    const driver = new Driver(core, this.name, this.#route, {
+    const driver = new Driver(core, this.name, { ...this.#route, session }, {
       heard: (event) => this.#heard(event),
       broke: (error) => {
         this.#driver = this.#loading = undefined;
@@ -444,7 +444,7 @@ export class Room<
     }, this.#options.resume ? survivor : undefined);
     driver.run((core) =>
       // prettier-ignore
-      core.begin(seed(), this.name, session, hasToken, position, rewind, tags, presence, members),
+      core.begin(seed(), this.name, session, hasToken, position, rewind, tags, presence, members, fallback),
     );
     this.#driver = driver;
     return driver;

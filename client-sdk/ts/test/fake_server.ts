@@ -71,7 +71,7 @@ export async function until<Value>(condition: () => Value | undefined | false): 
 
 export function client(options: Partial<RoomcastOptions> = {}): Roomcast {
   FakeSocket.opened = [];
-  return new Roomcast({ url: "https://rooms.example", WebSocket: FakeSocket, ...options });
+  return new Roomcast({ url: "https://rooms.example", WebSocket: FakeSocket, fallback: false, ...options });
 }
 
 export async function nextSocket(): Promise<FakeSocket> {

@@ -28,6 +28,24 @@ declare module "node:fs" {
   export function readFileSync(path: string): Uint8Array;
   export function copyFileSync(from: string, to: string): void;
 }
+declare module "node:http" {
+  export interface IncomingMessage extends AsyncIterable<Uint8Array> {
+    readonly url?: string;
+  }
+  export interface ServerResponse {
+    writeHead(status: number, headers: Record<string, string>): ServerResponse;
+    write(text: string): void;
+    end(text?: string): void;
+    destroy(): void;
+  }
+  export interface Server {
+    listen(port: number, host: string, listening: () => void): void;
+    address(): unknown;
+    closeAllConnections(): void;
+    close(): void;
+  }
+  export function createServer(listener: (request: IncomingMessage, response: ServerResponse) => void): Server;
+}
 declare module "node:os" {
   export function tmpdir(): string;
 }

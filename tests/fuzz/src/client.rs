@@ -71,6 +71,7 @@ impl Driver {
             tags: vec!["red".into()],
             presence: Payload::from_json("1".into()).ok(),
             members: true,
+            fallback: true,
         };
         Driver {
             client: Client::new(0, 7, options),

@@ -109,6 +109,7 @@ impl Player {
             tags,
             presence: None,
             members: sees_members,
+            fallback: false,
         };
         Player {
             core: Client::new(now, random.bits(), options),

@@ -11,3 +11,4 @@ mod refresh;
 mod requests;
 mod script;
 mod shared_state;
+mod transport;

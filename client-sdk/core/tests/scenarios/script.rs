@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use client_core::{
-    Attempt, Call, Client, Event, Input, Options, Outcome, Output, Request, Status, TokenSource,
+    Attempt, Call, Client, Event, Input, Options, Outcome, Output, Request, Status, TokenSource, Transport,
 };
 use schemas::{
     ClientMessage, CloseCode, Codec, ConnectionId, Epoch, Frame, Offset, Payload, Position, PublicSession,
@@ -24,6 +24,7 @@ pub(crate) struct Script {
     /// The attempt that waits for its token.
     pub(crate) fetching: Option<Attempt>,
     pub(crate) tokens: Vec<String>,
+    pub(crate) transports: Vec<Transport>,
     /// Since last taken.
     pub(crate) frames: Vec<Frame>,
     pub(crate) events: Vec<Event>,
@@ -40,6 +41,7 @@ pub(crate) fn options() -> Options {
         tags: vec!["red".into()],
         presence: None,
         members: true,
+        fallback: true,
     }
 }
 
@@ -59,6 +61,7 @@ impl Script {
             socket: None,
             fetching: None,
             tokens: Vec::new(),
+            transports: Vec::new(),
             frames: Vec::new(),
             events: Vec::new(),
             closes: Vec::new(),
@@ -79,10 +82,11 @@ impl Script {
         for output in self.client.handle(self.now, input) {
             match output {
                 Output::FetchToken { attempt } => self.fetching = Some(attempt),
-                Output::OpenSocket { attempt, token } => {
+                Output::OpenSocket { attempt, token, transport } => {
                     assert_eq!(self.socket, None, "there is one socket at most");
                     self.socket = Some(attempt);
                     self.tokens.extend(token);
+                    self.transports.push(transport);
                 }
                 Output::Send { attempt, frame } => {
                     assert_eq!(self.socket, Some(attempt), "frames go to the present socket");

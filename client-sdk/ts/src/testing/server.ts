@@ -119,7 +119,7 @@ export class MemoryServer {
    */
   client(user: string, claims: TokenClaims = {}, options: Partial<RoomcastOptions> = {}): Roomcast {
     const token = (): string => this.token(user, claims);
-    return new Roomcast({ url: this.url, WebSocket: this.WebSocket, token, ...options });
+    return new Roomcast({ url: this.url, WebSocket: this.WebSocket, fallback: false, token, ...options });
   }
 
   /**
