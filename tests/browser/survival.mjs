@@ -26,7 +26,7 @@ const seconds = (count) => new Promise((wake) => setTimeout(wake, 1000 * count))
 /** A page of `survivor.html` whose way to the server is the proxy of that number (1 and up). */
 class Survivor {
   constructor(page, name, way) {
-    Object.assign(this, { page, name, way });
+    Object.assign(this, { page, name, way, past: [] });
   }
 
   static address(origin, name, way, more) {
@@ -47,10 +47,15 @@ class Survivor {
   }
 
   async becomes(...statuses) {
-    const late = seconds(DEADLINE_MS / 1000).then(() => {
-      throw new Error(`${this.name} does not become ${statuses}`);
+    let alarm;
+    const late = new Promise((_, reject) => {
+      alarm = setTimeout(() => reject(new Error(`${this.name} does not become ${statuses}`)), DEADLINE_MS);
     });
-    await Promise.race([this.page.evaluate((wanted) => survivor.becomes(...wanted), statuses), late]);
+    try {
+      await Promise.race([this.page.evaluate((wanted) => survivor.becomes(...wanted), statuses), late]);
+    } finally {
+      clearTimeout(alarm);
+    }
   }
 
   talk() {
@@ -61,9 +66,23 @@ class Survivor {
     return this.page.evaluate(() => survivor.account);
   }
 
+  /** Takes the account so far out of the page. */
+  async forget() {
+    this.past.push(await this.page.evaluate(() => survivor.forget()));
+  }
+
+  /** What was taken out earlier, and what is there. */
+  async wholeAccount() {
+    const all = [...this.past, await this.account()];
+    const { asked } = all.at(-1);
+    const outcomes = Object.assign({}, ...all.map((one) => one.outcomes));
+    const flat = (name) => all.flatMap((one) => one[name]);
+    return { heard: flat('heard'), statuses: flat('statuses'), gaps: flat('gaps'), asked, outcomes };
+  }
+
   /** Each way from connected to connected leads through these alone; returns the statuses. */
   async cameBack(times) {
-    const { statuses } = await this.account();
+    const { statuses } = await this.wholeAccount();
     const ways = statuses.join(' ').split(/\bconnected\b/).slice(1, -1);
     assert.equal(statuses.at(-1), 'connected', `${this.name}: ${statuses}`);
     for (const way of ways) assert.match(way, /^ ((reconnecting|offline) )+$/, `${this.name}: ${statuses}`);
@@ -94,7 +113,7 @@ async function judge(survivors) {
     const { page, name, first } = survivor;
     const head = log.length;
     await until(`${name} hears the last`, () => page.evaluate((last) => survivor.account.heard.at(-1)?.[0] === last, head));
-    const account = await page.evaluate(() => survivor.account);
+    const account = await survivor.wholeAccount();
     judgePage(name, account, log, first);
     const unknown = Object.values(account.outcomes).filter(([{ outcome }]) => outcome !== 'acknowledged');
     console.log(`${name}: ${account.heard.length} heard, ${account.asked} said, ${JSON.stringify(unknown)}, ${account.statuses}`);
@@ -258,11 +277,58 @@ const scenarios = {
     assert.equal(after.nodes, before.nodes);
     assert.equal(after.wasm, before.wasm);
     assert.ok(after.heap < before.heap + 200_000, `${before.heap} bytes became ${after.heap}`);
-    const { length } = await backend.log();
-    page.first = length + 1;
     await judge([page]);
+    await page.cameBack();
+  },
+
+  /** Under load a page is reloaded, duplicated, and duplicated while it stands still. */
+  async reloaded(newContext, origin) {
+    const context = await newContext();
+    const watcher = await Survivor.open(await newContext(), origin, 'watcher', 2);
+    const bob = await Survivor.open(context, origin, 'bob', 1, { resume: '' });
+    const { session } = await bob.page.evaluate(() => survivor.room.me);
+    backend.talk();
+    await bob.talk();
+    for (let time = 0; time < 5; time += 1) {
+      await seconds(1);
+      await bob.page.reload();
+      await bob.isJoined();
+      assert.equal(await bob.page.evaluate(() => survivor.room.me.session), session, 'the same member');
+    }
+    // What a duplicated tab has of its original: its address, and a copy of its storage.
+    const twin = await twinOf(bob, 'twin', origin);
+    // And of an original whose storage holds what it would go on with.
+    await bob.page.evaluate(() => document.dispatchEvent(new Event('freeze')));
+    const kept = await bob.page.evaluate(() => JSON.stringify(sessionStorage));
+    assert.match(kept, /session/, 'something is kept');
+    const thief = await twinOf(bob, 'thief', origin);
+    await bob.page.evaluate(() => document.dispatchEvent(new Event('resume')));
+    await seconds(3);
+    const members = await watcher.page.evaluate(() => survivor.room.members.map((member) => member.session));
+    const mine = await Promise.all([bob, twin, thief].map(({ page }) => page.evaluate(() => survivor.room.me.session)));
+    assert.equal(new Set(mine).size, 3, 'a session each');
+    assert.equal(members.length, 4);
+    await judge([watcher, bob, twin, thief]);
+    const seen = await watcher.account();
+    assert.deepEqual(seen.left, [], 'nobody was seen to leave');
+    assert.equal(seen.joined.filter((one) => one === session).length, 1, 'and bob to come once');
+    await watcher.cameBack(0);
+    for (const tab of [twin, thief]) await tab.cameBack(0);
   },
 };
+
+/** Another tab that `original` opened: it begins with a copy of its `sessionStorage`. */
+async function twinOf(original, name, origin) {
+  const address = Survivor.address(origin, name, original.way, { resume: '' });
+  const opened = original.context.waitForEvent('page');
+  await original.page.evaluate((at) => void open(at), address);
+  const twin = new Survivor(await opened, name, original.way);
+  twin.context = original.context;
+  await twin.isJoined();
+  await until(`${name} hears something`, () => twin.page.evaluate(() => survivor.account.heard.length > 0));
+  twin.first = (await twin.account()).heard[0][0];
+  return twin;
+}
 
 /** The network comes and goes; the browser says so when it is back. */
 async function reconnect(survivor, times) {
@@ -278,9 +344,7 @@ async function reconnect(survivor, times) {
 /** What a page holds on to, but for its account. */
 async function measure(survivor, debug) {
   await survivor.page.evaluate(() => survivor.hush());
-  const account = await survivor.account();
-  assert.deepEqual(account.gaps, []);
-  await survivor.page.evaluate(() => void survivor.forget());
+  await survivor.forget();
   for (let round = 0; round < 3; round += 1) await debug.send('HeapProfiler.collectGarbage');
   const { metrics } = await debug.send('Performance.getMetrics');
   const of = (name) => metrics.find((metric) => metric.name === name).value;

@@ -28,8 +28,8 @@
 //! connection has lived five seconds. Hints from the outside (the network is back, the tab is visible) cut it
 //! short, never to closer than a second after the attempt before; a lost network stretches it.
 //!
-//! *A dead connection* looks like a silent one. After 25 s without sending, `ping`; nothing at all within 10 s of
-//! it, and the connection is taken for lost ([`heartbeat`]). A deadline noticed late proves that this side slept,
+//! *A dead connection* looks like a silent one. After 25 s without sending, and when what was sent has met with
+//! nothing for 10 s, `ping`; nothing at all within 10 s of it, and the connection is taken for lost ([`heartbeat`]). A deadline noticed late proves that this side slept,
 //! not that the peer is gone; then it is asked once more.
 //!
 //! *The position* (epoch and offset) is all that recovery needs: the highest of the welcome's, each publication's

@@ -209,6 +209,9 @@ impl Client {
         let me = welcome.me;
         self.acks.wanted = me.limits.ack;
         self.me = Some(me.clone());
+        if let Some(expires_at) = me.expires_at {
+            self.on_token_since(now, expires_at, out);
+        }
         out.emit(Event::Welcomed(me));
         if recover.is_some() && !welcome.recovered {
             out.emit(Event::Gap { reason: welcome.reason.unwrap_or(RecoveryFailure::TooFarBehind) });

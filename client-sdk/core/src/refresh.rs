@@ -9,6 +9,7 @@ use alloc::string::String;
 use schemas::{
     ErrorCode,
     client_message::{ClientMessage, TokenText},
+    limits::EXPIRING_BEFORE_MS,
     server_message::{Refreshed, RequestError, RequestResult},
 };
 
@@ -23,6 +24,8 @@ use crate::{
 
 /// A token that lives shorter than the server's warning is replaced after half its time, not at once.
 const SHORT_OF: u64 = 2;
+/// And never sooner: where the issuer's clock is behind, each token may come expired, and be good for the leeway.
+const SHORT_MIN_MS: u64 = 5_000;
 
 /// Where the live connection's newer token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,8 +67,17 @@ impl Client {
     fn replace_token(&mut self, now: u64, expires_at: u64, out: &mut Outputs) {
         let left = expires_at.saturating_sub(self.server_time(now));
         let State::Online(online) = &mut self.state else { return };
-        online.refresh = Refresh::Waits { at: now.max(online.token_since + left / SHORT_OF) };
+        online.refresh =
+            Refresh::Waits { at: now.max(online.token_since + (left / SHORT_OF).max(SHORT_MIN_MS)) };
         self.refresh(now, out);
+    }
+
+    /// A token begins. The server does not warn of an end that is nearer than its warning would be.
+    pub(crate) fn on_token_since(&mut self, now: u64, expires_at: u64, out: &mut Outputs) {
+        let is_short = expires_at.saturating_sub(self.server_time(now)) <= EXPIRING_BEFORE_MS;
+        if is_short && self.options.token == TokenSource::Function {
+            self.replace_token(now, expires_at, out);
+        }
     }
 
     /// Does what is due.
@@ -131,6 +143,7 @@ impl Client {
                 if let (RequestResult::Refreshed(Refreshed { expires_at }), Some(me)) = (result, &mut self.me)
                 {
                     me.expires_at = Some(expires_at);
+                    self.on_token_since(now, expires_at, out);
                 }
                 if let Refresh::Shows { expiring: Some(expires_at) } = shown {
                     self.replace_token(now, expires_at, out);

@@ -112,6 +112,32 @@ fn r_cli_29_a_token_shorter_than_the_warning_is_replaced_after_half_its_time() {
 }
 
 #[test]
+fn r_cli_29_of_a_short_token_the_welcome_warns_and_so_does_the_answer_to_auth() {
+    let mut script = Script::new(options());
+    script.input(Input::JoinRequested);
+    give(&mut script, "first");
+    script.open();
+    let short = Welcome { expires_at: Some(20_001), ..plain_welcome(10) };
+    script.say(ServerMessage::Welcome(Box::new(short)));
+    script.forget();
+    script.pass(9_999);
+    assert_eq!(script.fetching, None);
+    script.pass(1);
+    give(&mut script, "second");
+    let (id, _) = shown(&mut script);
+    // Good for the leeway alone.
+    script.say(refreshed(id, 1));
+    script.pass(4_999);
+    assert_eq!(script.fetching, None);
+    script.pass(1);
+    give(&mut script, "third");
+    let (id, _) = shown(&mut script);
+    script.say(refreshed(id, HOUR));
+    live(&mut script, HOUR / 2);
+    assert_eq!(script.fetching, None, "the server will warn of this one");
+}
+
+#[test]
 fn r_cli_29_what_fails_for_now_is_tried_again() {
     let failures: [fn(&mut Script); 6] = [
         |script| {
