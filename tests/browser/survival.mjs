@@ -15,7 +15,7 @@ const here = import.meta.dirname;
 
 async function token(asked) {
   const rooms = { [asked.get('room')]: ['join', 'publish', 'presence', 'history'] };
-  const body = JSON.stringify({ sub: asked.get('name'), rooms, ttl: Number(asked.get('ttl')) });
+  const body = JSON.stringify({ sub: asked.get('user'), rooms, ttl: Number(asked.get('ttl')) });
   const answer = await fetch(new URL('/dev/token', direct), { method: 'POST', body });
   return (await answer.json()).token;
 }
@@ -319,7 +319,7 @@ const scenarios = {
 
 /** Another tab that `original` opened: it begins with a copy of its `sessionStorage`. */
 async function twinOf(original, name, origin) {
-  const address = Survivor.address(origin, name, original.way, { resume: '' });
+  const address = Survivor.address(origin, name, original.way, { resume: '', user: original.name });
   const opened = original.context.waitForEvent('page');
   await original.page.evaluate((at) => void open(at), address);
   const twin = new Survivor(await opened, name, original.way);
