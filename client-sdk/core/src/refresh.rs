@@ -24,7 +24,8 @@ use crate::{
 
 /// A token that lives shorter than the server's warning is replaced after half its time, not at once.
 const SHORT_OF: u64 = 2;
-/// And never sooner: where the issuer's clock is behind, each token may come expired, and be good for the leeway.
+/// And no sooner where nobody warned of it: where the issuer's clock is behind, each token may come expired, and be
+/// good for the leeway alone.
 const SHORT_MIN_MS: u64 = 5_000;
 
 /// Where the live connection's newer token is.
@@ -58,17 +59,17 @@ impl Client {
         match &mut online.refresh {
             Refresh::Shows { expiring } => *expiring = Some(expires_at),
             Refresh::Rests if self.options.token == TokenSource::Function => {
-                self.replace_token(now, expires_at, out);
+                self.replace_token(now, expires_at, 0, out);
             }
             Refresh::Rests | Refresh::Waits { .. } | Refresh::Fetches { .. } => {}
         }
     }
 
-    fn replace_token(&mut self, now: u64, expires_at: u64, out: &mut Outputs) {
+    /// The token is to live `least` milliseconds at least.
+    fn replace_token(&mut self, now: u64, expires_at: u64, least: u64, out: &mut Outputs) {
         let left = expires_at.saturating_sub(self.server_time(now));
         let State::Online(online) = &mut self.state else { return };
-        online.refresh =
-            Refresh::Waits { at: now.max(online.token_since + (left / SHORT_OF).max(SHORT_MIN_MS)) };
+        online.refresh = Refresh::Waits { at: now.max(online.token_since + (left / SHORT_OF).max(least)) };
         self.refresh(now, out);
     }
 
@@ -76,7 +77,7 @@ impl Client {
     pub(crate) fn on_token_since(&mut self, now: u64, expires_at: u64, out: &mut Outputs) {
         let is_short = expires_at.saturating_sub(self.server_time(now)) <= EXPIRING_BEFORE_MS;
         if is_short && self.options.token == TokenSource::Function {
-            self.replace_token(now, expires_at, out);
+            self.replace_token(now, expires_at, SHORT_MIN_MS, out);
         }
     }
 
@@ -146,7 +147,7 @@ impl Client {
                     self.on_token_since(now, expires_at, out);
                 }
                 if let Refresh::Shows { expiring: Some(expires_at) } = shown {
-                    self.replace_token(now, expires_at, out);
+                    self.replace_token(now, expires_at, 0, out);
                 }
             }
         }
