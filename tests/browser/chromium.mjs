@@ -20,19 +20,26 @@ const ARGUMENTS = [
 // How long anything that should happen may take; not a statement about speed.
 export const DEADLINE_MS = 30_000;
 
+const LAUNCH = {
+  executablePath: process.env.ROOMCAST_CHROMIUM ?? '/usr/bin/chromium',
+  headless: true,
+  args: ARGUMENTS,
+};
+
+/** Passes on what a context's pages say; uncaught errors become complaints. */
+function follow(context, complaints) {
+  context.setDefaultTimeout(DEADLINE_MS);
+  context.on('weberror', (error) => complaints.push(`uncaught in the page: ${error.error()}`));
+  context.on('console', (message) => console.log(`    [${message.type()}] ${message.text()}`));
+  return context;
+}
+
 /** Runs `scenario(context)` in a browser of its own; page errors and console errors fail it. */
 export async function inBrowser(scenario) {
   const profile = await mkdtemp(join(tmpdir(), 'roomcast-chromium-'));
   const complaints = [];
   try {
-    const context = await chromium.launchPersistentContext(profile, {
-      executablePath: process.env.ROOMCAST_CHROMIUM ?? '/usr/bin/chromium',
-      headless: true,
-      args: ARGUMENTS,
-    });
-    context.setDefaultTimeout(DEADLINE_MS);
-    context.on('weberror', (error) => complaints.push(`uncaught in the page: ${error.error()}`));
-    context.on('console', (message) => console.log(`    [${message.type()}] ${message.text()}`));
+    const context = follow(await chromium.launchPersistentContext(profile, LAUNCH), complaints);
     try {
       await scenario(context);
     } finally {
@@ -40,6 +47,21 @@ export async function inBrowser(scenario) {
     }
   } finally {
     await rm(profile, { recursive: true, force: true });
+  }
+  if (complaints.length > 0) throw new Error(complaints.join('\n'));
+}
+
+/**
+ * Runs `scenario(newContext)` in a browser of its own. Each context has storage, a network switch and renderer
+ * processes of its own.
+ */
+export async function inContexts(scenario) {
+  const complaints = [];
+  const browser = await chromium.launch(LAUNCH);
+  try {
+    await scenario(async () => follow(await browser.newContext(), complaints));
+  } finally {
+    await browser.close();
   }
   if (complaints.length > 0) throw new Error(complaints.join('\n'));
 }

@@ -5,10 +5,13 @@ import { extname, join, normalize } from 'node:path';
 
 const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.wasm': 'application/wasm', '.css': 'text/css' };
 
-export async function serve(folder) {
+/** `answers` are what is no file: by its path, from the address's parameters to a text. */
+export async function serve(folder, answers = {}) {
   const server = createServer(async (request, response) => {
-    const path = normalize(new URL(request.url, 'http://127.0.0.1').pathname);
+    const { pathname, searchParams } = new URL(request.url, 'http://127.0.0.1');
+    const path = normalize(pathname);
     try {
+      if (answers[path] !== undefined) return response.end(await answers[path](searchParams));
       const content = await readFile(join(folder, path));
       response.writeHead(200, { 'content-type': TYPES[extname(path)] ?? 'application/octet-stream' }).end(content);
     } catch {

@@ -13,6 +13,9 @@ enum Weather {
     Fair,
     /// Connections end, new ones are dropped.
     Cut,
+    /// Nothing arrives any more, and nobody is told: as when a network is exchanged for another. Connections that
+    /// saw this never work again.
+    Silent,
 }
 
 /// Forwards connections on a port of its own to the server.
@@ -57,6 +60,12 @@ impl Proxy {
         self.weather.send_replace(Weather::Cut);
     }
 
+    /// From now on nothing goes through, old connection or new, and none ends.
+    pub fn silence(&self) {
+        self.weather.send_replace(Weather::Silent);
+    }
+
+    /// New connections go through again.
     pub fn heal(&self) {
         self.weather.send_replace(Weather::Fair);
     }
@@ -76,9 +85,13 @@ async fn accept(listener: TcpListener, upstream: Arc<Mutex<String>>, weather: wa
 
 async fn forward(mut client: TcpStream, upstream: String, mut weather: watch::Receiver<Weather>) {
     let Ok(mut server) = TcpStream::connect(upstream).await else { return };
-    tokio::select! {
+    let fate = tokio::select! {
         // Either end may go whenever it likes: that is what a connection's end looks like from here.
-        _ = copy_bidirectional(&mut client, &mut server) => {}
-        _ = weather.wait_for(|weather| *weather == Weather::Cut) => {}
+        _ = copy_bidirectional(&mut client, &mut server) => return,
+        fate = weather.wait_for(|weather| *weather != Weather::Fair) => fate.map(|fate| *fate),
+    };
+    if fate.is_ok_and(|fate| fate == Weather::Silent) {
+        // Both ends stay open, and unread, until the proxy goes.
+        std::future::pending::<()>().await;
     }
 }

@@ -1,4 +1,5 @@
-//! Chromium: the demo, as two people use it (`browser/demo.mjs`), and pages without the SDK (`browser/events.mjs`).
+//! Chromium: the demo, as two people use it (`browser/demo.mjs`), pages without the SDK (`browser/events.mjs`), and
+//! what the SDK lives through (`browser/survival.mjs`).
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::json;
@@ -12,20 +13,35 @@ use tokio::process::{ChildStdin, ChildStdout, Command};
 /// A scenario's whole run; far beyond what it takes.
 const LIMIT: std::time::Duration = std::time::Duration::from_secs(240);
 
+/// Ways to the server whose cables are pulled one by one.
+const PROXIES: usize = 5;
+
 async fn play(scenario: &str) -> Result<()> {
     play_of("demo.mjs", scenario).await
 }
 
 /// Runs a scenario of that script and does what it asks of the outside.
 async fn play_of(script: &str, scenario: &str) -> Result<()> {
-    let mut server = Server::start().await?;
-    let proxy = Proxy::start(server.authority()).await?;
+    play_on(Server::start().await?, script, scenario).await
+}
+
+/// Whoever is away is a member all the time: the grace is longer than the scenario.
+async fn survive(scenario: &str) -> Result<()> {
+    let server = Server::with("kinds.chat.presence.grace = \"120s\"").await?;
+    play_on(server, "survival.mjs", scenario).await
+}
+
+async fn play_on(mut server: Server, script: &str, scenario: &str) -> Result<()> {
+    let mut proxies = Vec::new();
+    for _ in 0..PROXIES {
+        proxies.push(Proxy::start(server.authority()).await?);
+    }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser").join(script);
     let mut node = Command::new("node")
         .arg(script)
         .arg(scenario)
         .arg(format!("http://{}/", server.authority()))
-        .arg(format!("http://{}/", proxy.authority()))
+        .args(proxies.iter().map(|proxy| format!("http://{}/", proxy.authority())))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .kill_on_drop(true)
@@ -33,7 +49,7 @@ async fn play_of(script: &str, scenario: &str) -> Result<()> {
         .context("start node")?;
     let mut answers = node.stdin.take().context("node's input is piped")?;
     let mut lines = BufReader::new(node.stdout.take().context("node's output is piped")?).lines();
-    let conversation = converse(&mut server, &proxy, &mut lines, &mut answers);
+    let conversation = converse(&mut server, &proxies, &mut lines, &mut answers);
     tokio::time::timeout(LIMIT, conversation).await.context("the scenario does not end")??;
     let status = node.wait().await?;
     ensure!(status.success(), "{scenario} ended with {status}; its output is above");
@@ -42,7 +58,7 @@ async fn play_of(script: &str, scenario: &str) -> Result<()> {
 
 async fn converse(
     server: &mut Server,
-    proxy: &Proxy,
+    proxies: &[Proxy],
     lines: &mut Lines<BufReader<ChildStdout>>,
     answers: &mut ChildStdin,
 ) -> Result<()> {
@@ -50,11 +66,19 @@ async fn converse(
     while let Some(line) = lines.next_line().await? {
         println!("{line}");
         let Some(wish) = line.strip_prefix('@') else { continue };
+        let (wish, which) = wish.split_once(' ').unwrap_or((wish, "0"));
+        let proxy = proxies.get(which.parse::<usize>()?).context("there are not so many proxies")?;
         match wish {
             "cut" => proxy.cut(),
+            "silence" => proxy.silence(),
             "heal" => proxy.heal(),
             "kill" => server.kill().await?,
+            "stop" => server.stop().await?,
             "start" => server.start_again(port).await?,
+            "move" => {
+                server.start_again(0).await?;
+                proxies.iter().for_each(|proxy| proxy.redirect(server.authority()));
+            }
             _ => bail!("the scenario wishes for {wish:?}"),
         }
         answers.write_all(b"done\n").await?;
@@ -90,6 +114,37 @@ async fn r_sse_2_a_browsers_event_source_comes_back_by_itself_and_stops_when_tol
 #[tokio::test]
 async fn r_http_10_the_reference_shows_every_operation() -> Result<()> {
     play_of("events.mjs", "docs").await
+}
+
+#[tokio::test]
+async fn r_cli_13_half_a_minute_offline_and_sockets_that_died_silently_cost_nothing() -> Result<()> {
+    survive("away").await
+}
+
+#[tokio::test]
+async fn r_cli_14_frozen_and_throttled_tabs_catch_up() -> Result<()> {
+    survive("asleep").await
+}
+
+#[tokio::test]
+async fn r_cli_29_a_token_that_ended_while_the_page_was_away_is_replaced_and_live_ones_in_time() -> Result<()>
+{
+    survive("expired").await
+}
+
+#[tokio::test]
+async fn r_cli_26_a_server_killed_and_stopped_under_load_and_back_elsewhere_costs_nothing() -> Result<()> {
+    survive("restarted").await
+}
+
+#[tokio::test]
+async fn r_cli_11_a_hundred_reconnects_leave_no_listener_no_socket_and_no_memory_behind() -> Result<()> {
+    survive("hundred").await
+}
+
+#[tokio::test]
+async fn r_cli_32_a_reload_goes_on_as_the_same_member_and_a_duplicated_tab_as_another() -> Result<()> {
+    survive("reloaded").await
 }
 
 #[tokio::test]

@@ -1,19 +1,24 @@
 //! Whether the peer is still there.
 //!
 //! The server forgets a connection it heard nothing of for 90 s, and intermediaries drop silent ones sooner, so
-//! what counts is when this side last *sent*. Timers run late where a tab is hidden or a machine slept: a missed
+//! what counts is when this side last *sent*. Who keeps sending would never ping that way, and never learn that
+//! nobody is there: what has met with nothing at all for 10 s is followed by a ping too. Timers run late where a tab is hidden or a machine slept: a missed
 //! deadline noticed late earns the peer one more ping instead of the blame.
 
 use schemas::limits::{PING_AFTER_MS, PONG_WITHIN_MS};
 
 /// A pong is awaited so long where the network is suspected: it was said to be gone, or the tab slept.
 pub const PROBE_WITHIN_MS: u64 = 4_000;
+/// What was sent may meet with nothing at all for so long before there is a ping.
+pub const UNHEARD_MS: u64 = 10_000;
 /// A deadline noticed so late was slept through.
 pub const LATE_MS: u64 = 2_000;
 
 #[derive(Debug, Clone)]
 pub struct Heartbeat {
     sent_at: u64,
+    /// The first that was sent since something was received.
+    unheard_since: Option<u64>,
     ping: Ping,
 }
 
@@ -42,14 +47,16 @@ pub enum Verdict {
 impl Heartbeat {
     #[must_use]
     pub fn started(now: u64) -> Heartbeat {
-        Heartbeat { sent_at: now, ping: Ping::Answered }
+        Heartbeat { sent_at: now, unheard_since: None, ping: Ping::Answered }
     }
 
     pub fn sent(&mut self, now: u64) {
         self.sent_at = now;
+        self.unheard_since.get_or_insert(now);
     }
 
     pub fn received(&mut self) {
+        self.unheard_since = None;
         self.ping = Ping::Answered;
     }
 
@@ -71,7 +78,10 @@ impl Heartbeat {
     #[must_use]
     pub fn deadline(&self) -> (u64, bool) {
         match self.ping {
-            Ping::Answered => (self.sent_at + PING_AFTER_MS, false),
+            Ping::Answered => {
+                let idle = self.sent_at + PING_AFTER_MS;
+                (self.unheard_since.map_or(idle, |since| idle.min(since + UNHEARD_MS)), false)
+            }
             Ping::Awaited { until } | Ping::LastAwaited { until } => (until, true),
         }
     }

@@ -31,8 +31,9 @@
 //! *Where upgrades do not pass*, HTTP may: after two that came to nothing the driver is asked for a socket of the other
 //! [`Transport`], which speaks the same protocol. It stays with that for five minutes ([`transport`]).
 //!
-//! *A dead connection* looks like a silent one. After 25 s without sending, `ping`; nothing at all within 10 s of
-//! it, and the connection is taken for lost ([`heartbeat`]). A deadline noticed late proves that this side slept,
+//! *A dead connection* looks like a silent one. After 25 s without sending, and when what was sent has met with
+//! nothing for 10 s, `ping`; nothing at all within 10 s of it, and the connection is taken for lost ([`heartbeat`]).
+//! A deadline noticed late proves that this side slept,
 //! not that the peer is gone; then it is asked once more.
 //!
 //! *The position* (epoch and offset) is all that recovery needs: the highest of the welcome's, each publication's

@@ -36,8 +36,8 @@ export interface Route {
 
 /** What survives a reload of the page. */
 export interface Survivor {
-  /** The page is going, perhaps for good. */
-  keep(position: Position): void;
+  /** The page is going, perhaps for good; or it stands still where it is. */
+  keep(position: Position, isStill: boolean): void;
   /** It goes on after all. */
   release(): void;
 }
@@ -88,8 +88,8 @@ export class Driver {
     const survivor = this.#survivor;
     this.#unlisten = listenToHints((step) => this.run(step), {
       // A page that will not come back takes its session with it: leaving now spares the others a ghost for the grace.
-      going: (forGood) => {
-        if (survivor !== undefined) survivor.keep(readBlock(this.#core.position()));
+      going: (forGood, isStill) => {
+        if (survivor !== undefined) survivor.keep(readBlock(this.#core.position()), isStill);
         else if (forGood) this.run((core) => core.leave());
       },
       staying: () => survivor?.release(),
@@ -267,7 +267,7 @@ export class Driver {
 /** Tells the core when the network comes and goes, and when the page comes to the front or thaws. */
 function listenToHints(
   run: (step: Step) => void,
-  life: { going(forGood: boolean): void; staying(): void },
+  life: { going(forGood: boolean, isStill: boolean): void; staying(): void },
 ): () => void {
   const page = globalThis as Partial<Pick<typeof globalThis, "addEventListener" | "document">>;
   if (typeof page.addEventListener !== "function") return nothing;
@@ -278,13 +278,20 @@ function listenToHints(
   };
   page.addEventListener("online", () => run((core) => core.networkFound()), { signal });
   page.addEventListener("offline", () => run((core) => core.networkLost()), { signal });
+  // A page that is put aside for the back button freezes too, and its session goes on in the next page.
+  let isAside = false;
   const back = (): void => {
+    isAside = false;
     life.staying();
     seen();
   };
   page.addEventListener("pageshow", back, { signal });
-  page.addEventListener("pagehide", (event) => life.going(!event.persisted), { signal });
-  page.document?.addEventListener("freeze", () => life.going(false), { signal });
+  const goes = (event: PageTransitionEvent): void => {
+    isAside = true;
+    life.going(!event.persisted, false);
+  };
+  page.addEventListener("pagehide", goes, { signal });
+  page.document?.addEventListener("freeze", () => life.going(false, !isAside), { signal });
   page.document?.addEventListener("visibilitychange", seen, { signal });
   page.document?.addEventListener("resume", back, { signal });
   return () => listening.abort();

@@ -1,6 +1,6 @@
 import type { CoreEvent } from "./block.js";
 import { Calls } from "./calls.js";
-import type { Amendment, Core, Position } from "./core.js";
+import type { Amendment, Core } from "./core.js";
 import { Driver, type Route } from "./driver.js";
 import { RoomcastError, failure, refusal } from "./errors.js";
 import type {
@@ -21,7 +21,7 @@ import type { HistoryOptions, PublishOptions, RoomOptions, RoomPresence, Signall
 import { payload } from "./payload.js";
 import { RoomState } from "./state.js";
 import { random, seed } from "./random.js";
-import { putBack, takeOut } from "./storage.js";
+import { survivor, takeOut } from "./storage.js";
 import { stream, type Stream } from "./stream.js";
 import { newCore } from "./wasm.js";
 
@@ -429,19 +429,15 @@ export class Room<
     const hasToken = this.#route.token !== undefined;
     const { address, fallback } = this.#route;
     const key = `roomcast:${address}`;
-    const kept = this.#options.resume ? takeOut(key) : undefined;
+    const kept = this.#options.resume ? await takeOut(key) : undefined;
     const { session = random(16), ...position } = kept ?? {};
-    const survivor = {
-      keep: (reached: Position) => putBack(key, session, reached),
-      release: () => void takeOut(key),
-    };
     const driver = new Driver(core, this.name, { ...this.#route, session }, {
       heard: (event) => this.#heard(event),
       broke: (error) => {
         this.#driver = this.#loading = undefined;
         this.#fail(new RoomcastError("internal", "the client broke", { cause: error }));
       },
-    }, this.#options.resume ? survivor : undefined);
+    }, this.#options.resume ? survivor(key, session) : undefined);
     driver.run((core) =>
       // prettier-ignore
       core.begin(seed(), this.name, session, hasToken, position, rewind, tags, presence, members, fallback),

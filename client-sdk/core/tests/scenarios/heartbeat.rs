@@ -1,14 +1,9 @@
 //! Whether the peer is still there.
 
 use client_core::{Input, heartbeat};
-use schemas::{CloseCode, Frame};
+use schemas::CloseCode;
 
 use crate::script::{Script, publication};
-
-fn pong(script: &mut Script) {
-    let attempt = script.attempt();
-    script.input(Input::FrameReceived { attempt, frame: Frame::Text("pong".into()) });
-}
 
 #[test]
 fn r_cli_13_a_ping_is_sent_when_nothing_was_sent_for_25_s_however_much_is_received() {
@@ -20,7 +15,7 @@ fn r_cli_13_a_ping_is_sent_when_nothing_was_sent_for_25_s_however_much_is_receiv
     assert_eq!(script.pings(), 0);
     script.pass(1_000);
     assert_eq!(script.pings(), 1);
-    pong(&mut script);
+    script.pong();
     script.pass(24_000);
     script.publish(1, "x");
     script.end_turn();
@@ -38,6 +33,26 @@ fn r_cli_13_silence_for_10_s_after_a_ping_is_a_lost_connection() {
     script.pass(1);
     assert_eq!(script.closes, [CloseCode::HeartbeatTimeout]);
     assert_eq!(script.status(), "reconnecting");
+}
+
+#[test]
+fn r_cli_13_who_keeps_sending_into_silence_pings_and_learns_of_it() {
+    let mut script = Script::online();
+    for _ in 0..10 {
+        assert_eq!(script.pings(), 0);
+        script.publish(1, "x");
+        script.end_turn();
+        script.pass(1_000);
+    }
+    assert_eq!(script.pings(), 1);
+    for _ in 0..9 {
+        script.publish(1, "x");
+        script.end_turn();
+        script.pass(1_000);
+        assert_eq!(script.status(), "connected");
+    }
+    script.pass(1_000);
+    assert_eq!(script.closes, [CloseCode::HeartbeatTimeout]);
 }
 
 #[test]

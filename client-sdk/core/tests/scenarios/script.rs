@@ -168,6 +168,11 @@ impl Script {
         decoded.map(|message| message.expect("a client's message can be read")).collect()
     }
 
+    pub(crate) fn pong(&mut self) {
+        let attempt = self.attempt();
+        self.input(Input::FrameReceived { attempt, frame: Frame::Text("pong".into()) });
+    }
+
     pub(crate) fn pings(&mut self) -> usize {
         let (pings, rest) =
             self.frames.drain(..).partition::<Vec<_>, _>(|frame| *frame == Frame::Text("ping".into()));
