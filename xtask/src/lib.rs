@@ -14,6 +14,7 @@ pub mod counted;
 pub mod dev;
 pub mod fingerprint;
 pub mod package;
+pub mod peers;
 pub mod process;
 pub mod reference;
 pub mod repository;

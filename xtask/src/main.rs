@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use xtask::build::Mode;
-use xtask::{bench, build, client, codegen, dev, process, reference, setup, sim, size, suite, tidy};
+use xtask::{bench, build, client, codegen, dev, peers, process, reference, setup, sim, size, suite, tidy};
 
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", about = "Builds, runs and checks Roomcast")]
@@ -65,7 +65,14 @@ enum Task {
     /// Write the API reference of the client into build/docs/
     Docs,
     /// The sizes of what is shipped
-    Size,
+    Size {
+        /// Of a chat instead, beside the same with the clients of other services, which are installed for it
+        #[arg(long)]
+        peers: bool,
+        /// The result as one line of JSON
+        #[arg(long, requires = "peers")]
+        json: bool,
+    },
     /// Simulated worlds from fresh seeds, until the time is over or one breaks a promise
     Sim {
         /// How long; without it and --worlds a minute
@@ -128,7 +135,8 @@ fn run(task: Task) -> Result<ExitCode> {
             client::build()?;
             reference::write()?;
         }
-        Task::Size => size::run()?,
+        Task::Size { peers: true, json } => peers::run(json)?,
+        Task::Size { peers: false, .. } => size::run()?,
         Task::Sim { hours, worlds, seed, steps, json } => {
             return sim::run(&sim::Sim { hours, worlds, seed, steps, json });
         }
