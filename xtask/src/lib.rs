@@ -5,6 +5,7 @@
 //! configuration file, [`capnp`] writes workerd's form of it, and [`workerd`] runs the process.
 
 pub mod bench;
+pub mod bench_client;
 pub mod build;
 pub mod bundle;
 pub mod capnp;

@@ -1,11 +1,14 @@
 //! `cargo xtask`: see `cargo xtask --help`.
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use xtask::build::Mode;
-use xtask::{bench, build, client, codegen, dev, peers, process, reference, setup, sim, size, suite, tidy};
+use xtask::{
+    bench, bench_client, build, client, codegen, dev, peers, process, reference, setup, sim, size, suite,
+    tidy,
+};
 
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", about = "Builds, runs and checks Roomcast")]
@@ -91,12 +94,22 @@ enum Task {
         #[arg(long)]
         json: bool,
     },
-    /// Deliveries a second and latency beside a minimal JavaScript object
+    /// Speed beside others, in one run
     Bench {
-        /// For the load generator: `-- --help` tells
+        #[arg(value_enum, default_value = "room")]
+        what: Bench,
+        /// For the load generator, which `-- --help` describes; for the client `--rounds <count>`, `--node`, `--json`
         #[arg(last = true)]
         arguments: Vec<String>,
     },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Bench {
+    /// A room's deliveries a second and latency, beside a minimal JavaScript object
+    Room,
+    /// The client's way from a frame to a listener and from a publish to a frame, beside MessagePack and JSON
+    Client,
 }
 
 fn main() -> ExitCode {
@@ -140,7 +153,8 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Sim { hours, worlds, seed, steps, json } => {
             return sim::run(&sim::Sim { hours, worlds, seed, steps, json });
         }
-        Task::Bench { arguments } => bench::run_bench(&arguments)?,
+        Task::Bench { what: Bench::Room, arguments } => bench::run_bench(&arguments)?,
+        Task::Bench { what: Bench::Client, arguments } => bench_client::run(&arguments)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -6,7 +6,6 @@ import { Roomcast } from "@roomcast/client";
 const encoder = new Encoder({ ignoreUndefined: true });
 const decoder = new Decoder();
 const epoch = "00000000000000ab";
-const WARM_UP = 3;
 /** Below the client's bound of what may be unanswered, in number and, at 4 KiB each, in bytes. */
 const UNANSWERED = 512;
 
@@ -24,9 +23,9 @@ const scenarios = [
 
 /**
  * Round by round, in each the contenders in turn, each round another first. Gives for each scenario and direction
- * what each contender took a message, in ns, round by round.
+ * what each contender took a message, in ns, round by round; those that warm up are not counted.
  */
-export async function measure(rounds) {
+export async function measure(rounds, warmUp) {
   const rows = [];
   for (const scenario of scenarios) {
     const room = await Room.join();
@@ -34,7 +33,7 @@ export async function measure(rounds) {
       ["in", incoming(room)],
       ["out", outgoing(room)],
     ]) {
-      const took = await interleaved(rounds, contenders, scenario);
+      const took = await interleaved(rounds, warmUp, contenders, scenario);
       rows.push({ scenario: scenario.name, direction, bytes: bytes(scenario.data), took });
     }
     await room.leave();
@@ -42,11 +41,11 @@ export async function measure(rounds) {
   return rows;
 }
 
-async function interleaved(rounds, contenders, scenario) {
+async function interleaved(rounds, warmUp, contenders, scenario) {
   const took = Object.fromEntries(contenders.map(({ name }) => [name, []]));
-  for (let round = -WARM_UP; round < rounds; round += 1) {
+  for (let round = -warmUp; round < rounds; round += 1) {
     for (let turn = 0; turn < contenders.length; turn += 1) {
-      const { name, run } = contenders[(turn + round + WARM_UP) % contenders.length];
+      const { name, run } = contenders[(turn + round + warmUp) % contenders.length];
       const nanoseconds = (await run(scenario)) / scenario.messages;
       if (round >= 0) took[name].push(nanoseconds);
     }

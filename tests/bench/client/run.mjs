@@ -1,5 +1,5 @@
 // Runs measure.js in Node and in Chromium, and prints medians.
-// node run.mjs <folder of measure.js, bundled, and the module> [--rounds <count>] [--node] [--json]
+// node run.mjs <folder of measure.js, bundled, and the module> [--rounds <count>] [--warm-up <count>] [--node] [--json]
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -8,22 +8,29 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     rounds: { type: 'string', default: '30' },
+    'warm-up': { type: 'string', default: '3' },
     node: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
 });
 const [folder] = positionals;
-const rounds = Number(values.rounds);
-if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`--rounds ${values.rounds} is no number of rounds`);
+const rounds = count('rounds', 1);
+const warmUp = count('warm-up', 0);
 
 const hosts = [{ host: `Node ${process.versions.node}`, rows: await inNode() }];
 if (!values.node) hosts.push(await inChromium());
 if (values.json) console.log(JSON.stringify(hosts.map(({ host, rows }) => ({ host, rows: rows.map(summed) }))));
 else for (const { host, rows } of hosts) print(host, rows.map(summed));
 
+function count(option, least) {
+  const given = Number(values[option]);
+  if (Number.isInteger(given) && given >= least) return given;
+  throw new Error(`--${option} ${values[option]}: a whole number, ${least} or more`);
+}
+
 async function inNode() {
   const { measure } = await import(pathToFileURL(join(resolve(folder), 'measure.js')).href);
-  return measure(rounds);
+  return measure(rounds, warmUp);
 }
 
 async function inChromium() {
@@ -39,12 +46,12 @@ async function inChromium() {
     await inBrowser(async (context) => {
       const page = await context.newPage();
       await page.goto(`${files.origin}/index.html`);
-      found = await page.evaluate(async (count) => {
+      found = await page.evaluate(async ([rounds, warmUp]) => {
         if (!crossOriginIsolated) throw new Error('the page is not isolated');
         const { measure } = await import('/measure.js');
         const [, version] = /Chrome\/([\d.]+)/.exec(navigator.userAgent) ?? [];
-        return { host: `Chromium ${version}`, rows: await measure(count) };
-      }, rounds);
+        return { host: `Chromium ${version}`, rows: await measure(rounds, warmUp) };
+      }, [rounds, warmUp]);
     });
   } finally {
     files.close();
