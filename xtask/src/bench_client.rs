@@ -34,8 +34,10 @@ fn prepared() -> Result<Command> {
     let module = "client_sdk_bg.wasm";
     std::fs::copy(client::package().join("dist").join(module), folder.join(module))
         .context("cannot copy the client's module")?;
-    for (name, text) in [("index.html", "<!doctype html><link rel=\"icon\" href=\"data:,\">\n"), ("package.json", "{ \"type\": \"module\" }\n")]
-    {
+    for (name, text) in [
+        ("index.html", "<!doctype html><link rel=\"icon\" href=\"data:,\">\n"),
+        ("package.json", "{ \"type\": \"module\" }\n"),
+    ] {
         std::fs::write(folder.join(name), text)
             .with_context(|| format!("cannot write build/speed/{name}"))?;
     }

@@ -124,7 +124,9 @@ class Room {
   }
 
   async leave() {
-    await this.room.leave();
+    const left = this.room.leave();
+    this.socket.onclose({ code: 1000, reason: "" });
+    await left;
   }
 }
 
