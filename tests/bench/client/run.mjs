@@ -80,13 +80,13 @@ function print(host, rows) {
   for (const direction of ['in', 'out']) {
     const wanted = rows.filter((row) => row.direction === direction);
     const names = wanted[0].contenders.map(({ name }) => name);
-    console.log([direction.padEnd(18), ...names.map((name) => name.padStart(22))].join(''));
-    for (const { scenario, contenders } of wanted) {
+    console.log([direction.padEnd(26), ...names.map((name) => name.padStart(22))].join(''));
+    for (const { scenario, bytes, contenders } of wanted) {
       const cells = contenders.map(({ name, nanoseconds, ratio }) => {
         const time = (nanoseconds / 1e3).toFixed(2);
         return name === 'roomcast' ? time : `${time} (${ratio.toFixed(2)})`;
       });
-      console.log([scenario.padEnd(18), ...cells.map((cell) => cell.padStart(22))].join(''));
+      console.log([`${scenario}, ${bytes} B`.padEnd(26), ...cells.map((cell) => cell.padStart(22))].join(''));
     }
   }
 }
