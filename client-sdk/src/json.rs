@@ -118,23 +118,27 @@ impl Writer {
     pub(crate) fn string(&mut self, value: &str) {
         self.separate();
         self.text.push('"');
-        for char in value.chars() {
-            match char {
-                '"' | '\\' => {
-                    self.text.push('\\');
-                    self.text.push(char);
-                }
-                '\0'..='\u{1f}' => {
-                    const HEX: &[u8; 16] = b"0123456789abcdef";
-                    let code = char as usize;
-                    self.text.push_str("\\u00");
-                    self.text.push(char::from(HEX[code >> 4]));
-                    self.text.push(char::from(HEX[code & 15]));
-                }
-                _ => self.text.push(char),
-            }
+        let mut rest = value;
+        while let Some(at) = rest.bytes().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f)) {
+            let (plain, special) = rest.split_at(at);
+            self.text.push_str(plain);
+            self.escape(special.as_bytes()[0]);
+            rest = &special[1..];
         }
+        self.text.push_str(rest);
         self.text.push('"');
+    }
+
+    fn escape(&mut self, byte: u8) {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+        self.text.push('\\');
+        if byte >= b' ' {
+            self.text.push(char::from(byte));
+            return;
+        }
+        self.text.push_str("u00");
+        self.text.push(char::from(HEX[usize::from(byte >> 4)]));
+        self.text.push(char::from(HEX[usize::from(byte & 15)]));
     }
 
     fn separate(&mut self) {

@@ -375,7 +375,7 @@ assert.ok(scenario, `no scenario ${scenarioName}`);
 const folder = await mkdtemp(join(tmpdir(), 'roomcast-survival-'));
 await symlink(join(here, 'survivor.html'), join(folder, 'survivor.html'));
 await symlink(join(here, '../../client-sdk/ts/dist'), join(folder, 'dist'));
-const files = await serve(folder, { '/token': token });
+const files = await serve(folder, { answers: { '/token': token } });
 try {
   await inContexts((newContext) => scenario(newContext, files.origin));
   console.log(`${scenarioName}: fine`);

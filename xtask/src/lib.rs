@@ -5,6 +5,7 @@
 //! configuration file, [`capnp`] writes workerd's form of it, and [`workerd`] runs the process.
 
 pub mod bench;
+pub mod bench_client;
 pub mod build;
 pub mod bundle;
 pub mod capnp;
@@ -14,6 +15,7 @@ pub mod counted;
 pub mod dev;
 pub mod fingerprint;
 pub mod package;
+pub mod peers;
 pub mod process;
 pub mod reference;
 pub mod repository;

@@ -1,11 +1,14 @@
 //! `cargo xtask`: see `cargo xtask --help`.
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use xtask::build::Mode;
-use xtask::{bench, build, client, codegen, dev, process, reference, setup, sim, size, suite, tidy};
+use xtask::{
+    bench, bench_client, build, client, codegen, dev, peers, process, reference, setup, sim, size, suite,
+    tidy,
+};
 
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", about = "Builds, runs and checks Roomcast")]
@@ -65,7 +68,14 @@ enum Task {
     /// Write the API reference of the client into build/docs/
     Docs,
     /// The sizes of what is shipped
-    Size,
+    Size {
+        /// Of a chat instead, beside the same with the clients of other services, which are installed for it
+        #[arg(long)]
+        peers: bool,
+        /// The result as one line of JSON
+        #[arg(long, requires = "peers")]
+        json: bool,
+    },
     /// Simulated worlds from fresh seeds, until the time is over or one breaks a promise
     Sim {
         /// How long; without it and --worlds a minute
@@ -84,12 +94,22 @@ enum Task {
         #[arg(long)]
         json: bool,
     },
-    /// Deliveries a second and latency beside a minimal JavaScript object
+    /// Speed beside others, in one run
     Bench {
-        /// For the load generator: `-- --help` tells
+        #[arg(value_enum, default_value = "room")]
+        what: Bench,
+        /// For the load generator, which `-- --help` describes; for the client `--rounds <count>`, `--node`, `--json`
         #[arg(last = true)]
         arguments: Vec<String>,
     },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Bench {
+    /// A room's deliveries a second and latency, beside a minimal JavaScript object
+    Room,
+    /// The client's way from a frame to a listener and from a publish to a frame, beside MessagePack and JSON
+    Client,
 }
 
 fn main() -> ExitCode {
@@ -128,11 +148,13 @@ fn run(task: Task) -> Result<ExitCode> {
             client::build()?;
             reference::write()?;
         }
-        Task::Size => size::run()?,
+        Task::Size { peers: true, json } => peers::run(json)?,
+        Task::Size { peers: false, .. } => size::run()?,
         Task::Sim { hours, worlds, seed, steps, json } => {
             return sim::run(&sim::Sim { hours, worlds, seed, steps, json });
         }
-        Task::Bench { arguments } => bench::run_bench(&arguments)?,
+        Task::Bench { what: Bench::Room, arguments } => bench::run_bench(&arguments)?,
+        Task::Bench { what: Bench::Client, arguments } => bench_client::run(&arguments)?,
     }
     Ok(ExitCode::SUCCESS)
 }

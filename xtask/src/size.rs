@@ -31,33 +31,56 @@ pub fn run() -> Result<()> {
             println!("{name:<18} {bytes:>9} {:>9}", gzipped(&file)?);
         }
     }
-    println!("{:<18} {:>9} {:>9}", "a chat, all of it", "", chat()?);
+    println!("{:<18} {:>9} {:>9}", "a chat, all of it", "", chat()?.total());
     Ok(())
+}
+
+/// What a page loads, in bytes, compressed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Loaded {
+    pub(crate) script: u64,
+    pub(crate) module: u64,
+}
+
+impl Loaded {
+    pub(crate) fn total(self) -> u64 {
+        self.script + self.module
+    }
 }
 
 /// # Errors
 /// Where a chat is larger than [`CHAT_BYTES_MAX`].
 pub fn check_chat() -> Result<()> {
-    let bytes = chat()?;
+    let bytes = chat()?.total();
     ensure!(bytes <= CHAT_BYTES_MAX, "a chat has {bytes} bytes compressed, and may have {CHAT_BYTES_MAX}");
     Ok(())
 }
 
 /// `client-sdk/ts/size/chat.js` as a page loads it: minified with the package, and the module.
-fn chat() -> Result<u64> {
+pub(crate) fn chat() -> Result<Loaded> {
     client::build()?;
-    let dist = client::package().join("dist");
-    let bundle = build_directory().join("size/chat.js");
+    let script = bundled("client-sdk/ts/size/chat.js", "chat.js")?;
+    Ok(Loaded { script, module: gzipped(&client::package().join("dist/client_sdk_bg.wasm"))? })
+}
+
+/// The compressed bytes of a script with all that it imports, minified into `build/size/<name>`.
+pub(crate) fn bundled(entry: &str, name: &str) -> Result<u64> {
+    let bundle = build_directory().join("size").join(name);
+    bundle_into(entry, &bundle, &["--minify"])?;
+    gzipped(&bundle)
+}
+
+/// Bundles a script of the repository that imports `@roomcast/client`, which has been built.
+pub(crate) fn bundle_into(entry: &str, bundle: &Path, more: &[&str]) -> Result<()> {
     let mut esbuild = command(npm_tool("esbuild"));
     esbuild
         .current_dir(root())
-        .arg("client-sdk/ts/size/chat.js")
-        .args(["--bundle", "--minify", "--format=esm", "--target=es2022", "--log-level=warning"])
-        .args(["--legal-comments=none"])
-        .arg(format!("--alias:@roomcast/client={}", dist.join("index.js").display()))
+        .arg(entry)
+        .args(["--bundle", "--format=esm", "--target=es2022", "--log-level=warning", "--legal-comments=none"])
+        .args(more)
+        .arg(format!("--alias:@roomcast/client={}", client::package().join("dist/index.js").display()))
         .arg(format!("--outfile={}", bundle.display()));
-    run_quiet(&mut esbuild)?;
-    Ok(gzipped(&bundle)? + gzipped(&dist.join("client_sdk_bg.wasm"))?)
+    run_quiet(&mut esbuild).map(drop)
 }
 
 fn gzipped(file: &Path) -> Result<u64> {

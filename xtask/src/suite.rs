@@ -159,11 +159,12 @@ fn end_to_end() -> Result<Count> {
     counted(&mut cargo)
 }
 
-/// The package's own tests, the bound on what an application loads, and the reference.
+/// The package's own tests, the bound on what an application loads, its benchmark's checks, and the reference.
 fn client_tests() -> Result<Count> {
     client::build()?;
     let mut count = counted(command("npm").current_dir(client::package()).args(["test"]))?;
     count += one(crate::size::check_chat())?;
+    count += one(crate::bench_client::smoke())?;
     count += one(crate::reference::write())?;
     Ok(count)
 }

@@ -38,36 +38,58 @@ export interface Publish {
 const encoder = new TextEncoder();
 const empty = new Uint8Array();
 
-/** A block of fields under construction. */
+/** So much text needs at most so much room: a UTF-16 unit has up to three bytes of UTF-8. */
+const UTF8_MAX = 3;
+
+/** The bytes with which a block begins, and above which its memory is not kept. */
+const FEW = 1024;
+const MANY = 65_536;
+
+/** A block of fields under construction: one for all, since a new one for each input costs more than the core. */
 class Fields {
-  #bytes = new Uint8Array(256);
+  #bytes = new Uint8Array(FEW);
+  #view = new DataView(this.#bytes.buffer);
   #length = 0;
 
-  #room(size: number): DataView {
-    if (this.#length + size > this.#bytes.length) {
-      const bytes = new Uint8Array(2 * (this.#length + size));
-      bytes.set(this.#bytes);
-      this.#bytes = bytes;
-    }
-    const view = new DataView(this.#bytes.buffer, this.#length);
-    this.#length += size;
-    return view;
+  /** What was written before has been read: the core copies it. */
+  begin(): this {
+    this.#length = 0;
+    if (this.#bytes.length > MANY) this.#hold(FEW);
+    return this;
+  }
+
+  #reserve(size: number): void {
+    if (this.#length + size <= this.#bytes.length) return;
+    const bytes = this.#bytes;
+    this.#hold(2 * (this.#length + size));
+    this.#bytes.set(bytes);
+  }
+
+  #hold(size: number): void {
+    this.#bytes = new Uint8Array(size);
+    this.#view = new DataView(this.#bytes.buffer);
   }
 
   number(value: number | boolean = NaN): this {
-    this.#room(8).setFloat64(0, Number(value), true);
+    this.#reserve(8);
+    this.#view.setFloat64(this.#length, Number(value), true);
+    this.#length += 8;
     return this;
   }
 
   blob(value?: Payload): this {
-    const kind = value === undefined ? 0 : typeof value === "string" ? 1 : 2;
-    this.#room(1).setUint8(0, kind);
-    if (kind === 0) return this;
-    const bytes = typeof value === "string" ? encoder.encode(value) : value!;
-    this.#room(4).setUint32(0, bytes.length, true);
-    const start = this.#length;
-    this.#room(bytes.length);
-    this.#bytes.set(bytes, start);
+    this.#reserve(5 + (value === undefined ? 0 : typeof value === "string" ? UTF8_MAX * value.length : value.length));
+    const start = this.#length + 5;
+    if (value === undefined) {
+      this.#bytes[this.#length++] = 0;
+      return this;
+    }
+    this.#bytes[this.#length] = typeof value === "string" ? 1 : 2;
+    let length = value.length;
+    if (typeof value === "string") length = encoder.encodeInto(value, this.#bytes.subarray(start)).written;
+    else this.#bytes.set(value, start);
+    this.#view.setUint32(start - 4, length, true);
+    this.#length = start + length;
     return this;
   }
 
@@ -82,7 +104,8 @@ class Fields {
   }
 }
 
-const fields = (): Fields => new Fields();
+const shared = new Fields();
+const fields = (): Fields => shared.begin();
 
 export class Core {
   readonly #core: ClientCore;

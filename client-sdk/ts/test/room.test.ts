@@ -98,6 +98,20 @@ test("what is published in one turn leaves as one frame, and each promise has it
   await third;
 });
 
+test("short and long texts and bytes in turn go out as they are", async () => {
+  const room = client().room<Chat>("chat:lobby");
+  const socket = await join(room);
+  const texts = ["a", "é€😀".repeat(20_000), "b", "€".repeat(400), ""];
+  for (const text of texts) {
+    const published = [room.publish("message", { text }), room.publish("sketch", new Uint8Array(text.length))];
+    await Promise.resolve();
+    const said = socket.heard();
+    assert.deepEqual(said.map(({ data }) => data), [JSON.stringify({ text }), new Uint8Array(text.length)]);
+    for (const { id } of said) socket.say({ t: "reply", id, result: { epoch, offset: id, duplicate: false } });
+    await Promise.all(published);
+  }
+});
+
 test("a lost connection is taken up again at the position, and unanswered publishes are unknown", async () => {
   const room = client().room<Chat>("chat:lobby", { rewind: 5 });
   const offsets: unknown[] = [];
