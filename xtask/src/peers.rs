@@ -22,8 +22,8 @@ struct Peer {
 }
 
 const OURS_HAS: &str = "recovery from a position with gaps told, live members, history, edits, reactions, shared \
-state, calls, acknowledged publishes that are sent again under their key, typed events and errors";
-const OURS_LACKS: &str = "fallback transports, end-to-end encryption, delta compression, push notifications";
+state, calls, acknowledged publishes that are sent again under their key, a fallback transport, typed events and errors";
+const OURS_LACKS: &str = "end-to-end encryption, delta compression, push notifications";
 
 const PEERS: [Peer; 5] = [
     Peer {
