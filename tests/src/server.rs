@@ -141,6 +141,17 @@ impl Server {
         self.authority.rsplit(':').next().and_then(|port| port.parse().ok()).expect("the address has a port")
     }
 
+    /// Runs a script of `tests/node` on this server, and expects that it ends with 0.
+    pub async fn node(&self, script: &str) -> Result<()> {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("node").join(script);
+        let mut node = tokio::process::Command::new("node");
+        node.arg(script).arg(format!("http://{}/", self.authority)).kill_on_drop(true);
+        let ended =
+            tokio::time::timeout(crate::DEADLINE * 4, node.output()).await.context("it never ends")??;
+        ensure!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+        Ok(())
+    }
+
     /// `ws://host:port`.
     #[must_use]
     pub fn ws(&self) -> String {

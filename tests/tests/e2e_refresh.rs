@@ -121,12 +121,7 @@ async fn r_fresh_5_ten_refused_tokens_close() -> Result<()> {
 #[tokio::test]
 async fn r_cli_29_a_client_replaces_its_tokens_and_nobody_notices() -> Result<()> {
     let server = Server::start().await?;
-    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("node/refresh.mjs");
-    let mut node = tokio::process::Command::new("node");
-    node.arg(script).arg(format!("http://{}/", server.authority())).kill_on_drop(true);
-    let ended = tokio::time::timeout(tests::DEADLINE * 4, node.output()).await??;
-    ensure!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
-    Ok(())
+    server.node("refresh.mjs").await
 }
 
 #[tokio::test]

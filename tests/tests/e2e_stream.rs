@@ -153,10 +153,5 @@ async fn r_stream_3_only_who_opened_a_stream_speaks_on_it() -> Result<()> {
 #[tokio::test]
 async fn r_cli_33_the_package_lives_where_no_upgrade_passes() -> Result<()> {
     let server = Server::start().await?;
-    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("node/blocked.mjs");
-    let mut node = tokio::process::Command::new("node");
-    node.arg(script).arg(format!("http://{}/", server.authority())).kill_on_drop(true);
-    let ended = tokio::time::timeout(tests::DEADLINE * 4, node.output()).await??;
-    ensure!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
-    Ok(())
+    server.node("blocked.mjs").await
 }

@@ -21,18 +21,18 @@ use crate::{access::Connection, body, exchange::Exchange, failure::Failure};
 const BODY_BYTES_MAX: usize = FRAME_BYTES_MAX / 3 * 4 + 1024;
 
 pub(crate) async fn answer(exchange: &mut Exchange<'_>, room: &str) -> Result<Response, Failure> {
+    let admitted = exchange.admit(room).await?;
     let body: StreamBody = body::parse_object(&exchange.body(BODY_BYTES_MAX).await?, &[])?;
     let frame = STANDARD.decode(&body.frame).map_err(|_| Failure::invalid("frame", "is base64"))?;
     match (body.connection, body.session) {
         (Some(connection), Some(session)) => {
-            let Connection { room, tenant, claims, .. } = exchange.admit(room).await?;
+            let Connection { room, tenant, claims, .. } = admitted;
             let call = RoomCall::Say { connection, session, user: claims.user, frame };
             exchange.ask(&room, &tenant, &call).await
         }
         (None, None) => {
-            let connection = exchange.admit(room).await?;
-            exchange.spend_of_connection(&connection).await?;
-            following::follow(exchange, &connection, &Frame::Binary(frame), Carried::default()).await
+            exchange.spend_of_connection(&admitted).await?;
+            following::follow(exchange, &admitted, &Frame::Binary(frame), Carried::default()).await
         }
         (None, Some(_)) => Err(Failure::invalid("connection", "is missing")),
         (Some(_), None) => Err(Failure::invalid("session", "is missing")),
