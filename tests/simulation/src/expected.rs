@@ -157,7 +157,6 @@ pub const EXPECTED: &[&str] = &[
     "rejections: not_found",
     "rejections: forbidden",
     "rejections: unavailable",
-    "rejections: unauthorized",
     // Recoveries that failed.
     "recoveries failed: epoch_changed",
     "recoveries failed: ahead",

@@ -450,7 +450,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         "self.watch_expiry(now, id, claims.expires_at);",
         "();",
     ),
-    mutation("who may see members is not shown them", "access.rs", "self.show_members(id);", "();"),
+    mutation("who may see members is not shown them", "access.rs", "self.show_members(id)", "()"),
     // Revocation.
     mutation("who is revoked stays", "access.rs", "self.expel(*id, CloseCode::Revoked, None);", "();"),
     mutation(

@@ -19,7 +19,7 @@ use std::{
 use list::MUTATIONS;
 
 /// A bug that so many worlds do not find has survived.
-const WORLDS_MAX: u64 = 400;
+const WORLDS_MAX: u64 = 1_600;
 /// And so many worlds must find nothing where there is no bug.
 const WORLDS_WITHOUT: u64 = 100;
 const THREADS: usize = 2;
