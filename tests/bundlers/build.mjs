@@ -75,6 +75,16 @@ const builds = {
     const map = { imports: { "@roomcast/client": "./node_modules/@roomcast/client/dist/index.js" } };
     const html = await readFile(join(folder, "index.html"), "utf8");
     await writeFile(join(folder, "index.html"), html.replace("<script", `<script type="importmap">${JSON.stringify(map)}</script><script`));
+    // The same in a Web Worker, which knows no import maps and no document.
+    const inWorker = (await readFile(join(folder, "app.js"), "utf8"))
+      .replace('"@roomcast/client"', JSON.stringify(map.imports["@roomcast/client"]))
+      .replace(/document\.title = (`[^`]*`)/, "postMessage($1)");
+    await writeFile(join(folder, "worker.js"), inWorker);
+    await writeFile(join(folder, "start.js"), `
+const worker = new Worker('./worker.js' + location.search, { type: "module" });
+worker.onmessage = ({ data }) => (document.title = data);
+`);
+    await writeFile(join(folder, "worker.html"), page("./start.js"));
     await cp(folder, join(into, "script/page"), { recursive: true });
   },
 };

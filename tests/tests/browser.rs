@@ -148,7 +148,7 @@ async fn r_cli_32_a_reload_goes_on_as_the_same_member_and_a_duplicated_tab_as_an
 }
 
 #[tokio::test]
-async fn bundles_of_vite_webpack_and_esbuild_and_a_page_without_a_bundler_join_and_hear_themselves()
+async fn r_cli_33_bundles_a_page_without_a_bundler_and_a_worker_hear_themselves_and_so_without_websockets()
 -> Result<()> {
     let server = Server::start().await?;
     let pages = built(&["vite", "webpack", "esbuild", "script"]).await?;
