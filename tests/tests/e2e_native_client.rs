@@ -165,6 +165,8 @@ async fn r_rust_1_whoever_reads_late_misses_nothing() -> Result<()> {
     let authority = server.authority().to_owned();
     let (reader, mut heard) = client(&server, &authority, "ada")?.room("chat:late")?.open();
     reader.join().await?;
+    let (deaf, unheard) = client(&server, &authority, "bob")?.room("chat:late")?.open();
+    deaf.join().await?;
     const LAST: u64 = 9_000;
     for hundred in 0..LAST / 100 {
         let message = |number| json!({ "room": "chat:late", "data": hundred * 100 + number });
@@ -174,5 +176,8 @@ async fn r_rust_1_whoever_reads_late_misses_nothing() -> Result<()> {
         answer.send().await?.ok()?;
     }
     assert_eq!(numbers(&mut heard, LAST).await?, (1..=LAST).collect::<Vec<_>>());
+    // Who says that nobody listens holds nothing up.
+    drop(unheard);
+    deaf.publish("message", &(LAST + 1)).await?;
     Ok(())
 }

@@ -57,6 +57,11 @@ impl Waiting {
         }
     }
 
+    pub(crate) fn nobody_listens(&self) {
+        self.count.store(0, Ordering::Relaxed);
+        self.has_room.notify_one();
+    }
+
     async fn room(&self) {
         while self.count.load(Ordering::Relaxed) >= EVENTS_MAX {
             self.has_room.notified().await;

@@ -13,6 +13,12 @@ pub struct Events {
     pub(crate) waiting: std::sync::Arc<crate::driver::Waiting>,
 }
 
+impl Drop for Events {
+    fn drop(&mut self) {
+        self.waiting.nobody_listens();
+    }
+}
+
 impl Events {
     /// The next event; `None` once the room is gone: every [`Room`](crate::Room) was dropped.
     pub async fn next(&mut self) -> Option<Event> {

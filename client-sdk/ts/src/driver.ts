@@ -2,6 +2,7 @@ import { readBlock, type Block, type Command, type CoreEvent, type Output } from
 import type { TokenFunction } from "./client.js";
 import type { Core, Position } from "./core.js";
 import { RoomcastError } from "./errors.js";
+import type { StreamRoute } from "./stream_socket.js";
 import type { WasmSource } from "./wasm.js";
 
 /** What is needed of a WebSocket: the browser's, Node 22's, and npm's `ws` all have it. */
@@ -65,6 +66,8 @@ export class Driver {
   readonly #sink: Sink;
   readonly #outputs: Output[] = [];
   #applying = false;
+  /** How the last socket by HTTP speaks. */
+  #stream: StreamRoute | undefined;
   /** The attempt whose socket is being loaded. */
   #opening: number | undefined;
   #socket: { attempt: number; socket: WebSocketLike } | undefined;
@@ -181,6 +184,8 @@ export class Driver {
       }
       return;
     }
+    // Each request shows the token by itself, `auth` among them.
+    if (this.#stream !== undefined) this.#stream.token = token;
     this.run((core) => core.tokenFetched(attempt, token));
   }
 
@@ -190,14 +195,15 @@ export class Driver {
     };
     if (http) {
       const { address, session } = this.#route;
-      const stream = address.replace(/^ws/, "http").replace(/connect$/, "stream");
+      const stream = { address: address.replace(/^ws/, "http").replace(/connect$/, "stream"), token, session };
+      this.#stream = stream;
       this.#opening = attempt;
       // Loaded where it is needed, which is seldom.
       import("./stream_socket.js").then(
         ({ StreamSocket }) => {
           // The core may have given it up by now.
           if (this.#opening !== attempt) return;
-          this.#use(attempt, new StreamSocket({ address: stream, token, session }), closed);
+          this.#use(attempt, new StreamSocket(stream), closed);
         },
         () => closed(1006, ""),
       );

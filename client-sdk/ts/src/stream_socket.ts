@@ -4,6 +4,7 @@ import type { WebSocketLike } from "./driver.js";
 export interface StreamRoute {
   /** `https://host/v1/rooms/{room}/stream`. */
   address: string;
+  /** The newest there is: what is said later is said with it. */
   token: string | undefined;
   /** The secret one of the client's hello. */
   session: string;
@@ -11,6 +12,9 @@ export interface StreamRoute {
 
 /** A comment comes every 15 s: a stream that brought nothing for longer may be dead. */
 const SILENCE_MS = 17_000;
+
+/** What was not heard by then was not: those behind it shall not wait for ever. */
+const SAID_WITHIN_MS = 15_000;
 
 /** The close codes of refusals, as an upgrade would have had them. */
 const closeCodes: Readonly<Record<string, number>> = {
@@ -64,12 +68,10 @@ export class StreamSocket implements WebSocketLike {
     }
   }
 
+  /** Ends the stream. What was said before, a `leave` above all, still goes out. */
   close(): void {
-    const isSaying = this.#isSaying || this.#waiting.length > 0;
     this.#isOver = true;
-    // What is on its way, a `leave` above all, is let go first.
-    if (isSaying) void this.#proceed().finally(() => this.#ending.abort());
-    else this.#ending.abort();
+    this.#ending.abort();
   }
 
   async #proceed(): Promise<void> {
@@ -81,7 +83,8 @@ export class StreamSocket implements WebSocketLike {
     this.#isSaying = true;
     try {
       while (this.#waiting.length > 0) {
-        const said = await this.#post({ connection: this.#connection, session: this.#route.session });
+        const more = { connection: this.#connection, session: this.#route.session };
+        const said = await this.#post(more, AbortSignal.timeout(SAID_WITHIN_MS));
         await said.arrayBuffer();
         if (!said.ok) return this.#end(1006, "");
       }
@@ -95,7 +98,7 @@ export class StreamSocket implements WebSocketLike {
   async #open(): Promise<void> {
     this.#isOpening = true;
     try {
-      const answer = await this.#post({});
+      const answer = await this.#post({}, this.#ending.signal);
       if (!answer.ok || answer.body === null) {
         const { code = "" } = (await answer.json()) as { code?: string };
         return this.#end(closeCodes[code] ?? 1006, code);
@@ -118,14 +121,14 @@ export class StreamSocket implements WebSocketLike {
   }
 
   /** Everything that waits goes as one frame: its messages are values one after another. */
-  #post(more: { connection?: string; session?: string }): Promise<Response> {
+  #post(more: { connection?: string; session?: string }, signal: AbortSignal): Promise<Response> {
     const frames = this.#waiting.splice(0);
     let binary = "";
     for (const frame of frames) for (const byte of frame) binary += String.fromCharCode(byte);
     const headers: Record<string, string> = { "content-type": "application/json" };
     if (this.#route.token !== undefined) headers["authorization"] = `Bearer ${this.#route.token}`;
     const body = JSON.stringify({ frame: btoa(binary), ...more });
-    return fetch(this.#route.address, { method: "POST", headers, body, signal: this.#ending.signal });
+    return fetch(this.#route.address, { method: "POST", headers, body, signal });
   }
 
   #event(block: string): void {

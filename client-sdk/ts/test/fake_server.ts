@@ -60,7 +60,7 @@ export class FakeSocket {
 
 /** Waits until `condition` holds, and no longer than a deadline. */
 export async function until<Value>(condition: () => Value | undefined | false): Promise<Value> {
-  const deadline = performance.now() + 5_000;
+  const deadline = performance.now() + 20_000;
   for (;;) {
     const value = condition();
     if (value !== undefined && value !== false) return value;

@@ -31,6 +31,7 @@ declare module "node:fs" {
 declare module "node:http" {
   export interface IncomingMessage extends AsyncIterable<Uint8Array> {
     readonly url?: string;
+    readonly headers: Readonly<Record<string, string | undefined>>;
   }
   export interface ServerResponse {
     writeHead(status: number, headers: Record<string, string>): ServerResponse;

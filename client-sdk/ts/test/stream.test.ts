@@ -10,6 +10,7 @@ type Message = Record<string, unknown>;
 /** A gateway whose network lets no upgrade pass. */
 class Gateway {
   readonly heard: Message[] = [];
+  readonly shown: (string | undefined)[] = [];
   readonly #server = createServer((request, response) => void this.#answer(request, response));
   #stream: ServerResponse | undefined;
   refusal: { status: number; code: string } | undefined;
@@ -40,6 +41,7 @@ class Gateway {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    this.shown.push(request.headers["authorization"]);
     const decoder = new TextDecoder();
     let body = "";
     for await (const piece of request) body += decoder.decode(piece, { stream: true });
@@ -90,10 +92,10 @@ afterEach(async () => {
   gateway.stop();
 });
 
-async function enter(): Promise<void> {
+async function enter(token?: () => string): Promise<void> {
   gateway = new Gateway();
   Blocked.tries = 0;
-  const client = new Roomcast({ url: await gateway.start(), WebSocket: Blocked });
+  const client = new Roomcast({ url: await gateway.start(), WebSocket: Blocked, ...(token && { token }) });
   room = client.room("chat:lobby");
 }
 
@@ -134,4 +136,17 @@ test("R-CLI-33: a close for good that comes by HTTP is one, and so is a refusal"
   await enter();
   gateway.refusal = { status: 403, code: "forbidden" };
   await assert.rejects(room.join(), { code: "forbidden", closeCode: 3503 });
+});
+
+test("R-CLI-33: by HTTP too a newer token takes the place of the old one, on the same stream", async () => {
+  let tokens = 0;
+  await enter(() => `token-${++tokens}`);
+  await room.join();
+  const joinedWith = `Bearer token-${tokens}`;
+  gateway.say({ t: "expiring", expires_at: 2 });
+  await until(() => gateway.heard.find((message) => message["t"] === "auth"));
+  assert.equal(gateway.shown.at(-2), joinedWith);
+  assert.equal(gateway.shown.at(-1), `Bearer token-${tokens}`);
+  assert.ok(gateway.shown.at(-1) !== joinedWith);
+  assert.equal(gateway.opened, 1);
 });

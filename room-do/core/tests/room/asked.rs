@@ -3,8 +3,8 @@
 use crate::support::{Table, amended, call_of, claims, json, published, refused, stated, table, text_of};
 use room_core::{Input, Output, RequestId};
 use schemas::{
-    Capabilities, Capability, ErrorCode, Offset, UserId,
-    client_message::{StateOp, To},
+    Capabilities, Capability, ClientMessage, Codec, ConnectionId, ErrorCode, Frame, Offset, Session, UserId,
+    client_message::{Hello, StateOp, To},
     http::{AmendCall, KeyScope, PublishCall, Reader, RoomCall, ScopedKey},
     server_message::{
         Author, BatchItem, Publication, RequestError, RequestResult, StateSnapshot, StateWrite,
@@ -263,4 +263,52 @@ fn r_write_4_a_deletion_leaves_no_batch_without_its_answer() {
     table.ask(RoomCall::Delete).expect("a deletion");
     assert!(table.answers.iter().any(|(id, answer)| *id == request && answer.is_ok()));
     table.join_with(2, claims("bob"), "");
+}
+
+fn spoken(message: &ClientMessage) -> Vec<u8> {
+    rmp_serde::to_vec_named(message).expect("a message has a MessagePack form")
+}
+
+#[test]
+fn r_stream_3_who_knows_the_session_of_a_connection_speaks_for_it_and_nobody_else() {
+    let mut table = table();
+    let session = |text| Session::parse(text).expect("a session");
+    let greeting = table.open_as(1, Codec::Msgpack, claims("ada"));
+    let say = |connection: ConnectionId, session: Session, user_of: Option<&str>| RoomCall::Say {
+        connection,
+        session,
+        user: user_of.map(user),
+        frame: spoken(&ClientMessage::Remove { id: 7, offset: Offset::new(9).expect("an offset") }),
+    };
+    let early = table.ask(say(greeting, session("secret-1"), Some("ada")));
+    assert_eq!(refused(early), ErrorCode::NotFound, "it has not said hello");
+    let hello = Hello {
+        session: session("secret-1"),
+        recover: None,
+        rewind: None,
+        tags: Vec::new(),
+        presence: None,
+        members: false,
+    };
+    let frame = Frame::Binary(spoken(&ClientMessage::Hello(hello)));
+    table.input(Input::Received { connection: greeting, frame });
+    let bob = table.join(2, "bob");
+    table.take(greeting);
+    let strangers = [
+        say(greeting, session("secret-2"), Some("ada")),
+        say(greeting, session("secret-1"), Some("bob")),
+        say(bob, session("secret-1"), Some("ada")),
+        say(crate::support::connection(3), session("secret-1"), Some("ada")),
+    ];
+    for call in strangers {
+        assert_eq!(refused(table.ask(call.clone())), ErrorCode::NotFound, "{call:?}");
+    }
+    table.flush();
+    assert!(table.take(greeting).is_empty(), "nothing was heard of it");
+    for user_of in [Some("ada"), None] {
+        assert_eq!(table.ask(say(greeting, session("secret-1"), user_of)), Ok(RequestResult::Done {}));
+        table.flush();
+        let error = table.error(greeting);
+        assert_eq!((error.id, error.code), (Some(7), ErrorCode::NotFound), "the frame was read");
+    }
 }
