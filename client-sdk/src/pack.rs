@@ -234,6 +234,7 @@ fn result(json: &mut Writer, result: RequestResult) {
         | RequestResult::Refreshed(_)
         | RequestResult::Closed(_)
         | RequestResult::Batch(_)
+        | RequestResult::Called(_)
         | RequestResult::Done {} => {}
     }
 }

@@ -54,6 +54,16 @@ pub enum ClientMessage {
         id: u32,
         ops: Vec<StateOp>,
     },
+    /// Calls a method of the room's behavior.
+    Call {
+        id: u32,
+        method: String,
+        args: Payload,
+    },
+    /// What the call of that id would return is not waited for any more.
+    Cancel {
+        id: u32,
+    },
     /// A newer token of the same user: its claims replace those of the connection.
     Auth {
         id: u32,
@@ -85,6 +95,8 @@ impl ClientMessage {
             | ClientMessage::React { id, .. }
             | ClientMessage::State { id, .. }
             | ClientMessage::Auth { id, .. }
+            | ClientMessage::Call { id, .. }
+            | ClientMessage::Cancel { id }
             | ClientMessage::Leave { id } => Some(*id),
         }
     }

@@ -79,6 +79,9 @@ pub struct KindConfig {
     /// What endpoints are told of these rooms.
     #[serde(default)]
     pub webhooks: EventSet,
+    /// The server logic of these rooms, by the name it is registered under; `relay` is none.
+    #[serde(default = "relay")]
+    pub behavior: String,
 }
 
 impl Default for KindConfig {
@@ -95,6 +98,7 @@ impl Default for KindConfig {
             expire_after_ms: expire_after(),
             default_capabilities: default_capabilities(),
             webhooks: EventSet::default(),
+            behavior: relay(),
         }
     }
 }
@@ -181,6 +185,13 @@ fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Rate>, D::E
             "is not [a second, burst], both 1 to {RATE_MAX}, such as [50, 100], nor \"off\""
         ))),
     }
+}
+
+/// The behavior of rooms without server logic.
+pub const RELAY: &str = "relay";
+
+fn relay() -> String {
+    RELAY.into()
 }
 
 fn yes() -> bool {

@@ -374,6 +374,8 @@ pub enum RoomCall {
     Revoke(Vec<Revocation>),
     Info,
     Delete,
+    /// Calls a method of the room's behavior.
+    Method(MethodCall),
     /// A frame of a connection whose client reaches the room by HTTP alone: `session` is the secret one of its hello,
     /// `user` whose the token is that came along.
     Say {
@@ -399,6 +401,22 @@ pub struct AmendCall {
     /// Whom the change is told to be from.
     pub author: Option<Author>,
     pub capabilities: Capabilities,
+}
+
+/// What a method of the room's behavior is asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MethodCall {
+    pub method: String,
+    pub args: Payload,
+    pub caller: MethodCaller,
+}
+
+/// On whose behalf a method is called over HTTP, or from another Worker.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum MethodCaller {
+    /// An API key, or a Worker that is bound to the rooms.
+    Service,
+    User { user: UserId, info: Option<Payload>, tags: Vec<String>, capabilities: Capabilities },
 }
 
 /// Closes connections with 3505.
@@ -467,6 +485,10 @@ pub struct Problem {
     pub details: Vec<Detail>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
+    /// The error of a method as its behavior declares it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ts", ts(optional, type = "unknown"))]
+    pub data: Option<Payload>,
 }
 
 impl Problem {
@@ -479,6 +501,7 @@ impl Problem {
             code: code.into(),
             details: Vec::new(),
             retry_after_ms: None,
+            data: None,
         }
     }
 
@@ -499,6 +522,7 @@ impl From<RequestError> for Problem {
         let mut problem = Problem::from_code(error.code, error.message);
         problem.details = error.details;
         problem.retry_after_ms = error.retry_after_ms;
+        problem.data = error.data;
         problem
     }
 }

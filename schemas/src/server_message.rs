@@ -26,6 +26,9 @@ pub enum ServerMessage {
     Occupancy(Occupancy),
     State(StateChange),
     Reply(Reply),
+    /// What a method returned; with `more` there is more to come.
+    #[serde(rename = "reply")]
+    Returned(Returned),
     Error(RequestError),
     Expiring { expires_at: u64 },
     Notice { code: NoticeCode, message: String },
@@ -352,6 +355,14 @@ pub struct Reply {
     pub result: RequestResult,
 }
 
+/// A chunk of what a method streams (`more`), or the end of a call: its result, or null behind chunks.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Returned {
+    pub id: u32,
+    pub result: Payload,
+    pub more: bool,
+}
+
 /// What a request returns; its shape follows from the request.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
@@ -367,6 +378,8 @@ pub enum RequestResult {
     History(HistoryPage),
     Members(MembersPage),
     Tags(Tags),
+    /// What a method returned.
+    Called(Payload),
     /// `presence`, `leave` and ephemerals return an empty object.
     Done {},
 }
@@ -559,6 +572,10 @@ pub struct RequestError {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "ts", ts(optional, as = "Option<Vec<Detail>>"))]
     pub details: Vec<Detail>,
+    /// The error of a method as its behavior declares it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ts", ts(optional, type = "unknown"))]
+    pub data: Option<Payload>,
 }
 
 impl RequestError {
@@ -571,6 +588,7 @@ impl RequestError {
             retryable: code.retryable(),
             retry_after_ms: None,
             details: Vec::new(),
+            data: None,
         }
     }
 

@@ -46,12 +46,14 @@ pub enum EventKind {
     MemberLeft,
     /// Something was added to the log.
     MessagePublished,
+    /// A named timer of the room's behavior was done with.
+    TimerFired,
     /// Events went undelivered, because too many waited.
     WebhookDropped,
 }
 
 impl EventKind {
-    pub const ALL: [EventKind; 8] = [
+    pub const ALL: [EventKind; 9] = [
         EventKind::RoomOccupied,
         EventKind::RoomVacated,
         EventKind::RoomExpired,
@@ -59,6 +61,7 @@ impl EventKind {
         EventKind::MemberJoined,
         EventKind::MemberLeft,
         EventKind::MessagePublished,
+        EventKind::TimerFired,
         EventKind::WebhookDropped,
     ];
 
@@ -73,6 +76,7 @@ impl EventKind {
             EventKind::MemberJoined => "member.joined",
             EventKind::MemberLeft => "member.left",
             EventKind::MessagePublished => "message.published",
+            EventKind::TimerFired => "timer.fired",
             EventKind::WebhookDropped => "webhook.dropped",
         }
     }
@@ -94,11 +98,7 @@ impl<'de> Deserialize<'de> for EventKind {
         let text = String::deserialize(deserializer)?;
         EventKind::parse(&text).ok_or_else(|| {
             let known = EventKind::ALL.map(EventKind::as_str).join(", ");
-            let message = match text.as_str() {
-                "timer.fired" => format!("\"timer.fired\" is not told yet; events are {known}"),
-                _ => format!("{text:?} is no event; events are {known}"),
-            };
-            de::Error::custom(message)
+            de::Error::custom(format!("{text:?} is no event; events are {known}"))
         })
     }
 }
@@ -201,6 +201,13 @@ pub enum EventData<'a> {
         reason: Departure,
     },
     Published(&'a Publication),
+    TimerFired {
+        /// The timer's.
+        name: &'a str,
+        payload: &'a Payload,
+        /// 1 for the first.
+        attempt: u32,
+    },
     Dropped {
         /// Events that were not delivered to at least one endpoint that should have got them.
         count: u64,

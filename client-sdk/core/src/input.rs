@@ -157,7 +157,7 @@ impl Request {
             Request::State { ops } => ClientMessage::State { id, ops },
             Request::Subscribe { tags } => ClientMessage::Subscribe { id, tags },
             Request::Unsubscribe { tags } => ClientMessage::Unsubscribe { id, tags },
-            Request::Call { method, args } => return wire::encode_call(id, &method, &args),
+            Request::Call { method, args } => ClientMessage::Call { id, method, args },
         };
         wire::encode(&message)
     }

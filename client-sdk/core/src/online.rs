@@ -446,7 +446,7 @@ impl Client {
         if let State::Online(online) = &mut self.state {
             let attempt = online.attempt;
             online.heartbeat.sent(now);
-            self.send(attempt, wire::encode_cancel(id), out);
+            self.send(attempt, wire::encode(&ClientMessage::Cancel { id }), out);
         }
     }
 

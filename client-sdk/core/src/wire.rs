@@ -19,7 +19,7 @@ use schemas::{
 use crate::{client::Me, shared_state::SharedState};
 
 pub(crate) use read::decode;
-pub(crate) use write::{encode, encode_call, encode_cancel};
+pub(crate) use write::encode;
 
 /// What a server says, as `schemas::ServerMessage` has it, but for the welcome.
 #[derive(Debug, PartialEq)]

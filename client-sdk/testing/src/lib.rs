@@ -202,6 +202,8 @@ impl MemoryRoom {
             Output::Report(_) => {
                 inputs.push(Input::Reported { answer: Some(Reported { revocations: Vec::new() }) });
             }
+            // No room here has methods.
+            Output::Stream { .. } | Output::Chunk { .. } => {}
             // Nobody subscribes.
             Output::Deliver { .. } | Output::Park { .. } => {}
         }

@@ -65,6 +65,7 @@ impl Room {
                 let page = self.presence.members_page(cursor.as_deref(), limit, connections);
                 Ok(RequestResult::Members(page))
             }
+            RoomCall::Method(call) => Err(no_behavior(&call.method)),
             RoomCall::Disconnect(call) => self.disconnect(now, call, storage),
             RoomCall::Say { connection, session, user, frame } => {
                 let speaker = Speaker { connection, session, user };
@@ -215,6 +216,11 @@ impl Room {
         self.staging.amend(Amendment { origin, author, viewer, capabilities, target, change });
         Ok(())
     }
+}
+
+pub(crate) fn no_behavior(method: &str) -> RequestError {
+    let message = format!("rooms of this kind have no methods, and none called {method:?}");
+    RequestError::new(None, ErrorCode::Unsupported, message)
 }
 
 /// Who says something by HTTP.

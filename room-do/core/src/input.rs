@@ -43,6 +43,10 @@ pub enum Input {
     Delivered { this: Try, outcome: Outcome },
     /// What could not be delivered was handed to the directory, which took it or did not.
     Parked { this: Try, accepted: bool },
+    /// The reader of a streamed answer ([`Output::Stream`](crate::Output::Stream)) has taken all there was.
+    Wanted { request: RequestId },
+    /// The reader of a streamed answer is gone.
+    Abandoned { request: RequestId },
     /// The `turn` deadline passed.
     TurnEnded,
     /// The alarm fired. `heard` holds when each socket's ping was last answered by the platform, in milliseconds

@@ -1,7 +1,7 @@
 //! What a room wants done. Names are imperatives; the shell carries them out in order.
 
 use schemas::{
-    CloseCode, ConnectionId, Frame,
+    CloseCode, ConnectionId, Frame, Payload,
     client_message::TokenText,
     directory::Report,
     server_message::{RequestError, RequestResult},
@@ -25,6 +25,11 @@ pub enum Output {
     },
     /// Say with [`Input::Verified`](crate::Input::Verified) what this token is worth in this room.
     Verify { connection: ConnectionId, request: u32, token: TokenText },
+    /// The answer to an HTTP request comes chunk by chunk, and ends with [`Output::Answer`]. Chunks come as they are
+    /// [wanted](crate::Input::Wanted).
+    Stream { request: RequestId },
+    /// One chunk of a streamed answer.
+    Chunk { request: RequestId, chunk: Payload },
     /// Answer an HTTP request.
     Answer { request: RequestId, result: Result<RequestResult, RequestError> },
     /// Tell the directory, and the room what came of it ([`Input::Reported`](crate::Input::Reported)). `stored_bytes`

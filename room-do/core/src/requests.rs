@@ -12,6 +12,7 @@ use schemas::{
 };
 
 use crate::{
+    asked::no_behavior,
     connection::Phase,
     flush::unavailable,
     hello::{check_presence, check_tags},
@@ -78,6 +79,10 @@ impl Room {
                     self.staging.read(id, Read::Members(members));
                 }
             }
+            ClientMessage::Call { id: request, method, .. } => {
+                self.reject(id, RequestError { id: Some(request), ..no_behavior(&method) });
+            }
+            ClientMessage::Cancel { .. } => {}
             ClientMessage::Auth { id: request, token } => self.on_auth(now, id, request, token),
             ClientMessage::Ack { frames } => self.on_ack(id, frames),
             ClientMessage::Leave { id: request } => self.on_leave(id, request),
@@ -358,10 +363,12 @@ fn pace(message: &ClientMessage) -> Option<Pace> {
         | ClientMessage::Subscribe { .. }
         | ClientMessage::Unsubscribe { .. }
         | ClientMessage::History(_)
+        | ClientMessage::Call { .. }
         | ClientMessage::Members(_) => Some(Pace::Request),
         ClientMessage::Hello(_)
         | ClientMessage::Auth { .. }
         | ClientMessage::Ack { .. }
+        | ClientMessage::Cancel { .. }
         | ClientMessage::Leave { .. } => None,
     }
 }

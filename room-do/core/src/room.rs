@@ -221,6 +221,7 @@ impl Room {
             }
             Input::Delivered { this, outcome } => self.on_delivered(now, &this, outcome, storage),
             Input::Parked { this, accepted } => self.on_parked(now, &this, accepted, storage),
+            Input::Wanted { .. } | Input::Abandoned { .. } => {}
             Input::TurnEnded => self.on_turn_ended(now, storage),
             Input::AlarmFired { heard } => self.on_alarm(now, heard, storage),
             Input::Measured { unsent } => self.on_measured(now, unsent),

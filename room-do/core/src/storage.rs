@@ -190,6 +190,56 @@ pub struct Erasure {
     pub body: Vec<u8>,
 }
 
+/// A named timer of the room's behavior.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimerRow {
+    pub name: String,
+    /// For when it was scheduled, in milliseconds since 1970.
+    pub due: u64,
+    /// When it is tried next: `due`, or later after tries that failed.
+    pub at: u64,
+    /// Of the next try: 1 for the first.
+    pub attempt: u32,
+    pub payload: Payload,
+}
+
+/// Keys of stored values, in the order of their bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRange {
+    /// The first key that is in it.
+    pub from: String,
+    /// The first key behind it; `None` for no end.
+    pub until: Option<String>,
+    /// From its end.
+    pub reverse: bool,
+    pub limit: usize,
+}
+
+/// What SQLite takes and gives.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SqlValue {
+    Null,
+    Integer(i64),
+    Real(f64),
+    Text(String),
+    Blob(Vec<u8>),
+}
+
+/// What a statement returned.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SqlRows {
+    pub columns: Vec<String>,
+    /// Each with a value a column.
+    pub rows: Vec<Vec<SqlValue>>,
+    /// Rows that it wrote; more than were meant where there are indexes.
+    pub written: u64,
+}
+
+/// SQLite refused a behavior's statement: a sentence.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("SQL: {0}")]
+pub struct SqlError(pub String);
+
 /// Everything that one flush changes: all of it is kept, or nothing. Applied in the order of the fields.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Writes {
@@ -212,6 +262,13 @@ pub struct Writes {
     pub blocks_put: Vec<(UserId, u64)>,
     /// Never one that is put besides.
     pub blocks_removed: Vec<UserId>,
+    /// Values of the room's behavior.
+    pub values_put: Vec<(String, Vec<u8>)>,
+    /// Never one that is put besides.
+    pub values_removed: Vec<String>,
+    pub timers_put: Vec<TimerRow>,
+    /// Never one that is put besides.
+    pub timers_removed: Vec<String>,
     /// Records at or below it go, and reactions to them. Comes with `meta`, since the head must outlive the records.
     pub trim_through: Option<Offset>,
     /// Events for webhooks, and how far their endpoints are.
@@ -268,6 +325,7 @@ pub struct Loaded {
     /// Who is kept out, and until when, in milliseconds since 1970.
     pub blocks: Vec<(UserId, u64)>,
     pub outbox: LoadedOutbox,
+    pub timers: Vec<TimerRow>,
 }
 
 /// A statement failed; what it belonged to was rolled back.
@@ -329,6 +387,29 @@ pub trait Storage {
     fn key_count(&self) -> Result<KeyCount, StorageError>;
 
     fn read_keys(&self, keys: &[ScopedKey]) -> Result<Vec<KeyRow>, StorageError>;
+
+    /// Those of the behavior's values that there are.
+    fn read_values(&self, keys: &[&str]) -> Result<Vec<(String, Vec<u8>)>, StorageError>;
+
+    /// The behavior's values in a range.
+    fn list_values(&self, range: &KeyRange) -> Result<Vec<(String, Vec<u8>)>, StorageError>;
+
+    /// Runs one statement of the behavior. Within [`Storage::transact`] alone.
+    fn sql(&self, query: &str, bindings: &[SqlValue]) -> Result<SqlRows, SqlError> {
+        Err(SqlError(format!("this storage has no SQLite for {query:?} and its {} bindings", bindings.len())))
+    }
+
+    /// What `work` does is kept if it returns `Ok`, with what it commits; else nothing of it is.
+    fn transact(
+        &mut self,
+        work: &mut dyn FnMut(&mut dyn Storage) -> Result<(), StorageError>,
+    ) -> Result<(), StorageError>;
+
+    /// Within [`Storage::transact`]: the statements of `work` stay if it returns true, else none of them.
+    fn savepoint(&self, work: &mut dyn FnMut() -> bool) -> Result<(), StorageError> {
+        work();
+        Ok(())
+    }
 
     /// Events as they are sent, in the order of these numbers; those that are not there are left out.
     fn read_outbox(&self, numbers: &[u64]) -> Result<Vec<String>, StorageError>;

@@ -64,6 +64,9 @@ struct ClientFields<'a> {
     ops: Option<Vec<OpFields>>,
     frames: Option<u64>,
     token: Option<String>,
+    method: Option<String>,
+    #[serde(default, deserialize_with = "crate::payload::present")]
+    args: Option<UncheckedPayload>,
 }
 
 #[derive(Deserialize)]
@@ -196,6 +199,13 @@ impl ClientFields<'_> {
                 }
                 Ok(ClientMessage::Auth { id, token: TokenText(token) })
             }
+            "call" => {
+                let id = self.required_id()?;
+                let args = payload(Some(id), "args", self.args)?;
+                let method = required(id, "method", self.method)?;
+                Ok(ClientMessage::Call { id, method, args: args.unwrap_or_else(|| Payload::of(&())) })
+            }
+            "cancel" => Ok(ClientMessage::Cancel { id: self.required_id()? }),
             "leave" => Ok(ClientMessage::Leave { id: self.required_id()? }),
             other => Err(Refusal {
                 error: RequestError::new(

@@ -13,7 +13,7 @@ use crate::{
     server_message::{
         Amended, Author, Detail, Edited, Ephemeral, HistoryPage, Left, Member, MembersPage, NoticeCode,
         Occupancy, PresenceDiff, Publication, Published, Reaction, RecoveryFailure, Refreshed, Reply,
-        RequestError, RequestResult, ServerMessage, StateChange, StateSnapshot, StateVersion, StateWrite,
+        RequestError, RequestResult, Returned, ServerMessage, StateChange, StateSnapshot, StateVersion, StateWrite,
         Tags, Welcome, WelcomeLimits,
     },
 };
@@ -50,7 +50,8 @@ struct ServerFields<'a> {
     joined: Option<Vec<Member>>,
     left: Option<Vec<Left>>,
     updated: Option<Vec<Member>>,
-    result: Option<ResultFields>,
+    result: Option<ResultValue>,
+    more: Option<bool>,
     code: Option<String>,
     message: Option<String>,
     retryable: Option<bool>,
@@ -95,6 +96,64 @@ impl<'de> Deserialize<'de> for MembersOrCount {
             }
         }
         deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// A call's result is a payload, and comes with `more`; every other is a map.
+enum ResultValue {
+    Json(Box<serde_json::value::RawValue>),
+    Fields(ResultFields),
+    Payload(Payload),
+}
+
+impl<'de> Deserialize<'de> for ResultValue {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = ResultValue;
+
+            fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.write_str("a request's result")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                let fields = serde::de::value::MapAccessDeserializer::new(map);
+                ResultFields::deserialize(fields).map(ResultValue::Fields)
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                Payload::from_json(text.into()).map(ResultValue::Payload).map_err(E::custom)
+            }
+
+            fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {
+                Ok(ResultValue::Payload(Payload::Bytes(bytes.to_vec())))
+            }
+        }
+        if deserializer.is_human_readable() {
+            return Box::<serde_json::value::RawValue>::deserialize(deserializer).map(ResultValue::Json);
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+impl ResultValue {
+    fn reply(self, id: u32, more: Option<bool>) -> Result<ServerMessage, ServerDecodeError> {
+        let unreadable = |error: String| ServerDecodeError(format!("result: {error}"));
+        let result = match (self, more) {
+            (ResultValue::Json(json), Some(_)) => {
+                Payload::from_json(json.get().into()).map_err(|error| unreadable(format!("{error}")))?
+            }
+            (ResultValue::Payload(payload), _) => payload,
+            (ResultValue::Json(json), None) => {
+                let fields: ResultFields =
+                    serde_json::from_str(json.get()).map_err(|error| unreadable(format!("{error}")))?;
+                return Ok(ServerMessage::Reply(Reply { id, result: fields.result() }));
+            }
+            (ResultValue::Fields(fields), _) => {
+                return Ok(ServerMessage::Reply(Reply { id, result: fields.result() }));
+            }
+        };
+        Ok(ServerMessage::Returned(Returned { id, result, more: more.unwrap_or(false) }))
     }
 }
 
@@ -191,10 +250,10 @@ impl ServerFields<'_> {
                 version: required(self.version, "version")?,
                 ops: self.ops.unwrap_or_default(),
             }),
-            "reply" => ServerMessage::Reply(Reply {
-                id: required(self.id, "id")?,
-                result: required(self.result, "result")?.result(),
-            }),
+            "reply" => {
+                let id = required(self.id, "id")?;
+                required(self.result, "result")?.reply(id, self.more)?
+            }
             "error" => ServerMessage::Error(self.error()?),
             "expiring" => ServerMessage::Expiring { expires_at: required(self.expires_at, "expires_at")? },
             "notice" => match self.code.as_deref() {
@@ -259,6 +318,7 @@ impl ServerFields<'_> {
             retryable,
             retry_after_ms: self.retry_after_ms,
             details: self.details.unwrap_or_default(),
+            data: self.data,
         })
     }
 

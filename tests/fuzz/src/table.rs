@@ -103,6 +103,8 @@ impl Table {
                 }
                 Output::Report(_) => reported += 1,
                 Output::Answer { .. }
+                | Output::Stream { .. }
+                | Output::Chunk { .. }
                 | Output::Verify { .. }
                 | Output::Deliver { .. }
                 | Output::Park { .. } => {}

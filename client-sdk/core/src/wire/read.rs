@@ -262,6 +262,7 @@ fn error(map: &Map<'_>) -> Option<RequestError> {
         details: all(map.list("details").unwrap_or_default(), |detail| {
             Some(Detail { path: detail.text("path")?.into(), message: detail.text("message")?.into() })
         })?,
+        data: payload(map, "data")?,
     })
 }
 

@@ -59,6 +59,12 @@ pub(crate) fn encode(message: &ClientMessage) -> Vec<u8> {
             begin(&mut map, "state", *id);
             map.maps("ops", ops, write_op);
         }
+        ClientMessage::Call { id, method, args } => {
+            begin(&mut map, "call", *id);
+            map.text("method", method);
+            write_payload(&mut map, "args", args);
+        }
+        ClientMessage::Cancel { id } => begin(&mut map, "cancel", *id),
         ClientMessage::Auth { id, token } => {
             begin(&mut map, "auth", *id);
             map.text("token", &token.0);
@@ -69,23 +75,6 @@ pub(crate) fn encode(message: &ClientMessage) -> Vec<u8> {
         }
         ClientMessage::Leave { id } => begin(&mut map, "leave", *id),
     }
-    bytes
-}
-
-/// `call`, which `schemas` does not have yet.
-pub(crate) fn encode_call(id: u32, method: &str, args: &Payload) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut map = MapWriter::new(&mut bytes);
-    begin(&mut map, "call", id);
-    map.text("method", method);
-    write_payload(&mut map, "args", args);
-    bytes
-}
-
-/// What the call of that id would return is not waited for any more.
-pub(crate) fn encode_cancel(id: u32) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    begin(&mut MapWriter::new(&mut bytes), "cancel", id);
     bytes
 }
 

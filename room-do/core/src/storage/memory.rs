@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, ops::Bound};
 use schemas::{Offset, PublicSession, UserId, http::ScopedKey, server_message::Reaction};
 
 use super::{
-    Append, KeyCount, KeyRow, Loaded, Mark, Meta, ReactionKey, Reactions, Row, Rows, StateRow, Storage,
-    StorageError, Verb, Writes,
+    Append, KeyCount, KeyRange, KeyRow, Loaded, Mark, Meta, ReactionKey, Reactions, Row, Rows, StateRow, Storage,
+    StorageError, TimerRow, Verb, Writes,
 };
 use crate::{
     outbox::{LoadedOutbox, OutboxMark, OutboxRow, OutboxState, OutboxWrites},
@@ -31,6 +31,8 @@ struct Tables {
     blocks: BTreeMap<UserId, u64>,
     outbox: BTreeMap<u64, OutboxRow>,
     outbox_state: Option<OutboxState>,
+    values: BTreeMap<String, Vec<u8>>,
+    timers: BTreeMap<String, TimerRow>,
 }
 
 impl MemoryStorage {
@@ -54,11 +56,23 @@ impl MemoryStorage {
     /// Rows of every table together.
     #[must_use]
     pub fn row_count(&self) -> usize {
-        let Tables { meta, log, reactions, keys, state, members, blocks, outbox, outbox_state } =
-            &self.tables;
+        let Tables {
+            meta,
+            log,
+            reactions,
+            keys,
+            state,
+            members,
+            blocks,
+            outbox,
+            outbox_state,
+            values,
+            timers,
+        } = &self.tables;
         let single = usize::from(meta.is_some()) + usize::from(outbox_state.is_some());
         let people = members.len() + blocks.len();
-        single + log.len() + reactions.len() + keys.len() + state.len() + people + outbox.len()
+        let behavior = values.len() + timers.len();
+        single + log.len() + reactions.len() + keys.len() + state.len() + people + outbox.len() + behavior
     }
 
     /// Rows of what waits for webhook endpoints.
@@ -74,7 +88,7 @@ impl MemoryStorage {
 
     #[must_use]
     pub fn load(&self) -> Loaded {
-        let Tables { meta, log, keys, state, members, blocks, outbox, outbox_state, .. } = &self.tables;
+        let Tables { meta, log, keys, state, members, blocks, outbox, outbox_state, timers, .. } = &self.tables;
         let oldest = log.values().next().map(|(append, _)| mark(append));
         let newest = log.values().next_back().map(|(append, _)| mark(append));
         Loaded {
@@ -88,6 +102,7 @@ impl MemoryStorage {
                 state: outbox_state.clone(),
                 marks: outbox.values().map(OutboxRow::mark).collect::<Vec<OutboxMark>>(),
             },
+            timers: timers.values().cloned().collect(),
         }
     }
 
@@ -148,6 +163,14 @@ impl Tables {
         self.blocks.extend(writes.blocks_put.iter().cloned());
         for user in &writes.blocks_removed {
             self.blocks.remove(user);
+        }
+        self.values.extend(writes.values_put.iter().cloned());
+        for key in &writes.values_removed {
+            self.values.remove(key);
+        }
+        self.timers.extend(writes.timers_put.iter().map(|row| (row.name.clone(), row.clone())));
+        for name in &writes.timers_removed {
+            self.timers.remove(name);
         }
         if let Some(through) = writes.trim_through {
             self.log = self.log.split_off(&through.next());
@@ -283,6 +306,33 @@ impl Storage for MemoryStorage {
 
     fn read_keys(&self, keys: &[ScopedKey]) -> Result<Vec<KeyRow>, StorageError> {
         Ok(keys.iter().filter_map(|key| self.tables.keys.get(key)).cloned().collect())
+    }
+
+    fn read_values(&self, keys: &[&str]) -> Result<Vec<(String, Vec<u8>)>, StorageError> {
+        let found = keys.iter().filter_map(|key| self.tables.values.get_key_value(*key));
+        Ok(found.map(|(key, value)| (key.clone(), value.clone())).collect())
+    }
+
+    fn list_values(&self, range: &KeyRange) -> Result<Vec<(String, Vec<u8>)>, StorageError> {
+        let within = |key: &String| *key >= range.from && range.until.as_ref().is_none_or(|until| key < until);
+        let mut found: Vec<_> = self.tables.values.iter().filter(|(key, _)| within(key)).collect();
+        if range.reverse {
+            found.reverse();
+        }
+        let found = found.into_iter().take(range.limit);
+        Ok(found.map(|(key, value)| (key.clone(), value.clone())).collect())
+    }
+
+    fn transact(
+        &mut self,
+        work: &mut dyn FnMut(&mut dyn Storage) -> Result<(), StorageError>,
+    ) -> Result<(), StorageError> {
+        let before = (self.tables.clone(), self.commits);
+        let done = work(self);
+        if done.is_err() {
+            (self.tables, self.commits) = before;
+        }
+        done
     }
 
     fn read_outbox(&self, numbers: &[u64]) -> Result<Vec<String>, StorageError> {

@@ -306,6 +306,8 @@ impl Object {
                 }
                 Output::Broadcast { .. }
                 | Output::Answer { .. }
+                | Output::Stream { .. }
+                | Output::Chunk { .. }
                 | Output::Verify { .. }
                 | Output::Report(_)
                 | Output::Deliver { .. }

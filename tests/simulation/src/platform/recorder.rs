@@ -3,7 +3,7 @@
 use room_core::{
     Row, Storage, StorageError,
     outbox::OutboxWrites,
-    storage::{KeyCount, KeyRow, Loaded, Mark, MemoryStorage, ReactionKey, Reactions, Rows, Writes},
+    storage::{KeyCount, KeyRange, KeyRow, Loaded, Mark, MemoryStorage, ReactionKey, Reactions, Rows, Writes},
 };
 use schemas::{Offset, http::ScopedKey, server_message::LifecycleState};
 
@@ -237,6 +237,22 @@ impl Storage for Recorder {
 
     fn read_keys(&self, keys: &[ScopedKey]) -> Result<Vec<KeyRow>, StorageError> {
         self.inner.read_keys(keys)
+    }
+
+    fn read_values(&self, keys: &[&str]) -> Result<Vec<(String, Vec<u8>)>, StorageError> {
+        self.inner.read_values(keys)
+    }
+
+    fn list_values(&self, range: &KeyRange) -> Result<Vec<(String, Vec<u8>)>, StorageError> {
+        self.inner.list_values(range)
+    }
+
+    /// No behavior with SQL is played: what is done within is one commit, which keeps nothing where it fails.
+    fn transact(
+        &mut self,
+        work: &mut dyn FnMut(&mut dyn Storage) -> Result<(), StorageError>,
+    ) -> Result<(), StorageError> {
+        work(self)
     }
 
     fn read_outbox(&self, numbers: &[u64]) -> Result<Vec<String>, StorageError> {

@@ -34,6 +34,8 @@ pub(crate) struct Table {
     pub(crate) reasons: BTreeMap<ConnectionId, String>,
     /// Tokens that the room wants verified, with the request that brought them.
     pub(crate) tokens: Vec<(ConnectionId, u32, String)>,
+    /// Answers that are streamed, and their chunks.
+    pub(crate) streams: BTreeMap<RequestId, Vec<Payload>>,
     pub(crate) answers: Vec<(RequestId, Result<RequestResult, RequestError>)>,
     /// What the directory was told, and has not answered.
     pub(crate) reports: Vec<Report>,
@@ -76,6 +78,7 @@ pub(crate) fn set_up(setup: Setup) -> Table {
         closed: BTreeMap::new(),
         reasons: BTreeMap::new(),
         tokens: Vec::new(),
+        streams: BTreeMap::new(),
         answers: Vec::new(),
         reports: Vec::new(),
         tries: Vec::new(),
@@ -173,6 +176,8 @@ impl Table {
                     self.closed.insert(connection, code.code());
                 }
                 Output::Answer { request, result } => self.answers.push((request, result)),
+                Output::Stream { request } => drop(self.streams.insert(request, Vec::new())),
+                Output::Chunk { request, chunk } => self.streams.entry(request).or_default().push(chunk),
                 Output::Report(report) => self.reports.push(*report),
                 Output::Deliver { this, id, body } => self.tries.push((this, id, body)),
                 Output::Park { this, parked } => self.parked.push((this, *parked)),
