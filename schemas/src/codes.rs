@@ -28,6 +28,8 @@ pub enum CloseCode {
     RateLimited,
     RoomDeleted,
     SessionReplaced,
+    /// A behavior's own: 4000 to 4999.
+    Application(u16),
 }
 
 impl CloseCode {
@@ -64,6 +66,7 @@ impl CloseCode {
             CloseCode::RateLimited => (3509, "rate_limited"),
             CloseCode::RoomDeleted => (3510, "room_deleted"),
             CloseCode::SessionReplaced => (3511, "session_replaced"),
+            CloseCode::Application(code) => (code, "application"),
         }
     }
 }

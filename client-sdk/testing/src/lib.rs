@@ -49,7 +49,7 @@ impl MemoryRoom {
     pub fn new(now: f64, seed: f64, name: &str, configuration: &str) -> Result<MemoryRoom, JsValue> {
         let name = RoomName::parse(name).ok_or(RoomName::SHAPE)?;
         let config = kind_of(&name, configuration)?;
-        let setup = Setup { name, config, asks_acks: false, webhooks: Webhooks::none() };
+        let setup = Setup { name, config, asks_acks: false, webhooks: Webhooks::none(), behavior: None };
         let storage = MemoryStorage::default();
         let seed = seed.to_bits();
         let room =

@@ -65,7 +65,10 @@ impl Room {
                 let page = self.presence.members_page(cursor.as_deref(), limit, connections);
                 Ok(RequestResult::Members(page))
             }
-            RoomCall::Method(call) => Err(no_behavior(&call.method)),
+            RoomCall::Method(call) => match self.stage_method(request, call) {
+                Ok(()) => return,
+                Err(error) => Err(error),
+            },
             RoomCall::Disconnect(call) => self.disconnect(now, call, storage),
             RoomCall::Say { connection, session, user, frame } => {
                 let speaker = Speaker { connection, session, user };
@@ -162,6 +165,7 @@ impl Room {
             key: call.key,
             fate: fate(call.ephemeral, None),
             echo: true,
+            but: Vec::new(),
         };
         self.check_draft(None, &draft)?;
         self.staging.publish(draft);

@@ -33,6 +33,9 @@ pub struct Attachment {
     pub joined: Option<AttachedJoin>,
     #[serde(default)]
     pub rates: Buckets,
+    /// Calls whose results are streamed: they do not outlive the room's memory.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<u32>,
 }
 
 /// What the connection may still ask for.

@@ -74,6 +74,11 @@ impl Room {
             return;
         }
         self.close(id, code);
+        self.forget_refused(now, id);
+    }
+
+    /// The membership of a connection that was closed gets its grace.
+    pub(crate) fn forget_refused(&mut self, now: u64, id: ConnectionId) {
         if let Some(key) = self.forget(id) {
             self.begin_grace(now, &key);
         }
@@ -82,6 +87,9 @@ impl Room {
     /// Drops a connection and what waits for it; returns the member whose last connection it was.
     pub(crate) fn forget(&mut self, id: ConnectionId) -> Option<MemberKey> {
         let connection = self.connections.remove(id)?;
+        if let Some(host) = &mut self.host {
+            host.streams.forget_connection(id);
+        }
         for timer in [Timer::Hello(id), Timer::Expiring(id), Timer::Expired(id)] {
             self.timers.clear(&timer);
         }
@@ -104,7 +112,7 @@ impl Room {
         self.timers.clear(&Timer::Grace(key.0.clone(), key.1.clone()));
         if self.presence.get(key).is_some() {
             self.presence.remove(key, reason);
-            self.staging.ended(key.clone());
+            self.staging.ended(key.clone(), reason);
         }
     }
 

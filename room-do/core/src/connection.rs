@@ -111,7 +111,7 @@ impl Connection {
         }
     }
 
-    pub(crate) fn attachment(&self, connection: ConnectionId, now: u64) -> Attachment {
+    pub(crate) fn attachment(&self, connection: ConnectionId, now: u64, calls: Vec<u32>) -> Attachment {
         let joined = self.joined().map(|joined| AttachedJoin {
             session: joined.session.clone(),
             subscribed: joined.subscribed.iter().cloned().collect(),
@@ -128,6 +128,7 @@ impl Connection {
             spoke_at: self.spoke_at,
             joined,
             rates: self.rates,
+            calls,
         }
     }
 

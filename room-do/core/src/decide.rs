@@ -1,7 +1,10 @@
 //! What becomes of each staged entry, and everything that must be written for it: the flush's first half, before
 //! anything is committed. Nothing here changes the room.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
 use schemas::{
     ConnectionId, ErrorCode, Offset,
@@ -10,6 +13,7 @@ use schemas::{
 };
 
 use crate::{
+    behavior::{Context, Settled, host::Host, step::Step},
     hooks::Hooked,
     keys,
     lifecycle::Lifecycle,
@@ -35,11 +39,15 @@ pub(crate) enum Verdict {
     Refused(RequestError),
     /// Needs no decision.
     AsStaged,
+    /// A hook or a method made these of it, each decided already.
+    Became(Vec<(Staged, Verdict)>),
 }
 
 /// A flush as it is decided.
 #[derive(Debug)]
 pub(crate) struct Decided {
+    /// Ahead of all entries: what the behavior made of what happened before.
+    pub(crate) first: Vec<(Staged, Verdict)>,
     /// One for each entry.
     pub(crate) verdicts: Vec<Verdict>,
     /// In the order of their offsets.
@@ -50,17 +58,18 @@ pub(crate) struct Decided {
     pub(crate) writes: Writes,
     /// `None` where webhooks are told nothing.
     pub(crate) hooked: Option<Hooked>,
+    pub(crate) settled: Settled,
 }
 
 /// The flush under decision: what is committed, and what the entries so far make of it.
 pub(crate) struct Deciding<'a> {
     pub(crate) room: &'a Room,
     pub(crate) storage: &'a dyn Storage,
-    now: u64,
+    pub(crate) now: u64,
     known_keys: BTreeMap<ScopedKey, KeyRow>,
-    records: Vec<Record>,
+    pub(crate) records: Vec<Record>,
     keys: Vec<KeyRow>,
-    state: StateDraft,
+    pub(crate) state: StateDraft,
     pub(crate) removed: BTreeSet<Offset>,
     /// Reactions set, with the offset that says so, or taken back.
     pub(crate) reactions: BTreeMap<ReactionKey, Option<Offset>>,
@@ -77,6 +86,7 @@ impl Room {
         now: u64,
         entries: &[Staged],
         storage: &dyn Storage,
+        host: Option<&mut Host>,
     ) -> Result<Decided, StorageError> {
         let keyed = entries.iter().filter_map(|entry| match entry {
             Staged::Publish(draft) => draft.key.clone(),
@@ -96,10 +106,17 @@ impl Room {
             reaction_names: BTreeMap::new(),
             writes: Writes::default(),
         };
-        for key in &self.staging.owed_ends {
+        for key in self.staging.owed_ends.keys() {
             deciding.state.end(&self.state, key);
         }
         let superseded = superseded(entries);
+        if let Some(host) = host {
+            let (timers, has_sql, seed) = (Rc::clone(&host.timers), host.has_sql(), host.seed);
+            let mut step = Step::new(host, Context::new(deciding, timers, has_sql, seed));
+            let (first, verdicts) = step.entries(entries, &superseded)?;
+            let (deciding, settled) = step.finish();
+            return deciding.finish(first, verdicts, settled);
+        }
         let mut verdicts = Vec::with_capacity(entries.len());
         for (index, entry) in entries.iter().enumerate() {
             verdicts.push(match superseded.contains(&index) {
@@ -107,7 +124,7 @@ impl Room {
                 false => deciding.entry(entry)?,
             });
         }
-        deciding.finish(verdicts)
+        deciding.finish(Vec::new(), verdicts, Settled::default())
     }
 }
 
@@ -128,7 +145,7 @@ pub(crate) fn superseded(entries: &[Staged]) -> BTreeSet<usize> {
 }
 
 impl Deciding<'_> {
-    fn entry(&mut self, entry: &Staged) -> Result<Verdict, StorageError> {
+    pub(crate) fn entry(&mut self, entry: &Staged) -> Result<Verdict, StorageError> {
         Ok(match entry {
             Staged::Publish(draft) if draft.fate == Fate::Logged => self.publish(draft),
             Staged::Amend(amendment) => match self.amend(amendment)? {
@@ -142,7 +159,7 @@ impl Deciding<'_> {
                     Err(error) => Verdict::Refused(error),
                 }
             }
-            Staged::Ended(key) => {
+            Staged::Ended { key, .. } => {
                 self.state.end(&self.room.state, key);
                 Verdict::AsStaged
             }
@@ -150,22 +167,36 @@ impl Deciding<'_> {
             | Staged::Reply { .. }
             | Staged::Read { .. }
             | Staged::Confirm { .. }
+            | Staged::Answer { .. }
+            | Staged::Admitted(_)
+            | Staged::Opened(_)
+            | Staged::Chunk { .. }
             | Staged::Close { .. } => Verdict::AsStaged,
+            Staged::Call(_) | Staged::Join(_) | Staged::Hook(_) => {
+                unreachable!("only a room with a behavior stages what is for it")
+            }
         })
     }
 
-    fn publish(&mut self, draft: &Draft) -> Verdict {
+    pub(crate) fn publish(&mut self, draft: &Draft) -> Verdict {
+        self.known(draft).unwrap_or_else(|| self.publish_as(draft, || keys::hash(draft)))
+    }
+
+    /// What was published under the draft's key settles what comes of it.
+    pub(crate) fn known(&self, draft: &Draft) -> Option<Verdict> {
+        let known = self.known_keys.get(draft.key.as_ref()?)?;
+        if known.hash == keys::hash(draft) {
+            return Some(Verdict::Duplicate(known.offset));
+        }
+        let message = format!("the key was used for another publication, at offset {}", known.offset);
+        Some(Verdict::Refused(RequestError::new(None, ErrorCode::Conflict, message)))
+    }
+
+    /// Appends it; its key, which is not known, stands for what `hash` says of it.
+    pub(crate) fn publish_as(&mut self, draft: &Draft, hash: impl FnOnce() -> Vec<u8>) -> Verdict {
         let (offset, time) = self.next_slot();
         if let Some(key) = &draft.key {
-            let hash = keys::hash(draft);
-            if let Some(known) = self.known_keys.get(key) {
-                if known.hash == hash {
-                    return Verdict::Duplicate(known.offset);
-                }
-                let message = format!("the key was used for another publication, at offset {}", known.offset);
-                return Verdict::Refused(RequestError::new(None, ErrorCode::Conflict, message));
-            }
-            let row = KeyRow { key: key.clone(), offset, at: self.now, hash };
+            let row = KeyRow { key: key.clone(), offset, at: self.now, hash: hash() };
             self.known_keys.insert(key.clone(), row.clone());
             self.keys.push(row);
         }
@@ -184,7 +215,7 @@ impl Deciding<'_> {
         self.log(Record { publication, to: draft.to.clone() })
     }
 
-    fn log(&mut self, record: Record) -> Verdict {
+    pub(crate) fn log(&mut self, record: Record) -> Verdict {
         self.records.push(record);
         Verdict::Logged
     }
@@ -194,7 +225,12 @@ impl Deciding<'_> {
         self.room.log.slot(self.records.len() as u64, self.now)
     }
 
-    fn finish(self, verdicts: Vec<Verdict>) -> Result<Decided, StorageError> {
+    fn finish(
+        self,
+        first: Vec<(Staged, Verdict)>,
+        verdicts: Vec<Verdict>,
+        settled: Settled,
+    ) -> Result<Decided, StorageError> {
         let Deciding { room, storage, now, mut records, keys, state, reactions, removed, mut writes, .. } =
             self;
         for Record { publication, .. } in &mut records {
@@ -224,8 +260,8 @@ impl Deciding<'_> {
             let time = records.last().map_or(room.log.time(), |record| record.publication.time);
             writes.meta = Some(Meta { epoch, head, bytes_total, time, state_version, lifecycle });
         }
-        let mut hooked = room.hook(now, &records, lifecycle, &writes.erasures, storage)?;
+        let mut hooked = room.hook(now, &records, lifecycle, &writes.erasures, &settled.fired, storage)?;
         writes.outbox = hooked.as_mut().and_then(|hooked| hooked.writes.take());
-        Ok(Decided { verdicts, records, keys, state, lifecycle, writes, hooked })
+        Ok(Decided { first, verdicts, records, keys, state, lifecycle, writes, hooked, settled })
     }
 }

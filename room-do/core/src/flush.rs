@@ -3,17 +3,18 @@
 use std::collections::BTreeSet;
 
 use schemas::{
-    CloseCode, ConnectionId, ErrorCode, ServerMessage,
+    CloseCode, ConnectionId, ErrorCode, Payload, ServerMessage,
     client_message::To,
     config::PresenceMode,
     limits,
     server_message::{
-        Amended, Ephemeral, Occupancy, PresenceDiff, Published, Reply, RequestError, RequestResult,
+        Amended, Ephemeral, Occupancy, PresenceDiff, Published, Reply, RequestError, RequestResult, Returned,
         StateVersion,
     },
 };
 
 use crate::{
+    behavior::{Afterwards, Settled, host::Host, streaming::Reader},
     decide::{Decided, Verdict, superseded},
     delivery::{Audience, Delivery},
     output::Output,
@@ -35,16 +36,23 @@ impl Room {
         }
         let closes: Vec<(ConnectionId, CloseCode)> = entries.iter().filter_map(as_close).collect();
         let mut delivery = Delivery::default();
-        match self.decide_and_commit(now, &entries, storage) {
-            Ok(decided) => {
+        let mut afterwards = self.take_owed();
+        let mut host = self.host.take();
+        let decided = self.decide_and_commit(now, &entries, storage, host.as_mut());
+        self.host = host;
+        match decided {
+            Ok(mut decided) => {
                 delivery = Delivery::to(std::mem::take(&mut self.staging.greeted));
                 self.staging.owed_ends.clear();
                 self.tally.flushed(entries.len(), decided.records.len());
+                afterwards.extend(self.take_over_host(now, &mut decided.settled));
                 let told = self.take_over(decided, storage);
                 self.deliver(now, entries, told, &mut delivery, storage);
             }
             Err(_) => {
                 self.staging.retry_at = now + RETRY_AFTER_MS;
+                let readers = self.host.as_mut().map(Host::lose_memory).unwrap_or_default();
+                self.end_streams(now, readers);
                 self.refuse_staged(now, entries, &mut delivery, storage);
             }
         }
@@ -55,16 +63,37 @@ impl Room {
         for (id, code) in closes {
             self.refuse_connection(now, id, code);
         }
+        self.do_afterwards(now, afterwards, storage);
         self.set_storage_timers(now);
     }
 
+    /// With SQL of a behavior's own, deciding and committing are one transaction.
     fn decide_and_commit(
         &self,
         now: u64,
         entries: &[Staged],
         storage: &mut dyn Storage,
+        mut host: Option<&mut Host>,
     ) -> Result<Decided, StorageError> {
-        let decided = self.decide(now, entries, storage)?;
+        if !host.as_ref().is_some_and(|host| host.has_sql()) {
+            return self.decide_then_commit(now, entries, storage, host);
+        }
+        let mut decided = None;
+        storage.transact(&mut |storage| {
+            decided = Some(self.decide_then_commit(now, entries, storage, host.as_deref_mut())?);
+            Ok(())
+        })?;
+        decided.ok_or_else(|| StorageError("the transaction did not run".to_owned()))
+    }
+
+    fn decide_then_commit(
+        &self,
+        now: u64,
+        entries: &[Staged],
+        storage: &mut dyn Storage,
+        host: Option<&mut Host>,
+    ) -> Result<Decided, StorageError> {
+        let decided = self.decide(now, entries, storage, host)?;
         if !decided.writes.is_empty() {
             storage.commit(&decided.writes)?;
         }
@@ -73,7 +102,8 @@ impl Room {
 
     /// Makes what was committed the room's own; what is left is to be told.
     fn take_over(&mut self, decided: Decided, storage: &dyn Storage) -> Told {
-        let Decided { verdicts, records, keys, state, lifecycle, writes, hooked } = decided;
+        let Decided { first, verdicts, records, keys, state, lifecycle, writes, hooked, settled: _ } =
+            decided;
         if let Some(hooked) = hooked {
             self.take_over_outbox(hooked, storage);
         }
@@ -82,7 +112,7 @@ impl Room {
         self.lifecycle = lifecycle;
         let state_change = state.change().map(ServerMessage::State);
         self.state.committed(state);
-        Told { verdicts, records, state_change }
+        Told { first, verdicts, records, state_change }
     }
 
     fn deliver(
@@ -95,7 +125,7 @@ impl Room {
     ) {
         let left = self.tell_presence(now, delivery);
         let mut records = told.records.into_iter();
-        for (entry, verdict) in entries.into_iter().zip(told.verdicts) {
+        for (entry, verdict) in told.first.into_iter().chain(entries.into_iter().zip(told.verdicts)) {
             self.deliver_entry(now, entry, verdict, &mut records, delivery, storage);
         }
         if let Some(change) = told.state_change {
@@ -115,6 +145,12 @@ impl Room {
         delivery: &mut Delivery,
         storage: &dyn Storage,
     ) {
+        if let Verdict::Became(became) = verdict {
+            for (entry, verdict) in became {
+                self.deliver_entry(now, entry, verdict, records, delivery, storage);
+            }
+            return;
+        }
         let mut next = || records.next().expect("each logged entry has its record");
         match entry {
             Staged::Publish(draft) => match verdict {
@@ -129,7 +165,7 @@ impl Room {
                 }
                 Verdict::Superseded => self.answer(&draft.origin, Ok(RequestResult::Done {}), delivery),
                 Verdict::Refused(error) => self.answer(&draft.origin, Err(error), delivery),
-                Verdict::AsStaged | Verdict::Unchanged | Verdict::Stated(_) => {
+                Verdict::AsStaged | Verdict::Unchanged | Verdict::Stated(_) | Verdict::Became(_) => {
                     self.deliver_ephemeral(now, *draft, delivery);
                 }
             },
@@ -170,8 +206,15 @@ impl Room {
             Staged::Publish(_)
             | Staged::Amend(_)
             | Staged::State(_)
-            | Staged::Ended(_)
+            | Staged::Ended { .. }
+            | Staged::Call(_)
+            | Staged::Join(_)
+            | Staged::Hook(_)
             | Staged::Close { .. } => {}
+            Staged::Answer { origin, result } => self.answer(&origin, *result, delivery),
+            Staged::Admitted(admitted) => self.staging.admitted = Some(*admitted),
+            Staged::Opened(reader) => self.opened(now, reader),
+            Staged::Chunk { reader, chunk } => self.deliver_chunk(reader, chunk, delivery),
         }
     }
 
@@ -201,6 +244,7 @@ impl Room {
     fn deliver_ephemeral(&mut self, now: u64, draft: Draft, delivery: &mut Delivery) {
         let author = draft.author.as_ref().map(|from| &from.user);
         let audience = self.audience(&draft.origin, draft.echo, &draft.tags, draft.to.as_ref(), author);
+        let audience = self.without(audience, &draft.but);
         let ephemeral = Ephemeral {
             time: now,
             from: draft.author,
@@ -249,6 +293,54 @@ impl Room {
         Audience::These(these)
     }
 
+    fn without(&self, audience: Audience, but: &[ConnectionId]) -> Audience {
+        if but.is_empty() {
+            return audience;
+        }
+        let mut these: BTreeSet<ConnectionId> = match audience {
+            Audience::These(these) => these,
+            _ => self.connections.iter().map(|(id, _)| id).collect(),
+        };
+        these.retain(|id| !but.contains(id));
+        Audience::These(these)
+    }
+
+    /// A stream begins: the room's memory of it is noted with the socket, or the caller told how it is answered.
+    fn opened(&mut self, now: u64, reader: Reader) {
+        match reader {
+            Reader::Connection(id, _) => self.attach(now, id),
+            Reader::Http(request) => self.outputs.push(Output::Stream { request }),
+        }
+    }
+
+    fn deliver_chunk(&mut self, reader: Reader, chunk: Payload, delivery: &mut Delivery) {
+        match reader {
+            Reader::Connection(connection, id) => {
+                let returned = ServerMessage::Returned(Returned { id, result: chunk, more: true });
+                delivery.push(returned, Audience::Only(connection));
+            }
+            Reader::Http(request) => self.outputs.push(Output::Chunk { request, chunk }),
+        }
+    }
+
+    /// Takes over what the behavior did; returns what is left to do.
+    fn take_over_host(&mut self, now: u64, settled: &mut Settled) -> Vec<Afterwards> {
+        let Some(host) = &mut self.host else { return Vec::new() };
+        let afterwards = host.take_over(settled);
+        for reader in settled.ended.drain(..) {
+            if let Reader::Connection(id, _) = reader {
+                self.attach(now, id);
+            }
+        }
+        afterwards
+    }
+
+    /// What hooks asked for and could not be stored then.
+    fn take_owed(&mut self) -> Vec<Afterwards> {
+        let owed = self.host.as_mut().map(|host| std::mem::take(&mut host.owed)).unwrap_or_default();
+        owed.into_iter().map(Afterwards::Disconnect).collect()
+    }
+
     fn answer(
         &mut self,
         origin: &Origin,
@@ -261,9 +353,12 @@ impl Room {
         match origin {
             Origin::Http { request } => self.outputs.push(Output::Answer { request: *request, result }),
             Origin::Batch { request, index } => self.answer_in_batch(*request, *index, result),
-            Origin::Connection { request: None, .. } => {}
+            Origin::Connection { request: None, .. } | Origin::Room => {}
             Origin::Connection { connection, request: Some(id) } => {
                 let message = match result {
+                    Ok(RequestResult::Called(result)) => {
+                        ServerMessage::Returned(Returned { id: *id, result, more: false })
+                    }
                     Ok(result) => ServerMessage::Reply(Reply { id: *id, result }),
                     Err(error) => ServerMessage::Error(RequestError { id: Some(*id), ..error }),
                 };
@@ -299,7 +394,8 @@ impl Room {
                     let origin = Origin::Connection { connection, request: Some(request) };
                     self.answer(&origin, Err(unavailable(None)), delivery);
                 }
-                Staged::Ended(key) => drop(self.staging.owed_ends.insert(key)),
+                Staged::Ended { key, reason } => drop(self.staging.owed_ends.insert(key, reason)),
+                Staged::Call(call) => self.answer(&call.origin, Err(unavailable(None)), delivery),
                 other => self.deliver_as_staged(now, other, delivery, storage),
             }
         }
@@ -346,6 +442,7 @@ impl Room {
 
 /// What a committed flush has to tell.
 struct Told {
+    first: Vec<(Staged, Verdict)>,
     verdicts: Vec<Verdict>,
     records: Vec<Record>,
     state_change: Option<ServerMessage>,

@@ -92,13 +92,24 @@ impl Room {
         &mut self,
         now: u64,
         id: ConnectionId,
-        hello: Hello,
+        mut hello: Hello,
         storage: &mut dyn Storage,
     ) -> Result<(), StorageError> {
         self.found(now, storage)?;
         let Some(connection) = self.connections.get(id) else { return Ok(()) };
         let session = public_session(&hello.session);
         let user = connection.claims.user.clone().unwrap_or_else(|| anonymous(&session));
+        let admission = match self.admit_by_behavior(now, id, &hello, (&user, &session), storage)? {
+            Ok(admission) => admission,
+            Err(refusal) => {
+                self.refuse_by_behavior(now, id, refusal);
+                return Ok(());
+            }
+        };
+        hello.tags.extend(admission.tags);
+        hello.presence = admission.presence.or(hello.presence);
+        // The hook may have had it closed.
+        let Some(connection) = self.connections.get(id) else { return Ok(()) };
         let viewer = Viewer::of(connection, &user, &session, hello.tags.clone());
         let recovered = self.bring_back(now, id, &hello, &viewer, &user, &session, storage)?;
 

@@ -9,6 +9,7 @@ use schemas::{
 use sha2::{Digest as _, Sha256};
 
 use crate::{
+    behavior::Fired,
     lifecycle::Lifecycle,
     outbox::{Due, Outbox, OutboxWrites, Outcome, Scene, Try},
     output::Output,
@@ -47,10 +48,12 @@ impl Room {
         records: &[Record],
         lifecycle: Lifecycle,
         erasures: &[Erasure],
+        fired: &[Fired],
         storage: &dyn Storage,
     ) -> Result<Option<Hooked>, StorageError> {
         let (before, after) = (self.lifecycle.state, lifecycle.state);
         let has_news = self.presence.has_changes() || !records.is_empty() || before != after;
+        let has_news = has_news || !fired.is_empty();
         if self.outbox.is_unused() || (!has_news && erasures.is_empty()) {
             return Ok(None);
         }
@@ -71,6 +74,10 @@ impl Room {
         for record in records {
             let data = EventData::Published(&record.publication);
             outbox.push(&scene, EventKind::MessagePublished, about(record), &data);
+        }
+        for Fired { name, payload, attempt, .. } in fired {
+            let data = EventData::TimerFired { name, payload, attempt: *attempt };
+            outbox.push(&scene, EventKind::TimerFired, None, &data);
         }
         for left in &left {
             let (user, session, reason) = (&left.user, &left.session, Departure::Member(left.reason));

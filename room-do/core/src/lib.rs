@@ -27,6 +27,8 @@ mod asked;
 mod attachment;
 mod attendance;
 mod backlog;
+mod behaving;
+pub mod behavior;
 mod blocks;
 mod connection;
 mod decide;

@@ -12,7 +12,6 @@ use schemas::{
 };
 
 use crate::{
-    asked::no_behavior,
     connection::Phase,
     flush::unavailable,
     hello::{check_presence, check_tags},
@@ -79,10 +78,8 @@ impl Room {
                     self.staging.read(id, Read::Members(members));
                 }
             }
-            ClientMessage::Call { id: request, method, .. } => {
-                self.reject(id, RequestError { id: Some(request), ..no_behavior(&method) });
-            }
-            ClientMessage::Cancel { .. } => {}
+            ClientMessage::Call { id: request, method, args } => self.on_call(now, id, request, method, args),
+            ClientMessage::Cancel { id: request } => self.on_cancel(now, id, request),
             ClientMessage::Auth { id: request, token } => self.on_auth(now, id, request, token),
             ClientMessage::Ack { frames } => self.on_ack(id, frames),
             ClientMessage::Leave { id: request } => self.on_leave(id, request),
@@ -90,7 +87,13 @@ impl Room {
     }
 
     /// Refuses the request of a connection whose token has expired, or does not allow it.
-    fn allow(&mut self, now: u64, id: ConnectionId, request: Option<u32>, capability: Capability) -> bool {
+    pub(crate) fn allow(
+        &mut self,
+        now: u64,
+        id: ConnectionId,
+        request: Option<u32>,
+        capability: Capability,
+    ) -> bool {
         let Some(connection) = self.connections.get(id) else { return false };
         if connection.claims.expires_at.is_some_and(|at| now > at.saturating_add(limits::TOKEN_LEEWAY_MS)) {
             self.reject(id, RequestError::new(request, ErrorCode::Unauthorized, "the token has expired"));
@@ -115,9 +118,8 @@ impl Room {
             session: Some(joined.session.clone()),
             info: connection.claims.info.clone(),
         };
-        let own_tags = &connection.claims.tags;
-        let stranger =
-            publish.tags.iter().position(|tag| ids::is_reserved_tag(tag) && !own_tags.contains(tag));
+        let is_own = |tag: &String| connection.claims.tags.contains(tag) || joined.subscribed.contains(tag);
+        let stranger = publish.tags.iter().position(|tag| ids::is_reserved_tag(tag) && !is_own(tag));
         if let Some(index) = stranger {
             let message = "begins with $, and is not of this token";
             self.reject(id, RequestError::invalid(publish.id, &format!("tags[{index}]"), message));
@@ -137,6 +139,7 @@ impl Room {
             key: publish.key.map(|key| ScopedKey { scope, key }),
             fate: fate(publish.ephemeral, publish.conflate),
             echo: publish.echo,
+            but: Vec::new(),
         };
         match self.check_draft(publish.id, &draft) {
             Ok(()) => self.staging.publish(draft),
@@ -292,7 +295,9 @@ impl Room {
         if !self.allow(now, id, Some(request), Capability::Join) {
             return;
         }
-        self.connections.unsubscribe(id, tags);
+        // Those that begin with $ are not the client's to drop.
+        let own: Vec<String> = tags.iter().filter(|tag| !ids::is_reserved_tag(tag)).cloned().collect();
+        self.connections.unsubscribe(id, &own);
         self.answer_tags(now, id, request);
     }
 
@@ -377,7 +382,7 @@ pub(crate) fn fate(ephemeral: bool, conflate: Option<String>) -> Fate {
     if ephemeral { Fate::Ephemeral { conflate } } else { Fate::Logged }
 }
 
-fn check_bytes(id: Option<u32>, path: &str, text: &str, max: usize) -> Result<(), RequestError> {
+pub(crate) fn check_bytes(id: Option<u32>, path: &str, text: &str, max: usize) -> Result<(), RequestError> {
     if (1..=max).contains(&text.len()) {
         return Ok(());
     }

@@ -12,6 +12,7 @@ use schemas::{
 
 use crate::{
     attachment::Attachment,
+    behavior::{Hosted, host::Host},
     blocks::Blocks,
     connection::{Connection, Connections},
     input::Input,
@@ -28,6 +29,7 @@ use crate::{
     storage::{Loaded, Storage},
     tally::Tally,
     timer::{Deadlines, Timer, Timers},
+    upkeep::next_seed,
 };
 
 /// What a room is given and never changes.
@@ -39,6 +41,8 @@ pub struct Setup {
     pub asks_acks: bool,
     /// Who is told of what happens here.
     pub webhooks: Webhooks,
+    /// The room's logic, where its kind has any.
+    pub behavior: Option<Hosted>,
 }
 
 /// Why a room is rebuilt.
@@ -50,7 +54,7 @@ pub enum Waking {
     FromFault,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Room {
     pub(crate) setup: Setup,
     pub(crate) log: Log,
@@ -61,6 +65,8 @@ pub struct Room {
     pub(crate) blocks: Blocks,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) outbox: Outbox,
+    /// `None` where the kind has no behavior, and while a flush is decided.
+    pub(crate) host: Option<Host>,
     pub(crate) staging: Staging,
     pub(crate) timers: Timers,
     pub(crate) tally: Tally,
@@ -100,9 +106,11 @@ impl Room {
     ) -> Room {
         let log = Log::restored(&loaded, Epoch::new(seed), setup.config.log);
         let lifecycle = loaded.meta.map_or(Lifecycle::FRESH, |meta| meta.lifecycle);
+        let host = setup.behavior.map(|hosted| Host::restored(hosted, loaded.timers, next_seed(seed ^ now)));
         let outbox = Outbox::restored(now, setup.config.webhooks, &setup.webhooks, loaded.outbox);
         let mut room = Room {
             outbox,
+            host,
             keys: Keys::restored(setup.config.key_window_ms, loaded.keys, log.is_kept()),
             blocks: Blocks::restored(loaded.blocks),
             log,
@@ -158,6 +166,7 @@ impl Room {
 
     fn restore_connection(&mut self, now: u64, id: ConnectionId, attachment: Attachment) {
         let written_at = attachment.written_at.min(now);
+        let calls = attachment.calls.clone();
         let connection = Connection::restored(now, attachment, self.log.head());
         if connection.joined().is_none() {
             self.timers.set(Timer::Hello(id), written_at.saturating_add(limits::HELLO_WITHIN_MS));
@@ -166,6 +175,7 @@ impl Room {
         self.watch_expiry(written_at, id, connection.claims.expires_at);
         self.connections.insert(id, connection);
         self.timers.set_if_unset(Timer::Sweep, self.next_sweep(now));
+        self.tell_interrupted(now, id, &calls);
     }
 
     /// A welcome leaves ahead of the flush that writes the member down: where that never came, it is owed.
@@ -221,7 +231,8 @@ impl Room {
             }
             Input::Delivered { this, outcome } => self.on_delivered(now, &this, outcome, storage),
             Input::Parked { this, accepted } => self.on_parked(now, &this, accepted, storage),
-            Input::Wanted { .. } | Input::Abandoned { .. } => {}
+            Input::Wanted { request } => self.on_wanted(request),
+            Input::Abandoned { request } => self.on_abandoned(request),
             Input::TurnEnded => self.on_turn_ended(now, storage),
             Input::AlarmFired { heard } => self.on_alarm(now, heard, storage),
             Input::Measured { unsent } => self.on_measured(now, unsent),
@@ -231,6 +242,7 @@ impl Room {
         if self.staging.is_full() || self.is_quiet(now) {
             self.flush(now, storage);
         }
+        self.plan_behavior(now);
         self.count_sent(now);
         self.set_flush_timer(now);
         self.plan_report(now);
@@ -273,6 +285,9 @@ impl Room {
         self.staging.step_back(now, RETRY_AFTER_MS);
         self.reporting.step_back(by_ms);
         self.outbox.step_back(by_ms);
+        if let Some(host) = &mut self.host {
+            host.step_back(by_ms);
+        }
         for (_, connection) in self.connections.iter_mut() {
             connection.heard_at = connection.heard_at.min(now);
             connection.spoke_at = connection.spoke_at.min(now);
@@ -324,6 +339,10 @@ impl Room {
             Timer::Expire => self.expire(now, storage),
             Timer::Report => self.report_if_any(now),
             Timer::Webhooks => self.run_webhooks(now, storage),
+            Timer::Scheduled => self.fire_timers(now, storage),
+            Timer::Tick => self.tick(now, storage),
+            // That the event came is all that was wanted.
+            Timer::Streams | Timer::Awake => {}
         }
     }
 
@@ -368,7 +387,8 @@ impl Room {
         let Some(connection) = self.connections.get_mut(id) else { return };
         connection.written_at = now;
         connection.written_spoke_at = connection.spoke_at;
-        let attachment = connection.attachment(id, now).encode();
+        let calls = self.host.iter().flat_map(|host| host.streams.of(id)).collect();
+        let attachment = connection.attachment(id, now, calls).encode();
         self.outputs.push(Output::Attach { connection: id, attachment });
     }
 
@@ -385,7 +405,11 @@ impl Room {
     }
 
     pub(crate) fn close(&mut self, connection: ConnectionId, code: CloseCode) {
-        self.outputs.push(Output::Close { connection, code, reason: None });
+        self.close_as(connection, code, None);
+    }
+
+    pub(crate) fn close_as(&mut self, connection: ConnectionId, code: CloseCode, reason: Option<String>) {
+        self.outputs.push(Output::Close { connection, code, reason });
     }
 
     pub(crate) fn reject(&mut self, id: ConnectionId, error: RequestError) {

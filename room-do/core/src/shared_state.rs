@@ -3,10 +3,10 @@
 //! A flush works on a [`StateDraft`] over what is committed: each request applies whole or not at all, and what is
 //! told afterwards is the last write of each key.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use schemas::{
-    ErrorCode, PublicSession, UserId,
+    ErrorCode, Payload, PublicSession, UserId,
     client_message::StateOp,
     limits,
     server_message::{RequestError, StateChange, StateEntry, StateInfo, StateSnapshot, StateWrite},
@@ -58,6 +58,7 @@ impl SharedState {
             bytes: self.bytes,
             keys: self.rows.len(),
             changed: BTreeMap::new(),
+            undo: Vec::new(),
         }
     }
 
@@ -92,9 +93,45 @@ pub(crate) struct StateDraft {
     bytes: usize,
     keys: usize,
     changed: BTreeMap<String, Write>,
+    /// What each change replaced, since the outermost mark.
+    undo: Vec<(String, Option<Write>)>,
+}
+
+/// Where a part of a flush began.
+#[derive(Debug)]
+pub(crate) struct StateMark {
+    version: u64,
+    bytes: usize,
+    keys: usize,
+    undo: usize,
 }
 
 impl StateDraft {
+    pub(crate) fn mark(&self) -> StateMark {
+        StateMark { version: self.version, bytes: self.bytes, keys: self.keys, undo: self.undo.len() }
+    }
+
+    /// What was done since is taken back.
+    pub(crate) fn roll_back(&mut self, to: StateMark) {
+        (self.version, self.bytes, self.keys) = (to.version, to.bytes, to.keys);
+        while self.undo.len() > to.undo {
+            let Some((key, before)) = self.undo.pop() else { return };
+            match before {
+                Some(before) => drop(self.changed.insert(key, before)),
+                None => drop(self.changed.remove(&key)),
+            }
+        }
+    }
+
+    /// Nothing so far is taken back any more.
+    pub(crate) fn forget_marks(&mut self) {
+        self.undo.clear();
+    }
+
+    pub(crate) fn value<'a>(&'a self, base: &'a SharedState, key: &str) -> Option<&'a Payload> {
+        self.get(base, key).map(|row| &row.entry.value)
+    }
+
     pub(crate) fn version(&self) -> u64 {
         self.version
     }
@@ -111,7 +148,8 @@ impl StateDraft {
         let new = row.as_ref().map(|row| size(key, row));
         self.bytes = self.bytes + new.unwrap_or(0) - old.unwrap_or(0);
         self.keys = self.keys + usize::from(new.is_some()) - usize::from(old.is_some());
-        self.changed.insert(key.to_owned(), Write { version: self.version, row });
+        let before = self.changed.insert(key.to_owned(), Write { version: self.version, row });
+        self.undo.push((key.to_owned(), before));
     }
 
     /// Applies all of the operations, or none.
@@ -121,18 +159,10 @@ impl StateDraft {
         ops: &[StateOp],
         writer: &Writer,
     ) -> Result<u64, RequestError> {
-        let before = (self.version, self.bytes, self.keys);
-        let touched: BTreeSet<&str> = ops.iter().map(StateOp::key).collect();
-        let kept: Vec<_> = touched.iter().map(|key| (*key, self.changed.get(*key).cloned())).collect();
+        let before = self.mark();
         let applied = self.apply_all(base, ops, writer);
         if applied.is_err() {
-            (self.version, self.bytes, self.keys) = before;
-            for (key, write) in kept {
-                match write {
-                    Some(write) => drop(self.changed.insert(key.to_owned(), write)),
-                    None => drop(self.changed.remove(key)),
-                }
-            }
+            self.roll_back(before);
         }
         applied
     }

@@ -1,16 +1,22 @@
 //! What waits for the flush, in the order it came.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use schemas::{
     Capabilities, CloseCode, ConnectionId, Offset, Payload, ServerMessage, UserId,
     client_message::{History, Members, StateOp, To},
     http::ScopedKey,
     limits,
-    server_message::{Author, BatchItem, Member, Reply, RequestResult},
+    server_message::{Author, BatchItem, LeaveReason, Member, Reply, RequestError, RequestResult},
 };
 
-use crate::{input::RequestId, presence::MemberKey, recovery::Viewer, shared_state::Writer};
+use crate::{
+    behavior::{Admitted, Caller, Hook, Joining, streaming::Reader},
+    input::RequestId,
+    presence::MemberKey,
+    recovery::Viewer,
+    shared_state::Writer,
+};
 
 /// The type of a publish that names none.
 pub(crate) const DEFAULT_TYPE: &str = "message";
@@ -35,6 +41,17 @@ pub(crate) enum Origin {
         request: RequestId,
         index: usize,
     },
+    /// The room itself: nobody waits.
+    Room,
+}
+
+impl Origin {
+    pub(crate) fn connection(&self) -> Option<ConnectionId> {
+        match self {
+            Origin::Connection { connection, .. } => Some(*connection),
+            Origin::Http { .. } | Origin::Batch { .. } | Origin::Room => None,
+        }
+    }
 }
 
 /// A checked publish without an offset.
@@ -49,6 +66,8 @@ pub(crate) struct Draft {
     pub(crate) key: Option<ScopedKey>,
     pub(crate) fate: Fate,
     pub(crate) echo: bool,
+    /// Whom it is withheld from besides. For ephemerals alone.
+    pub(crate) but: Vec<ConnectionId>,
 }
 
 /// What becomes of a publish.
@@ -87,6 +106,15 @@ pub(crate) struct StateRequest {
     pub(crate) ops: Vec<StateOp>,
 }
 
+/// A call of a method of the room's behavior.
+#[derive(Debug, Clone)]
+pub(crate) struct MethodRequest {
+    pub(crate) origin: Origin,
+    pub(crate) caller: Caller,
+    pub(crate) method: String,
+    pub(crate) args: Payload,
+}
+
 /// A read that sees what was published before it.
 #[derive(Debug, Clone)]
 pub(crate) enum Read {
@@ -113,7 +141,27 @@ pub(crate) enum Staged {
         request: u32,
     },
     /// A membership ended: what it owned goes.
-    Ended(MemberKey),
+    Ended {
+        key: MemberKey,
+        reason: LeaveReason,
+    },
+    Call(Box<MethodRequest>),
+    /// Whether somebody may come in is the behavior's to say.
+    Join(Box<Joining>),
+    /// A hook that nobody waits for.
+    Hook(Hook),
+    /// What a hook or a method came to.
+    Answer {
+        origin: Origin,
+        result: Box<Result<RequestResult, RequestError>>,
+    },
+    Admitted(Box<Admitted>),
+    /// A call's result is streamed.
+    Opened(Reader),
+    Chunk {
+        reader: Reader,
+        chunk: Payload,
+    },
     /// Close once everything staged before has left.
     Close {
         connection: ConnectionId,
@@ -128,7 +176,9 @@ pub(crate) struct Staging {
     /// Connections welcomed since the last flush, and what their welcome showed of themselves.
     pub(crate) greeted: BTreeMap<ConnectionId, Option<Member>>,
     /// Ended memberships whose commit failed.
-    pub(crate) owed_ends: BTreeSet<MemberKey>,
+    pub(crate) owed_ends: BTreeMap<MemberKey, LeaveReason>,
+    /// What the join that was just decided came to.
+    pub(crate) admitted: Option<Admitted>,
     /// What became of batches whose publishes are staged.
     pub(crate) batches: BTreeMap<RequestId, Vec<Option<BatchItem>>>,
     pub(crate) last_flush_at: u64,
@@ -194,8 +244,17 @@ impl Staging {
         self.entries.push(Staged::State(Box::new(request)));
     }
 
-    pub(crate) fn ended(&mut self, key: MemberKey) {
-        self.entries.push(Staged::Ended(key));
+    pub(crate) fn ended(&mut self, key: MemberKey, reason: LeaveReason) {
+        self.entries.push(Staged::Ended { key, reason });
+    }
+
+    pub(crate) fn call(&mut self, request: MethodRequest) {
+        self.bytes += request.args.len();
+        self.entries.push(Staged::Call(Box::new(request)));
+    }
+
+    pub(crate) fn hook(&mut self, hook: Hook) {
+        self.entries.push(Staged::Hook(hook));
     }
 
     pub(crate) fn reply(&mut self, connection: ConnectionId, message: ServerMessage) {

@@ -33,6 +33,14 @@ pub enum Timer {
     Report,
     /// Events wait for webhook endpoints.
     Webhooks,
+    /// A named timer of the behavior is due.
+    Scheduled,
+    /// The behavior ticks.
+    Tick,
+    /// A stream may have more to give.
+    Streams,
+    /// The room would leave memory, and ticks or streams.
+    Awake,
 }
 
 impl Timer {
@@ -40,7 +48,7 @@ impl Timer {
     /// event, whatever timeouts run: only what is due much sooner, and ends with the process, needs no alarm.
     fn is_durable(&self) -> bool {
         match self {
-            Timer::Flush => false,
+            Timer::Flush | Timer::Tick | Timer::Streams => false,
             Timer::Hello(_)
             | Timer::Expiring(_)
             | Timer::Expired(_)
@@ -52,7 +60,9 @@ impl Timer {
             | Timer::Idle
             | Timer::Expire
             | Timer::Report
-            | Timer::Webhooks => true,
+            | Timer::Webhooks
+            | Timer::Scheduled
+            | Timer::Awake => true,
         }
     }
 
@@ -67,6 +77,7 @@ impl Timer {
                 | Timer::Idle
                 | Timer::Expire
                 | Timer::Report
+                | Timer::Scheduled
         )
     }
 
@@ -87,6 +98,10 @@ impl Timer {
             Timer::Expire => "expire",
             Timer::Report => "report",
             Timer::Webhooks => "webhooks",
+            Timer::Scheduled => "scheduled",
+            Timer::Tick => "tick",
+            Timer::Streams => "streams",
+            Timer::Awake => "awake",
         }
     }
 }

@@ -3,6 +3,7 @@
 use schemas::{CloseCode, ConnectionId, Epoch, server_message::LifecycleState, webhook::EventKind};
 
 use crate::{
+    behavior::{Hook, host::Host},
     blocks::Blocks,
     hooks::Hooked,
     keys::Keys,
@@ -65,6 +66,7 @@ impl Room {
     /// The timers that follow from what is stored.
     pub(crate) fn set_storage_timers(&mut self, now: u64) {
         self.set_webhook_timer(now);
+        self.set_scheduled_timer(now);
         if let Some(at) = self.log.trim_at() {
             self.timers.set_no_later(Timer::Trim, at.max(now));
         }
@@ -83,7 +85,12 @@ impl Room {
             }
         };
         self.timers.clear(&other);
-        self.timers.set(timer, (touched_at + after_ms).max(self.staging.retry_at));
+        let mut at = (touched_at + after_ms).max(self.staging.retry_at);
+        if timer == Timer::Expire {
+            // What the behavior has scheduled is not forgotten.
+            at = at.max(self.host.as_ref().and_then(Host::last_timer_at).map_or(0, |last| last + 1));
+        }
+        self.timers.set(timer, at);
     }
 
     pub(crate) fn trim(&mut self, now: u64, storage: &mut dyn Storage) {
@@ -135,6 +142,9 @@ impl Room {
         match storage.commit(&Writes { meta: Some(self.meta(lifecycle)), ..Writes::default() }) {
             Ok(()) => {
                 self.lifecycle = lifecycle;
+                if self.host.is_some() {
+                    self.staging.hook(Hook::Lifecycle(lifecycle.state));
+                }
                 self.set_storage_timers(now);
             }
             Err(_) => self.timers.set(Timer::Idle, now + RETRY_AFTER_MS),
@@ -145,6 +155,10 @@ impl Room {
     pub(crate) fn expire(&mut self, now: u64, storage: &mut dyn Storage) {
         if !self.is_settled(now, storage) {
             return self.timers.set(Timer::Expire, now + RETRY_AFTER_MS);
+        }
+        if self.host.as_ref().is_some_and(|host| !host.timers.is_empty()) {
+            // One was scheduled, or put off, since this was set.
+            return self.set_storage_timers(now);
         }
         let Ok(lifecycle) = self.lifecycle.after(Transition::Expire, now) else { return };
         let hooked = self.last_words(now, EventKind::RoomExpired);
@@ -180,6 +194,11 @@ impl Room {
         self.keys = Keys::restored(config.key_window_ms, KeyCount::default(), self.log.is_kept());
         self.blocks = Blocks::default();
         self.staging.owed_ends.clear();
+        if let Some(hosted) = self.setup.behavior {
+            let gone = self.host.replace(Host::restored(hosted, Vec::new(), self.seed));
+            let readers = gone.map(|mut host| host.lose_memory()).unwrap_or_default();
+            self.end_streams(now, readers);
+        }
         self.connections.forget_positions();
         self.lifecycle = lifecycle;
         self.timers.clear_of_storage();

@@ -51,6 +51,7 @@ impl Table {
             config: kind(configuration),
             asks_acks: configuration % 2 == 1,
             webhooks: Webhooks::none(),
+            behavior: None,
         };
         let storage = MemoryStorage::default();
         let room = Room::restore(START, 7, setup.clone(), storage.load(), Vec::new(), Waking::FromSleep);

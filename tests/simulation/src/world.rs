@@ -106,7 +106,7 @@ impl World {
         let asks_acks = random.chance(35);
         let is_short_lived = config.expire_after_ms < KindConfig::default().expire_after_ms;
         let name = RoomName::parse("chat:lobby").expect("a room's name");
-        let object = Object::new(Setup { name, config, asks_acks, webhooks }, random.bits());
+        let object = Object::new(Setup { name, config, asks_acks, webhooks, behavior: None }, random.bits());
         let players: Vec<Player> =
             (0..3 + random.below(3)).map(|number| Player::new(number, START, &mut random)).collect();
         let listeners =

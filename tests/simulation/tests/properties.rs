@@ -42,6 +42,7 @@ fn setup() -> Setup {
         config,
         asks_acks: false,
         webhooks: Webhooks::none(),
+        behavior: None,
     }
 }
 

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, ops::Bound};
 use schemas::{Offset, PublicSession, UserId, http::ScopedKey, server_message::Reaction};
 
 use super::{
-    Append, KeyCount, KeyRange, KeyRow, Loaded, Mark, Meta, ReactionKey, Reactions, Row, Rows, StateRow, Storage,
-    StorageError, TimerRow, Verb, Writes,
+    Append, KeyCount, KeyRange, KeyRow, Loaded, Mark, Meta, ReactionKey, Reactions, Row, Rows, StateRow,
+    Storage, StorageError, TimerRow, Verb, Writes,
 };
 use crate::{
     outbox::{LoadedOutbox, OutboxMark, OutboxRow, OutboxState, OutboxWrites},
@@ -88,7 +88,8 @@ impl MemoryStorage {
 
     #[must_use]
     pub fn load(&self) -> Loaded {
-        let Tables { meta, log, keys, state, members, blocks, outbox, outbox_state, timers, .. } = &self.tables;
+        let Tables { meta, log, keys, state, members, blocks, outbox, outbox_state, timers, .. } =
+            &self.tables;
         let oldest = log.values().next().map(|(append, _)| mark(append));
         let newest = log.values().next_back().map(|(append, _)| mark(append));
         Loaded {
@@ -314,7 +315,8 @@ impl Storage for MemoryStorage {
     }
 
     fn list_values(&self, range: &KeyRange) -> Result<Vec<(String, Vec<u8>)>, StorageError> {
-        let within = |key: &String| *key >= range.from && range.until.as_ref().is_none_or(|until| key < until);
+        let within =
+            |key: &String| *key >= range.from && range.until.as_ref().is_none_or(|until| key < until);
         let mut found: Vec<_> = self.tables.values.iter().filter(|(key, _)| within(key)).collect();
         if range.reverse {
             found.reverse();

@@ -17,6 +17,7 @@ fn with_acks() -> Table {
         config,
         asks_acks: true,
         webhooks: Webhooks::none(),
+        behavior: None,
     })
 }
 

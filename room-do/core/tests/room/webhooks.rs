@@ -43,7 +43,7 @@ fn telling_each(events: EventSet, endpoints: &[(&str, EventSet)]) -> Table {
         ..KindConfig::default()
     };
     let name = RoomName::parse("chat:lobby").expect("a room's name");
-    set_up(Setup { name, config, asks_acks: false, webhooks: subscribed(endpoints) })
+    set_up(Setup { name, config, asks_acks: false, webhooks: subscribed(endpoints), behavior: None })
 }
 
 fn subscribed(endpoints: &[(&str, EventSet)]) -> Webhooks {

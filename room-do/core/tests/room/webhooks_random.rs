@@ -53,7 +53,7 @@ impl World {
         let webhooks = Webhooks { tenant: Tenant::default_tenant(), subscribers };
         let name = RoomName::parse("chat:lobby").expect("a room's name");
         World {
-            table: set_up(Setup { name, config, asks_acks: false, webhooks }),
+            table: set_up(Setup { name, config, asks_acks: false, webhooks, behavior: None }),
             random: Random(seed),
             connections: 0,
             joined: BTreeMap::new(),

@@ -59,6 +59,7 @@ pub(crate) fn table_with_rates(config: KindConfig) -> Table {
         config,
         asks_acks: false,
         webhooks: Webhooks::none(),
+        behavior: None,
     })
 }
 

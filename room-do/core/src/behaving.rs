@@ -1,0 +1,289 @@
+//! Where the room and its behavior meet: calls, joins, timers, ticks, streams.
+
+use schemas::{
+    Capability, ConnectionId, ErrorCode, Payload, PublicSession, ServerMessage, UserId,
+    client_message::Hello,
+    http::{MethodCall, MethodCaller},
+    server_message::{LifecycleState, RequestError},
+};
+
+use crate::{
+    asked::no_behavior,
+    behavior::{
+        Admission, Admitted, Afterwards, Caller, Hook, Joining, Refusal, Tick,
+        streaming::{Reader, interrupted},
+    },
+    connection::Connection,
+    input::RequestId,
+    presence::MemberRow,
+    requests::check_bytes,
+    room::Room,
+    staging::{MethodRequest, Origin, Staged},
+    storage::{Storage, StorageError},
+    timer::Timer,
+};
+
+/// A room that ticks or streams is kept in memory: the platform lets go of one without an event for 10 s.
+const AWAKE_MS: u64 = 5_000;
+
+/// Ticks that fall due while nothing runs are made up for, up to so many.
+const TICKS_MADE_UP: u64 = 4;
+
+/// Timers that fire in one flush.
+const TIMERS_AT_ONCE: usize = 100;
+
+/// Bytes of a method's name.
+const METHOD_BYTES_MAX: usize = 64;
+
+/// Tags that an admission may give.
+const TAGS_ADMITTED_MAX: usize = schemas::limits::TAGS_TOKEN_MAX;
+
+impl Room {
+    /// Who speaks through a connection.
+    pub(crate) fn caller_of(&self, connection: &Connection, id: Option<ConnectionId>) -> Caller {
+        let joined = connection.joined();
+        Caller {
+            user: joined.map(|joined| joined.user.clone()),
+            session: joined.map(|joined| joined.session.clone()),
+            connection: id,
+            info: connection.claims.info.clone(),
+            capabilities: connection.claims.capabilities,
+        }
+    }
+
+    pub(crate) fn on_call(
+        &mut self,
+        now: u64,
+        id: ConnectionId,
+        request: u32,
+        method: String,
+        args: Payload,
+    ) {
+        if !self.allow(now, id, Some(request), Capability::Call) {
+            return;
+        }
+        if let Err(error) = self.check_call(Some(request), &method, &args) {
+            return self.reject(id, error);
+        }
+        if self.streams_to(Reader::Connection(id, request)) {
+            let message = "the id is that of a call whose result is streamed";
+            return self.reject(id, RequestError::invalid(Some(request), "id", message));
+        }
+        let Some(connection) = self.connections.get(id) else { return };
+        let caller = self.caller_of(connection, Some(id));
+        let origin = Origin::Connection { connection: id, request: Some(request) };
+        self.staging.call(MethodRequest { origin, caller, method, args });
+    }
+
+    /// What somebody asks over HTTP, who may.
+    pub(crate) fn stage_method(&mut self, request: RequestId, call: MethodCall) -> Result<(), RequestError> {
+        let MethodCall { method, args, caller } = call;
+        self.check_call(None, &method, &args)?;
+        let caller = match caller {
+            MethodCaller::Service => Caller::default(),
+            MethodCaller::User { user, info, capabilities, .. } => {
+                Caller { user: Some(user), info, capabilities, ..Caller::default() }
+            }
+        };
+        self.staging.call(MethodRequest { origin: Origin::Http { request }, caller, method, args });
+        Ok(())
+    }
+
+    fn check_call(&self, id: Option<u32>, method: &str, args: &Payload) -> Result<(), RequestError> {
+        if self.host.is_none() {
+            return Err(RequestError { id, ..no_behavior(method) });
+        }
+        check_bytes(id, "method", method, METHOD_BYTES_MAX)?;
+        let bytes_max = self.setup.config.limits.payload_bytes as usize;
+        if args.len() > bytes_max {
+            let message = format!("args is {} bytes, and at most {bytes_max}", args.len());
+            return Err(RequestError::new(id, ErrorCode::TooLarge, message));
+        }
+        Ok(())
+    }
+
+    fn streams_to(&self, reader: Reader) -> bool {
+        self.host.as_ref().is_some_and(|host| host.streams.open.contains_key(&reader))
+    }
+
+    /// Nobody waits for the rest of a stream any more. A call that is answered already has nothing to cancel.
+    pub(crate) fn on_cancel(&mut self, now: u64, id: ConnectionId, request: u32) {
+        let Some(host) = &mut self.host else { return };
+        if host.streams.open.remove(&Reader::Connection(id, request)).is_some() {
+            let error = RequestError::new(Some(request), ErrorCode::Cancelled, "the call was cancelled");
+            self.reject(id, error);
+            self.attach(now, id);
+        }
+    }
+
+    pub(crate) fn on_wanted(&mut self, request: RequestId) {
+        if let Some(host) = &mut self.host {
+            host.streams.wanted(request);
+        }
+    }
+
+    pub(crate) fn on_abandoned(&mut self, request: RequestId) {
+        if let Some(host) = &mut self.host {
+            host.streams.open.remove(&Reader::Http(request));
+        }
+    }
+
+    /// Whether the behavior lets somebody in. What it does is committed, behind all that was staged before.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub(crate) fn admit_by_behavior(
+        &mut self,
+        now: u64,
+        id: ConnectionId,
+        hello: &Hello,
+        (user, session): (&UserId, &PublicSession),
+        storage: &mut dyn Storage,
+    ) -> Result<Admitted, StorageError> {
+        let Some(connection) = self.connections.get(id).filter(|_| self.host.is_some()) else {
+            return Ok(Ok(Admission::default()));
+        };
+        let joining = Joining {
+            user: user.clone(),
+            session: session.clone(),
+            connection: id,
+            info: connection.claims.info.clone(),
+            capabilities: connection.claims.capabilities,
+            returning: self.presence.get(&(user.clone(), session.clone())).is_some(),
+            presence: hello.presence.clone(),
+        };
+        self.staging.entries.push(Staged::Join(Box::new(joining)));
+        self.flush(now, storage);
+        let failed = || StorageError("joining could not be committed".to_owned());
+        let admitted = self.staging.admitted.take().ok_or_else(failed)?;
+        Ok(admitted.map(|mut admission| {
+            admission.tags.retain(|tag| schemas::ids::is_tag(tag));
+            admission.tags.truncate(TAGS_ADMITTED_MAX);
+            admission
+        }))
+    }
+
+    pub(crate) fn refuse_by_behavior(&mut self, now: u64, id: ConnectionId, refusal: Refusal) {
+        self.close_as(id, refusal.code, Some(refusal.reason));
+        self.forget_refused(now, id);
+    }
+
+    /// The state that a flush is about to tell the behavior of.
+    pub(crate) fn told_lifecycle(&self, now: u64) -> Option<LifecycleState> {
+        let (before, after) = (self.lifecycle.state, self.next_lifecycle(now, false).state);
+        let is_told = matches!(after, LifecycleState::Occupied | LifecycleState::Vacant);
+        (before != after && is_told).then_some(after)
+    }
+
+    /// Fires the timers that are due.
+    pub(crate) fn fire_timers(&mut self, now: u64, storage: &mut dyn Storage) {
+        let Some(host) = &self.host else { return };
+        let due = host.timers.values().filter(|row| row.at <= now);
+        let mut due: Vec<(u64, String)> = due.map(|row| (row.at, row.name.clone())).collect();
+        due.sort_unstable();
+        for (_, name) in due.into_iter().take(TIMERS_AT_ONCE) {
+            self.staging.hook(Hook::Timer(name));
+        }
+        self.flush(now, storage);
+    }
+
+    pub(crate) fn tick(&mut self, now: u64, storage: &mut dyn Storage) {
+        let Some(host) = &mut self.host else { return };
+        let Some(at) = host.tick_at else { return };
+        host.ticks += 1;
+        let interval = host.tick_ms();
+        let is_far_behind = now >= at + interval * TICKS_MADE_UP;
+        host.tick_at = Some(if is_far_behind { now + interval } else { at + interval });
+        self.staging.hook(Hook::Tick(Tick { number: host.ticks, at }));
+        self.flush(now, storage);
+    }
+
+    /// What the behavior wants next, as timers; streams that have more to give ride the next flush.
+    pub(crate) fn plan_behavior(&mut self, now: u64) {
+        let Some(host) = &mut self.host else { return };
+        let ticks = host.tick_ms() > 0 && self.connections.joined_count() > 0;
+        host.tick_at = ticks.then(|| host.tick_at.unwrap_or(now + host.tick_ms()));
+        match host.tick_at {
+            Some(at) => self.timers.set(Timer::Tick, at),
+            None => self.timers.clear(&Timer::Tick),
+        }
+        let connections = &self.connections;
+        let is_slow = |id| connections.get(id).is_some_and(|connection| connection.backlog.is_long());
+        let ready = host.streams.ready(now, is_slow);
+        match host.streams.next_at(now).filter(|_| ready.is_empty()) {
+            Some(at) => self.timers.set(Timer::Streams, at),
+            None => self.timers.clear(&Timer::Streams),
+        }
+        if ticks || !host.streams.is_empty() {
+            self.timers.set_if_unset(Timer::Awake, now + AWAKE_MS);
+        } else {
+            self.timers.clear(&Timer::Awake);
+        }
+        let is_asked = |entry: &Staged| matches!(entry, Staged::Hook(Hook::Streams(_)));
+        if !ready.is_empty() && !self.staging.entries.iter().any(is_asked) {
+            self.staging.hook(Hook::Streams(ready));
+        }
+    }
+
+    /// The timer that follows from the behavior's own.
+    pub(crate) fn set_scheduled_timer(&mut self, now: u64) {
+        let Some(host) = &self.host else { return };
+        match host.next_timer_at() {
+            Some(at) => self.timers.set(Timer::Scheduled, at.max(now).max(self.staging.retry_at)),
+            None => self.timers.clear(&Timer::Scheduled),
+        }
+    }
+
+    /// Does to those who are here what hooks asked for.
+    pub(crate) fn do_afterwards(&mut self, now: u64, afterwards: Vec<Afterwards>, storage: &mut dyn Storage) {
+        for one in afterwards {
+            match one {
+                Afterwards::SetPresence { user, session, data } => {
+                    if let Some(row) = self.presence.get(&(user, session)) {
+                        self.presence.put(MemberRow { data: Some(data), ..row.clone() });
+                    }
+                }
+                Afterwards::Tag { user, session, add, remove } => {
+                    if let Some(id) = self.connections.of_member(&user, &session) {
+                        self.connections.unsubscribe(id, &remove);
+                        self.connections.subscribe(id, add);
+                        self.attach(now, id);
+                    }
+                }
+                Afterwards::Disconnect(call) => {
+                    let failed = self.disconnect(now, call.clone(), storage);
+                    let failed = failed.is_err_and(|error| error.code == ErrorCode::Unavailable);
+                    if let Some(host) = self.host.as_mut().filter(|_| failed) {
+                        host.owed.push(call);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Streams went with the behavior's memory: their readers are told.
+    pub(crate) fn end_streams(&mut self, now: u64, readers: Vec<Reader>) {
+        for reader in readers {
+            match reader {
+                Reader::Connection(id, request) => {
+                    self.reject(id, interrupted(Some(request)));
+                    self.attach(now, id);
+                }
+                Reader::Http(request) => {
+                    let result = Err(interrupted(None));
+                    self.outputs.push(crate::output::Output::Answer { request, result });
+                }
+            }
+        }
+    }
+
+    /// A connection's calls that streamed when its room left memory.
+    pub(crate) fn tell_interrupted(&mut self, now: u64, id: ConnectionId, calls: &[u32]) {
+        for call in calls {
+            self.send_now(id, &ServerMessage::Error(interrupted(Some(*call))));
+        }
+        if !calls.is_empty() {
+            self.attach(now, id);
+        }
+    }
+}

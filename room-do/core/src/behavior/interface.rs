@@ -1,0 +1,291 @@
+//! What a behavior offers: the one table of its methods, and the types of what it tells.
+
+use std::{any::TypeId, collections::BTreeMap, fmt, marker::PhantomData};
+
+use garde::Validate;
+use schemas::{ErrorCode, Payload, server_message::Detail};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{
+    Behavior,
+    context::Context,
+    events::parse,
+    failure::{Failure, MethodError},
+    stream::{Chunks, Stream},
+    types::{Typed, Types},
+};
+
+/// What a method takes: deserialised from JSON (serde), then held against its constraints (garde).
+pub trait Arguments: DeserializeOwned + Validate<Context = ()> + Typed {}
+
+impl<A: DeserializeOwned + Validate<Context = ()> + Typed> Arguments for A {}
+
+/// What a call comes to.
+pub(crate) enum Outcome {
+    Value(Payload),
+    Stream(Chunks),
+}
+
+/// Who may call a method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Audience {
+    /// Users with the capability `call`, API keys, other Workers.
+    Everyone,
+    /// API keys and other Workers.
+    Services,
+}
+
+type Run<B> = dyn Fn(&mut B, &mut Context<'_>, &Payload) -> Result<Outcome, Failure>;
+
+pub(crate) struct Method<B> {
+    pub(crate) audience: Audience,
+    run: Box<Run<B>>,
+    /// The function's own.
+    id: TypeId,
+    is_streamed: bool,
+    #[cfg_attr(target_arch = "wasm32", expect(dead_code, reason = "only native builds write types"))]
+    types: fn(&mut Types) -> MethodTypes,
+}
+
+/// The TypeScript names of a method's types.
+pub(crate) struct MethodTypes {
+    args: String,
+    result: String,
+    error: String,
+}
+
+/// A behavior's methods, events, state and presence: [`Behavior::describe`] fills it.
+pub struct Interface<B> {
+    methods: BTreeMap<&'static str, Method<B>>,
+    told: Told,
+    of: PhantomData<fn(&mut B)>,
+}
+
+/// The TypeScript of what clients see besides.
+#[derive(Default)]
+struct Told {
+    types: Types,
+    events: BTreeMap<&'static str, String>,
+    state: BTreeMap<&'static str, String>,
+    presence: Option<String>,
+}
+
+impl<B> fmt::Debug for Interface<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.methods.keys()).finish()
+    }
+}
+
+impl<B: Behavior> Interface<B> {
+    #[must_use]
+    pub fn of_behavior() -> Interface<B> {
+        let mut interface = Interface { methods: BTreeMap::new(), told: Told::default(), of: PhantomData };
+        B::describe(&mut interface);
+        interface
+    }
+
+    /// A method that users with the capability `call`, API keys and other Workers may call.
+    ///
+    /// # Panics
+    /// Where the name is taken, or is not `[a-z][a-z0-9_]{0,63}`.
+    pub fn method<F, A, R, E>(&mut self, name: &'static str, function: F)
+    where
+        F: Fn(&mut B, &mut Context<'_>, A) -> Result<R, E> + 'static,
+        A: Arguments,
+        R: Serialize + Typed,
+        E: MethodError,
+    {
+        self.add_method(name, Audience::Everyone, function);
+    }
+
+    /// A method for API keys and other Workers alone.
+    ///
+    /// # Panics
+    /// As [`Interface::method`].
+    pub fn service<F, A, R, E>(&mut self, name: &'static str, function: F)
+    where
+        F: Fn(&mut B, &mut Context<'_>, A) -> Result<R, E> + 'static,
+        A: Arguments,
+        R: Serialize + Typed,
+        E: MethodError,
+    {
+        self.add_method(name, Audience::Services, function);
+    }
+
+    fn add_method<F, A, R, E>(&mut self, name: &'static str, audience: Audience, function: F)
+    where
+        F: Fn(&mut B, &mut Context<'_>, A) -> Result<R, E> + 'static,
+        A: Arguments,
+        R: Serialize + Typed,
+        E: MethodError,
+    {
+        let id = TypeId::of::<F>();
+        let run = move |behavior: &mut B, ctx: &mut Context<'_>, args: &Payload| {
+            let result = function(behavior, ctx, arguments(args)?).map_err(MethodError::into_failure)?;
+            returned(&result).map(Outcome::Value)
+        };
+        let (run, is_streamed) = (Box::new(run), false);
+        self.add(name, Method { audience, run, id, is_streamed, types: describe::<A, R, E> });
+    }
+
+    /// A method whose result comes chunk by chunk, for the same callers as [`Interface::method`].
+    ///
+    /// # Panics
+    /// As [`Interface::method`].
+    pub fn stream<F, A, T, E>(&mut self, name: &'static str, function: F)
+    where
+        F: Fn(&mut B, &mut Context<'_>, A) -> Result<Stream<B, T>, E> + 'static,
+        A: Arguments,
+        T: Serialize + Typed,
+        E: MethodError,
+    {
+        let id = TypeId::of::<F>();
+        let run = move |behavior: &mut B, ctx: &mut Context<'_>, args: &Payload| {
+            let stream = function(behavior, ctx, arguments(args)?).map_err(MethodError::into_failure)?;
+            Ok(Outcome::Stream(stream.into_chunks()))
+        };
+        let (audience, run, is_streamed) = (Audience::Everyone, Box::new(run), true);
+        self.add(name, Method { audience, run, id, is_streamed, types: describe::<A, T, E> });
+    }
+
+    fn add(&mut self, name: &'static str, method: Method<B>) {
+        assert!(is_name(name), "{}: {name:?} is no name of a method: [a-z][a-z0-9_]{{0,63}}", B::NAME);
+        let taken = self.methods.insert(name, method);
+        assert!(taken.is_none(), "{}: two methods are called {name:?}", B::NAME);
+    }
+
+    /// Publications and ephemerals of this type carry this data.
+    pub fn event<T: Typed>(&mut self, kind: &'static str) {
+        self.tell(|told| drop(told.events.insert(kind, told.types.add::<T>())));
+    }
+
+    /// This key of shared state holds this.
+    pub fn state<T: Typed>(&mut self, key: &'static str) {
+        self.tell(|told| drop(told.state.insert(key, told.types.add::<T>())));
+    }
+
+    /// Members' presence data is this.
+    pub fn presence<T: Typed>(&mut self) {
+        self.tell(|told| told.presence = Some(told.types.add::<T>()));
+    }
+
+    /// In a Worker nobody asks.
+    fn tell(&mut self, tell: impl FnOnce(&mut Told)) {
+        if cfg!(not(target_arch = "wasm32")) {
+            tell(&mut self.told);
+        }
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Option<&Method<B>> {
+        self.methods.get(name)
+    }
+
+    /// Under which name a function is a method.
+    #[must_use]
+    pub fn name_of<F: 'static>(&self, _: &F) -> Option<&'static str> {
+        let mut methods = self.methods.iter();
+        methods.find(|(_, method)| method.id == TypeId::of::<F>()).map(|(name, _)| *name)
+    }
+
+    /// A TypeScript module: every type, and an interface that is called as the behavior is, in `PascalCase`.
+    #[cfg(not(target_arch = "wasm32"))]
+    #[must_use]
+    pub fn typescript(self) -> String {
+        let Interface { methods, told: Told { mut types, events, state, presence }, .. } = self;
+        let mut tables = BTreeMap::from([
+            ("methods", String::new()),
+            ("services", String::new()),
+            ("streams", String::new()),
+        ]);
+        for (name, method) in methods {
+            let MethodTypes { args, result, error } = (method.types)(&mut types);
+            let table = match (method.audience, method.is_streamed) {
+                (_, true) => "streams",
+                (Audience::Everyone, false) => "methods",
+                (Audience::Services, false) => "services",
+            };
+            let entry = format!("\n    {name}: {{ args: {args}; result: {result}; error: {error} }};");
+            tables.entry(table).or_default().push_str(&entry);
+        }
+        for (table, named) in [("events", events), ("state", state)] {
+            let entries = named.into_iter().map(|(name, data)| format!("\n    {name:?}: {data};"));
+            tables.insert(table, entries.collect());
+        }
+        let block = |(table, entries): (&str, String)| match entries.as_str() {
+            "" => format!("  {table}: {{}};\n"),
+            entries => format!("  {table}: {{{entries}\n  }};\n"),
+        };
+        let name = pascal_case(B::NAME);
+        let presence = presence.unwrap_or_else(|| "unknown".to_owned());
+        let tables: String = tables.into_iter().map(block).collect();
+        let about = format!("What rooms with the behavior `{}` offer.", B::NAME);
+        format!(
+            "{}\n/** {about} */\nexport interface {name} {{\n{tables}  presence: {presence};\n}}\n",
+            types.declarations()
+        )
+    }
+}
+
+impl<B> Method<B> {
+    pub(crate) fn run(
+        &self,
+        behavior: &mut B,
+        ctx: &mut Context<'_>,
+        args: &Payload,
+    ) -> Result<Outcome, Failure> {
+        (self.run)(behavior, ctx, args)
+    }
+}
+
+fn describe<A: Typed, R: Typed, E: MethodError>(types: &mut Types) -> MethodTypes {
+    MethodTypes { args: types.add::<A>(), result: types.add::<R>(), error: E::describe(types) }
+}
+
+fn is_name(name: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    (1..=64).contains(&name.len()) && name.as_bytes()[0].is_ascii_lowercase() && name.bytes().all(is_part)
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+fn pascal_case(name: &str) -> String {
+    let capitalised = |word: &str| {
+        let (first, rest) = word.split_at(word.len().min(1));
+        first.to_ascii_uppercase() + rest
+    };
+    name.split('-').map(capitalised).collect()
+}
+
+/// None at all stands for an object without fields, so that what has defaults may be left out.
+fn arguments<A: Arguments>(args: &Payload) -> Result<A, Failure> {
+    const NONE: &str = "null";
+    let parsed = match (parse("args", args), args) {
+        (Err(_), Payload::Json(text)) if text.as_str() == NONE => {
+            parse("args", &Payload::of(&BTreeMap::<(), ()>::new()))
+        }
+        (parsed, _) => parsed,
+    };
+    let args: A = parsed?;
+    args.validate().map_err(|report| {
+        let told = report.iter().map(|(path, error)| Detail {
+            path: Some(path.to_string()).filter(|path| !path.is_empty()).unwrap_or_else(|| "args".into()),
+            message: error.to_string(),
+        });
+        Failure::invalid_all(told.collect())
+    })?;
+    Ok(args)
+}
+
+fn returned(result: &impl Serialize) -> Result<Payload, Failure> {
+    let text = serde_json::to_string(result);
+    let text =
+        text.map_err(|error| Failure::with_code(ErrorCode::Internal, format!("the result: {error}")))?;
+    if text.len() > RESULT_BYTES_MAX {
+        let message = format!("the result is {} bytes, and at most {RESULT_BYTES_MAX}", text.len());
+        return Err(Failure::with_code(ErrorCode::TooLarge, message));
+    }
+    Ok(Payload::from_json(text)
+        .map_err(|error| Failure::with_code(ErrorCode::Internal, error.to_string()))?)
+}
+
+/// Bytes of a method's result, as JSON; what is larger is streamed.
+const RESULT_BYTES_MAX: usize = schemas::limits::PAYLOAD_BYTES_HARD;

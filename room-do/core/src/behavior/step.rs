@@ -1,0 +1,383 @@
+//! A flush under decision, with the behavior's hooks: each entry becomes what the hooks make of it.
+
+use std::collections::BTreeSet;
+
+use schemas::{
+    CloseCode, ErrorCode, Payload,
+    server_message::{LifecycleState, RequestError, RequestResult},
+};
+
+use super::{
+    context::{Afterwards, Context},
+    events::{Admission, Caller, Change, Fired, Joining, Leaving, Publishing, Tick, Verdict as Said},
+    failure::{Failure, Refusal},
+    host::{Host, Running},
+    interface::Outcome,
+    stream::{Chunks, Next},
+    streaming::{CHUNK_BYTES_AT_ONCE, CHUNKS_AT_ONCE, Reader, Wake},
+};
+use crate::{
+    decide::Verdict,
+    keys,
+    staging::{DEFAULT_TYPE, Draft, Fate, MethodRequest, Origin, Staged},
+    storage::{StorageError, TimerRow},
+};
+
+/// What makes a hook run that nobody waits for.
+#[derive(Debug, Clone)]
+pub(crate) enum Hook {
+    Tick(Tick),
+    /// The timer of that name, if it is still due.
+    Timer(String),
+    Lifecycle(LifecycleState),
+    /// Streams have more to give.
+    Streams(Vec<Reader>),
+}
+
+/// What joining came to.
+pub(crate) type Admitted = Result<Admission, Refusal>;
+
+/// The host's part of a flush, to be taken over once it is committed.
+#[derive(Debug, Default)]
+pub(crate) struct Settled {
+    pub(crate) timers_put: Vec<TimerRow>,
+    pub(crate) timers_removed: Vec<String>,
+    pub(crate) afterwards: Vec<Afterwards>,
+    opened: Vec<(Reader, Chunks)>,
+    pub(crate) ended: Vec<Reader>,
+    /// Timers that were done with.
+    pub(crate) fired: Vec<Fired>,
+}
+
+/// The host at work on one flush.
+pub(crate) struct Step<'h, 'r> {
+    host: &'h mut Host,
+    pub(crate) ctx: Context<'r>,
+    settled: Settled,
+    has_run: bool,
+}
+
+impl<'h, 'r> Step<'h, 'r> {
+    pub(crate) fn new(host: &'h mut Host, ctx: Context<'r>) -> Step<'h, 'r> {
+        Step { host, ctx, settled: Settled::default(), has_run: false }
+    }
+
+    /// What comes of who came and went before, and of everything that is staged, in its order.
+    pub(crate) fn entries(
+        &mut self,
+        entries: &[Staged],
+        superseded: &BTreeSet<usize>,
+    ) -> Result<(Vec<(Staged, Verdict)>, Vec<Verdict>), StorageError> {
+        let mut first = Vec::new();
+        if let Some(state) = self.ctx.deciding.room.told_lifecycle(self.ctx.now()) {
+            first.extend(self.hook(&Hook::Lifecycle(state))?);
+        }
+        let owed = self.ctx.deciding.room.staging.owed_ends.clone();
+        for ((user, session), reason) in owed {
+            first.extend(self.leave(&Leaving { user, session, reason })?);
+        }
+        let mut verdicts = Vec::with_capacity(entries.len());
+        for (index, entry) in entries.iter().enumerate() {
+            verdicts.push(match superseded.contains(&index) {
+                true => Verdict::Superseded,
+                false => self.entry(entry)?,
+            });
+        }
+        Ok((first, verdicts))
+    }
+
+    fn entry(&mut self, entry: &Staged) -> Result<Verdict, StorageError> {
+        let become_all = |became| Ok(Verdict::Became(became));
+        match entry {
+            Staged::Publish(draft) => self.publish(draft),
+            Staged::Call(call) => become_all(self.call(call)?),
+            Staged::Join(joining) => become_all(self.join(joining)?),
+            Staged::Hook(hook) => become_all(self.hook(hook)?),
+            Staged::Ended { key: (user, session), reason } => {
+                self.ctx.deciding.entry(entry)?;
+                let left = Leaving { user: user.clone(), session: session.clone(), reason: *reason };
+                become_all(self.leave(&left)?)
+            }
+            other => self.ctx.deciding.entry(other),
+        }
+    }
+
+    /// Runs a part of the behavior. Where it fails nothing of it is kept, and the rest of the flush stands.
+    fn run<T>(
+        &mut self,
+        caller: Caller,
+        part: impl FnOnce(&mut dyn Running, &mut Context<'_>) -> Result<T, Failure>,
+    ) -> Result<Result<T, Failure>, StorageError> {
+        self.has_run = true;
+        self.ctx.caller = caller;
+        let (host, ctx) = (&mut *self.host, &mut self.ctx);
+        let result = match host.start(ctx) {
+            Ok(running) => ctx.transaction(|ctx| {
+                let result = part(running, ctx);
+                ctx.settled(result)
+            }),
+            Err(failure) => Err(failure),
+        };
+        ctx.caller = Caller::default();
+        ctx.forget_checkpoints();
+        match ctx.fault.take() {
+            Some(fault) => Err(fault),
+            None => Ok(result),
+        }
+    }
+
+    fn take_out(&mut self) -> Vec<(Staged, Verdict)> {
+        std::mem::take(&mut self.ctx.out)
+    }
+
+    fn call(&mut self, call: &MethodRequest) -> Result<Vec<(Staged, Verdict)>, StorageError> {
+        let MethodRequest { origin, caller, method, args } = call;
+        let outcome = self.run(caller.clone(), |running, ctx| running.call(ctx, method, args))?;
+        let mut became = self.take_out();
+        let result = match (outcome, Reader::of(origin)) {
+            (Ok(Outcome::Value(value)), _) => Ok(RequestResult::Called(value)),
+            (Ok(Outcome::Stream(chunks)), Some(reader)) if self.has_place(reader) => {
+                became.push((Staged::Opened(reader), Verdict::AsStaged));
+                self.settled.opened.push((reader, chunks));
+                return Ok(became);
+            }
+            (Ok(Outcome::Stream(_)), _) => {
+                let message = "too many streams are open";
+                Err(RequestError::new(None, ErrorCode::Overloaded, message))
+            }
+            (Err(failure), _) => Err(failure.into_error(None)),
+        };
+        became.push(answer(origin.clone(), result));
+        Ok(became)
+    }
+
+    fn has_place(&self, reader: Reader) -> bool {
+        self.host.streams.has_place(reader)
+            && self.settled.opened.len() < super::streaming::STREAMS_CONNECTION_MAX
+    }
+
+    /// A publish that comes again under its key is the one before, whatever a hook would say now.
+    fn publish(&mut self, draft: &Draft) -> Result<Verdict, StorageError> {
+        if let Some(known) = self.ctx.deciding.known(draft) {
+            return Ok(known);
+        }
+        let (connection, room) = (draft.origin.connection(), self.ctx.deciding.room);
+        let caller = match connection.and_then(|id| room.connections.get(id)) {
+            Some(connection) => room.caller_of(connection, draft.origin.connection()),
+            None => Caller {
+                user: draft.author.as_ref().map(|author| author.user.clone()),
+                info: draft.author.as_ref().and_then(|author| author.info.clone()),
+                ..Caller::default()
+            },
+        };
+        let publishing = Publishing {
+            author: draft.author.as_ref(),
+            connection,
+            kind: draft.kind.as_deref().unwrap_or(DEFAULT_TYPE),
+            data: &draft.data,
+            tags: &draft.tags,
+            to: draft.to.as_ref(),
+            ephemeral: draft.fate != Fate::Logged,
+        };
+        let said = self.run(caller, |running, ctx| match running.publish(ctx, &publishing) {
+            Said::Refuse(failure) => Err(failure),
+            said => Ok(said),
+        })?;
+        let mut became = self.take_out();
+        let changed = match said {
+            Ok(Said::Pass) => draft.clone(),
+            Ok(Said::Change(Change { kind, data, tags })) => Draft {
+                kind: kind.or_else(|| draft.kind.clone()),
+                data: data.unwrap_or_else(|| draft.data.clone()),
+                tags: tags.unwrap_or_else(|| draft.tags.clone()),
+                ..draft.clone()
+            },
+            Ok(Said::Consume) => {
+                became.push(answer(draft.origin.clone(), Ok(RequestResult::Done {})));
+                return Ok(Verdict::Became(became));
+            }
+            Ok(Said::Refuse(failure)) | Err(failure) => {
+                return Ok(Verdict::Refused(failure.into_error(None)));
+            }
+        };
+        if let Err(error) = room.check_draft(None, &changed) {
+            return Ok(Verdict::Refused(error));
+        }
+        let verdict = match changed.fate {
+            Fate::Logged => self.ctx.deciding.publish_as(&changed, || keys::hash(draft)),
+            Fate::Ephemeral { .. } => Verdict::AsStaged,
+        };
+        became.push((Staged::Publish(Box::new(changed)), verdict));
+        Ok(Verdict::Became(became))
+    }
+
+    fn join(&mut self, joining: &Joining) -> Result<Vec<(Staged, Verdict)>, StorageError> {
+        let caller = Caller {
+            user: Some(joining.user.clone()),
+            session: Some(joining.session.clone()),
+            connection: Some(joining.connection),
+            info: joining.info.clone(),
+            capabilities: joining.capabilities,
+        };
+        let mut refusal = None;
+        let admitted = self.run(caller, |running, ctx| {
+            running.join(ctx, joining).map_err(|refused| {
+                refusal = Some(refused);
+                Failure::new("may not join")
+            })
+        })?;
+        let admitted: Admitted = admitted.map_err(|failure| {
+            refusal.unwrap_or(Refusal { code: CloseCode::Overloaded, reason: failure.message })
+        });
+        let mut became = self.take_out();
+        became.push((Staged::Admitted(Box::new(admitted)), Verdict::AsStaged));
+        Ok(became)
+    }
+
+    fn leave(&mut self, left: &Leaving) -> Result<Vec<(Staged, Verdict)>, StorageError> {
+        // Nobody waits for it: what fails is as if it had not run.
+        let _ = self.run(Caller::default(), |running, ctx| {
+            running.leave(ctx, left);
+            Ok(())
+        })?;
+        Ok(self.take_out())
+    }
+
+    fn hook(&mut self, hook: &Hook) -> Result<Vec<(Staged, Verdict)>, StorageError> {
+        match hook {
+            Hook::Tick(tick) => {
+                let _ = self.run(Caller::default(), |running, ctx| {
+                    running.tick(ctx, *tick);
+                    Ok(())
+                })?;
+            }
+            Hook::Lifecycle(state) => {
+                let _ = self.run(Caller::default(), |running, ctx| {
+                    running.lifecycle(ctx, *state);
+                    Ok(())
+                })?;
+            }
+            Hook::Timer(name) => self.timer(name)?,
+            Hook::Streams(readers) => {
+                for reader in readers {
+                    self.read(*reader)?;
+                }
+            }
+        }
+        Ok(self.take_out())
+    }
+
+    fn timer(&mut self, name: &str) -> Result<(), StorageError> {
+        let now = self.ctx.now();
+        let Some(row) = self.ctx.timer(name).filter(|row| row.at <= now).cloned() else { return Ok(()) };
+        let TimerRow { name, payload, attempt, due, .. } = row.clone();
+        let fired = Fired { name, payload, attempt, due };
+        let done = self.run(Caller::default(), |running, ctx| {
+            // Gone before its hook, which may schedule the same name anew.
+            ctx.cancel(&fired.name);
+            running.timer(ctx, &fired)
+        })?;
+        match done {
+            Ok(()) => self.settled.fired.push(fired),
+            Err(_) => self.ctx.put_off(row),
+        }
+        Ok(())
+    }
+
+    /// Asks a stream for what it has, up to what its reader takes at once.
+    fn read(&mut self, reader: Reader) -> Result<(), StorageError> {
+        let Some(mut open) = self.host.streams.open.remove(&reader) else { return Ok(()) };
+        let had_run = self.has_run;
+        let (mut count, mut bytes) = (0, 0);
+        open.wake = Wake::Now;
+        while count < CHUNKS_AT_ONCE.min(open.wanted) && bytes < CHUNK_BYTES_AT_ONCE {
+            let next =
+                self.run(Caller::default(), |running, ctx| match open.chunks.next(running.as_any(), ctx) {
+                    Next::Fail(failure) => Err(failure),
+                    next => Ok(next),
+                })?;
+            // Streams do not wake one another.
+            self.has_run = had_run;
+            let end = match next {
+                Ok(Next::Item(chunk)) => {
+                    count += 1;
+                    bytes += chunk.len();
+                    self.ctx.out.push((Staged::Chunk { reader, chunk }, Verdict::AsStaged));
+                    continue;
+                }
+                Ok(Next::Wait) => {
+                    open.wake = Wake::AfterOthers;
+                    break;
+                }
+                Ok(Next::After(ms)) => {
+                    open.wake = Wake::At(self.ctx.now() + ms);
+                    break;
+                }
+                Ok(Next::Done) => Ok(RequestResult::Called(Payload::of(&()))),
+                Ok(Next::Fail(failure)) | Err(failure) => Err(failure.into_error(None)),
+            };
+            self.ctx.out.push(answer(reader.origin(), end));
+            self.settled.ended.push(reader);
+            return Ok(());
+        }
+        if let Reader::Http(_) = reader {
+            open.wanted -= count;
+        }
+        self.host.streams.open.insert(reader, open);
+        Ok(())
+    }
+
+    /// What is to be written, and what is to be taken over once it is.
+    pub(crate) fn finish(self) -> (crate::decide::Deciding<'r>, Settled) {
+        let Step { host, ctx, mut settled, has_run } = self;
+        let Context { mut deciding, values, timers, afterwards, seed, .. } = ctx;
+        host.seed = seed;
+        if has_run {
+            host.streams.others_ran();
+        }
+        for (key, value) in values.into_changes() {
+            match value {
+                Some(value) => deciding.writes.values_put.push((key, value)),
+                None => deciding.writes.values_removed.push(key),
+            }
+        }
+        for (name, row) in timers.into_changes() {
+            match row {
+                Some(row) => settled.timers_put.push(row),
+                None => settled.timers_removed.push(name),
+            }
+        }
+        deciding.writes.timers_put = settled.timers_put.clone();
+        deciding.writes.timers_removed = settled.timers_removed.clone();
+        settled.afterwards = afterwards;
+        (deciding, settled)
+    }
+}
+
+fn answer(origin: Origin, result: Result<RequestResult, RequestError>) -> (Staged, Verdict) {
+    (Staged::Answer { origin, result: Box::new(result) }, Verdict::AsStaged)
+}
+
+impl Host {
+    /// The flush was committed. Returns what is to be done to those who are here, and whose streams changed.
+    pub(crate) fn take_over(&mut self, settled: &mut Settled) -> Vec<Afterwards> {
+        let timers = std::rc::Rc::make_mut(&mut self.timers);
+        for row in settled.timers_put.drain(..) {
+            timers.insert(row.name.clone(), row);
+        }
+        for name in settled.timers_removed.drain(..) {
+            timers.remove(&name);
+        }
+        for (reader, chunks) in settled.opened.drain(..) {
+            self.streams.add(reader, chunks);
+        }
+        std::mem::take(&mut settled.afterwards)
+    }
+
+    /// The flush was not committed: what the behavior has in memory may be ahead of what is stored, and so may its
+    /// streams. Returns whose they were.
+    pub(crate) fn lose_memory(&mut self) -> Vec<Reader> {
+        self.running = None;
+        std::mem::take(&mut self.streams.open).into_keys().collect()
+    }
+}
