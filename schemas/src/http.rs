@@ -416,7 +416,12 @@ pub struct MethodCall {
 pub enum MethodCaller {
     /// An API key, or a Worker that is bound to the rooms.
     Service,
-    User { user: UserId, info: Option<Payload>, tags: Vec<String>, capabilities: Capabilities },
+    User {
+        user: UserId,
+        info: Option<Payload>,
+        tags: Vec<String>,
+        capabilities: Capabilities,
+    },
 }
 
 /// Closes connections with 3505.

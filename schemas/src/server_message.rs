@@ -21,7 +21,9 @@ pub enum ServerMessage {
     Welcome(Box<Welcome>),
     Publication(Publication),
     Ephemeral(Ephemeral),
-    Position { offset: Offset },
+    Position {
+        offset: Offset,
+    },
     Presence(PresenceDiff),
     Occupancy(Occupancy),
     State(StateChange),
@@ -30,8 +32,13 @@ pub enum ServerMessage {
     #[serde(rename = "reply")]
     Returned(Returned),
     Error(RequestError),
-    Expiring { expires_at: u64 },
-    Notice { code: NoticeCode, message: String },
+    Expiring {
+        expires_at: u64,
+    },
+    Notice {
+        code: NoticeCode,
+        message: String,
+    },
 }
 
 /// The answer to hello. What is at or below `offset` is in `publications` or is not sent; what is above comes live.

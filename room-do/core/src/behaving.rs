@@ -108,7 +108,9 @@ impl Room {
 
     /// Nobody waits for the rest of a stream any more. A call that is answered already has nothing to cancel.
     pub(crate) fn on_cancel(&mut self, now: u64, id: ConnectionId, request: u32) {
-        let Some(host) = &mut self.host else { return };
+        let Some(host) = &mut self.host else {
+            return self.reject(id, RequestError { id: Some(request), ..no_behavior("cancel") });
+        };
         if host.streams.open.remove(&Reader::Connection(id, request)).is_some() {
             let error = RequestError::new(Some(request), ErrorCode::Cancelled, "the call was cancelled");
             self.reject(id, error);

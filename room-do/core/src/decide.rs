@@ -9,11 +9,11 @@ use std::{
 use schemas::{
     ConnectionId, ErrorCode, Offset,
     http::ScopedKey,
-    server_message::{Publication, RequestError},
+    server_message::{LifecycleState, Publication, RequestError},
 };
 
 use crate::{
-    behavior::{Context, Settled, host::Host, step::Step},
+    behavior::{Context, Hook, Settled, host::Host, step::Step},
     hooks::Hooked,
     keys,
     lifecycle::Lifecycle,
@@ -66,6 +66,8 @@ pub(crate) struct Deciding<'a> {
     pub(crate) room: &'a Room,
     pub(crate) storage: &'a dyn Storage,
     pub(crate) now: u64,
+    /// Whether what is written makes the room active: that it came to rest does not.
+    touches: bool,
     known_keys: BTreeMap<ScopedKey, KeyRow>,
     pub(crate) records: Vec<Record>,
     keys: Vec<KeyRow>,
@@ -97,6 +99,7 @@ impl Room {
             room: self,
             storage,
             now,
+            touches: !matches!(entries, [Staged::Hook(Hook::Lifecycle(LifecycleState::Idle))]),
             known_keys: self.keys.find(now, &keyed, storage)?,
             records: Vec::new(),
             keys: Vec::new(),
@@ -231,8 +234,19 @@ impl Deciding<'_> {
         verdicts: Vec<Verdict>,
         settled: Settled,
     ) -> Result<Decided, StorageError> {
-        let Deciding { room, storage, now, mut records, keys, state, reactions, removed, mut writes, .. } =
-            self;
+        let Deciding {
+            room,
+            storage,
+            now,
+            touches,
+            mut records,
+            keys,
+            state,
+            reactions,
+            removed,
+            mut writes,
+            ..
+        } = self;
         for Record { publication, .. } in &mut records {
             if publication.kind == Verb::Edit.as_str()
                 && publication.refers.is_some_and(|target| removed.contains(&target))
@@ -252,7 +266,7 @@ impl Deciding<'_> {
         state.prepare(&mut writes);
         (writes.members_put, writes.members_removed) = room.presence.writes();
         let log = room.log.prepare(&records, &mut writes);
-        let lifecycle = room.next_lifecycle(now, log.is_due || !writes.is_empty());
+        let lifecycle = room.next_lifecycle(now, touches && (log.is_due || !writes.is_empty()));
         if log.is_due || lifecycle != room.lifecycle || state.version() != room.state.version() {
             let (head, bytes_total) = (log.head, log.bytes_total);
             let state_version = state.version();

@@ -13,8 +13,8 @@ use crate::{
     server_message::{
         Amended, Author, Detail, Edited, Ephemeral, HistoryPage, Left, Member, MembersPage, NoticeCode,
         Occupancy, PresenceDiff, Publication, Published, Reaction, RecoveryFailure, Refreshed, Reply,
-        RequestError, RequestResult, Returned, ServerMessage, StateChange, StateSnapshot, StateVersion, StateWrite,
-        Tags, Welcome, WelcomeLimits,
+        RequestError, RequestResult, Returned, ServerMessage, StateChange, StateSnapshot, StateVersion,
+        StateWrite, Tags, Welcome, WelcomeLimits,
     },
 };
 
@@ -50,6 +50,7 @@ struct ServerFields<'a> {
     joined: Option<Vec<Member>>,
     left: Option<Vec<Left>>,
     updated: Option<Vec<Member>>,
+    #[serde(default, deserialize_with = "crate::payload::present")]
     result: Option<ResultValue>,
     more: Option<bool>,
     code: Option<String>,

@@ -258,6 +258,10 @@ fn pascal_case(name: &str) -> String {
 /// None at all stands for an object without fields, so that what has defaults may be left out.
 fn arguments<A: Arguments>(args: &Payload) -> Result<A, Failure> {
     const NONE: &str = "null";
+    // Serde would take a list for the fields in their order.
+    if matches!(args, Payload::Json(text) if text.as_str().trim_start().starts_with('[')) {
+        return Err(Failure::invalid("args", "is a list, and must be an object"));
+    }
     let parsed = match (parse("args", args), args) {
         (Err(_), Payload::Json(text)) if text.as_str() == NONE => {
             parse("args", &Payload::of(&BTreeMap::<(), ()>::new()))

@@ -3,7 +3,9 @@
 use room_core::{
     Row, Storage, StorageError,
     outbox::OutboxWrites,
-    storage::{KeyCount, KeyRange, KeyRow, Loaded, Mark, MemoryStorage, ReactionKey, Reactions, Rows, Writes},
+    storage::{
+        KeyCount, KeyRange, KeyRow, Loaded, Mark, MemoryStorage, ReactionKey, Reactions, Rows, Writes,
+    },
 };
 use schemas::{Offset, http::ScopedKey, server_message::LifecycleState};
 

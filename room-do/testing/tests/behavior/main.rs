@@ -1,0 +1,10 @@
+//! What a behavior can rely on: the rules R-BEH-*, R-CALL-* natively.
+
+mod bench;
+mod calls;
+mod hooks;
+mod machines;
+mod storing;
+mod streams;
+mod telling;
+mod timers;
