@@ -287,8 +287,7 @@ fn returned(result: &impl Serialize) -> Result<Payload, Failure> {
         let message = format!("the result is {} bytes, and at most {RESULT_BYTES_MAX}", text.len());
         return Err(Failure::with_code(ErrorCode::TooLarge, message));
     }
-    Ok(Payload::from_json(text)
-        .map_err(|error| Failure::with_code(ErrorCode::Internal, error.to_string()))?)
+    Payload::from_json(text).map_err(|error| Failure::with_code(ErrorCode::Internal, error.to_string()))
 }
 
 /// Bytes of a method's result, as JSON; what is larger is streamed.

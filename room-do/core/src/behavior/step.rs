@@ -34,6 +34,9 @@ pub(crate) enum Hook {
     Streams(Vec<Reader>),
 }
 
+/// What an entry becomes: each decided already.
+pub(crate) type Became = Vec<(Staged, Verdict)>;
+
 /// What joining came to.
 pub(crate) type Admitted = Result<Admission, Refusal>;
 
@@ -67,7 +70,7 @@ impl<'h, 'r> Step<'h, 'r> {
         &mut self,
         entries: &[Staged],
         superseded: &BTreeSet<usize>,
-    ) -> Result<(Vec<(Staged, Verdict)>, Vec<Verdict>), StorageError> {
+    ) -> Result<(Became, Vec<Verdict>), StorageError> {
         let mut first = Vec::new();
         if let Some(state) = self.ctx.deciding.room.told_lifecycle(self.ctx.now()) {
             first.extend(self.hook(&Hook::Lifecycle(state))?);
@@ -126,11 +129,11 @@ impl<'h, 'r> Step<'h, 'r> {
         }
     }
 
-    fn take_out(&mut self) -> Vec<(Staged, Verdict)> {
+    fn take_out(&mut self) -> Became {
         std::mem::take(&mut self.ctx.out)
     }
 
-    fn call(&mut self, call: &MethodRequest) -> Result<Vec<(Staged, Verdict)>, StorageError> {
+    fn call(&mut self, call: &MethodRequest) -> Result<Became, StorageError> {
         let MethodRequest { origin, caller, method, args } = call;
         let outcome = self.run(caller.clone(), |running, ctx| running.call(ctx, method, args))?;
         let mut became = self.take_out();
@@ -211,7 +214,7 @@ impl<'h, 'r> Step<'h, 'r> {
         Ok(Verdict::Became(became))
     }
 
-    fn join(&mut self, joining: &Joining) -> Result<Vec<(Staged, Verdict)>, StorageError> {
+    fn join(&mut self, joining: &Joining) -> Result<Became, StorageError> {
         let caller = Caller {
             user: Some(joining.user.clone()),
             session: Some(joining.session.clone()),
@@ -234,7 +237,7 @@ impl<'h, 'r> Step<'h, 'r> {
         Ok(became)
     }
 
-    fn leave(&mut self, left: &Leaving) -> Result<Vec<(Staged, Verdict)>, StorageError> {
+    fn leave(&mut self, left: &Leaving) -> Result<Became, StorageError> {
         // Nobody waits for it: what fails is as if it had not run.
         let _ = self.run(Caller::default(), |running, ctx| {
             running.leave(ctx, left);
@@ -243,7 +246,7 @@ impl<'h, 'r> Step<'h, 'r> {
         Ok(self.take_out())
     }
 
-    fn hook(&mut self, hook: &Hook) -> Result<Vec<(Staged, Verdict)>, StorageError> {
+    fn hook(&mut self, hook: &Hook) -> Result<Became, StorageError> {
         match hook {
             Hook::Tick(tick) => {
                 let _ = self.run(Caller::default(), |running, ctx| {
