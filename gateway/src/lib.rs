@@ -10,7 +10,7 @@
 //! Architecture invariant: trust flows one way. The request that an object gets is built from nothing, so no header
 //! from outside can speak for the gateway, and no token leaves it.
 //!
-//! The object's class is exported from here too: gateway and rooms are one Wasm module.
+//! The objects' classes are exported from here too: the crate `roomcast-worker` makes one Wasm module of them.
 
 mod access;
 mod body;
