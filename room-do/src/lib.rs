@@ -5,6 +5,7 @@
 //!
 //! * [`object`]: the class `Room` that the platform constructs, and its callbacks.
 //! * [`live`]: the room in memory, and its deadlines.
+//! * `chunks`: answers that come chunk by chunk.
 //! * [`courier`]: posts to webhook endpoints.
 //! * [`log`]: its lines on the console.
 //! * [`peers`]: its sockets; the only place that sends.
@@ -15,6 +16,7 @@
 //! Everything between two awaits is one step; a room is handled without any, so no other event comes in between.
 
 mod answer;
+mod chunks;
 mod courier;
 mod directory;
 #[cfg(feature = "faults")]

@@ -200,7 +200,7 @@ impl Shared {
                     return answer::refusal(ErrorCode::Internal, "the gateway's call cannot be read");
                 };
                 match live.ask(call).await {
-                    Ok(result) => answer::response(result),
+                    Ok(answer) => answer::response(answer),
                     Err(_) => answer::refusal(ErrorCode::Unavailable, "the room went away"),
                 }
             }
