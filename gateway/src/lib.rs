@@ -102,6 +102,7 @@ async fn serve(mut exchange: Exchange<'_>, route: Route) -> Result<Response, Fai
         Route::Disconnect { room } => http::disconnect::answer(exchange, room).await,
         Route::Batch => http::batch::answer(exchange).await,
         Route::UserPublish { user } => http::users::publish(exchange, user).await,
+        Route::Call { room, method } => http::methods::call(exchange, room, method).await,
         Route::Members { room } => http::members::list(exchange, room).await,
         Route::Events { room } => http::events::answer(exchange, room).await,
         Route::Stream { room } => http::stream::answer(exchange, room).await,
