@@ -28,7 +28,9 @@ mod tenant;
 use deployment::{Settings, SettingsError};
 pub use directory::DirectoryObject;
 pub use limiter::LimiterObject;
-pub use room_do::RoomObject;
+pub use room_do::{RoomObject, register};
+#[doc(hidden)]
+pub use wasm_bindgen;
 use worker::{Context, Env, Method, Request, Response, event};
 
 use crate::{
@@ -39,6 +41,19 @@ use crate::{
 
 /// The static demo that `cargo xtask dev` binds.
 const DEMO: &str = "DEMO";
+
+/// Makes a module of the gateway and the rooms, whose kinds may have these behaviors: a path to a function that returns
+/// `room-core`'s `Behaviors`. Once in a crate of type `cdylib`.
+#[macro_export]
+macro_rules! worker {
+    ($behaviors:path) => {
+        // Runs as an instance of the module begins, and again in the one that takes its place after a trap.
+        #[$crate::wasm_bindgen::prelude::wasm_bindgen(start, wasm_bindgen = $crate::wasm_bindgen)]
+        fn begin() {
+            $crate::register($behaviors);
+        }
+    };
+}
 
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<Response> {

@@ -5,6 +5,7 @@
 //!
 //! * [`object`]: the class `Room` that the platform constructs, and its callbacks.
 //! * [`live`]: the room in memory, and its deadlines.
+//! * `behaviors`: which there are, of which a kind's configuration names one.
 //! * `chunks`: answers that come chunk by chunk.
 //! * [`courier`]: posts to webhook endpoints.
 //! * [`log`]: its lines on the console.
@@ -16,6 +17,7 @@
 //! Everything between two awaits is one step; a room is handled without any, so no other event comes in between.
 
 mod answer;
+mod behaviors;
 mod chunks;
 mod courier;
 mod directory;
@@ -29,4 +31,5 @@ mod platform;
 mod sql;
 mod verify;
 
+pub use behaviors::register;
 pub use object::RoomObject;
