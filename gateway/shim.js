@@ -5,6 +5,14 @@ import * as wasm from "gateway-wasm";
 
 const MESSAGE_BYTES_MAX = 1024 * 1024 + 64 * 1024;
 
+const NEWLINE = 10;
+const LOST = {
+  type: "about:blank",
+  title: "the server lost its memory while it was asked: the outcome is unknown",
+  status: 503,
+  code: "unavailable",
+};
+
 // A trap (a panic, a stack overflow, memory that ran out) ends the Wasm instance with the state of every room in
 // this isolate. wasm-bindgen's glue puts a new instance in its place at the next call of a plain export, but not
 // safely at a call of a method, whose object lives in the old one: so each event begins with instance().
@@ -53,16 +61,28 @@ export default {
   },
 };
 
-// A stream that a lost instance feeds would say nothing more and never end: it is cut, and its reader comes back.
+// A stream that a lost instance feeds would say nothing more and never end: it is cut, and its reader comes back. One
+// of lines of JSON ends with a line that says so, whoever was lost.
 function untilLost(response, number) {
-  if (response.headers.get("content-type") !== "text/event-stream") return response;
+  const type = response.headers.get("content-type");
+  const isLines = type === "application/x-ndjson";
+  if (!isLines && type !== "text/event-stream") return response;
   const reader = response.body.getReader();
+  let isMidLine = false;
   const source = {
     async pull(controller) {
-      if (instance().number !== number) throw new Error("the instance was lost to a trap");
-      const { done, value } = await orLost(reader.read());
-      if (done) controller.close();
-      else controller.enqueue(value);
+      try {
+        if (instance().number !== number) throw new Error("the instance was lost to a trap");
+        const { done, value } = await orLost(reader.read());
+        if (done) return controller.close();
+        isMidLine = value.at(-1) !== NEWLINE;
+        controller.enqueue(value);
+      } catch (error) {
+        if (!isLines) throw error;
+        const line = JSON.stringify({ error: LOST });
+        controller.enqueue(new TextEncoder().encode(`${isMidLine ? "\n" : ""}${line}\n`));
+        controller.close();
+      }
     },
     async cancel(reason) {
       if (instance().number === number) await reader.cancel(reason);
@@ -74,10 +94,8 @@ function untilLost(response, number) {
 // What a caller hears whose request was under way when the instance was lost.
 function unavailable(request) {
   const id = request.headers.get("x-request-id") ?? crypto.randomUUID();
-  const title = "the server lost its memory while it was asked: the outcome is unknown";
-  const problem = { type: "about:blank", title, status: 503, code: "unavailable" };
   const headers = { "content-type": "application/problem+json", "x-request-id": id };
-  return new Response(JSON.stringify(problem), { status: 503, headers });
+  return new Response(JSON.stringify(LOST), { status: LOST.status, headers });
 }
 
 // No name that a caller from outside could call as a method.
@@ -134,8 +152,9 @@ export class Room extends Hosted {
     return this[call](this.#make, method, ...parameters);
   }
 
-  fetch(request) {
-    return orLost(this.#call("fetch", request));
+  async fetch(request) {
+    const answer = orLost(this.#call("fetch", request));
+    return untilLost(await answer, current.number);
   }
 
   alarm() {

@@ -198,11 +198,11 @@ fn settled(json: &mut Writer, outcome: Outcome) {
         }
         Outcome::Rejected(error) => {
             json.text("outcome", "rejected");
-            request_error(json, &error);
+            request_error(json, error);
         }
         Outcome::Unknown(error) => {
             json.text("outcome", "unknown");
-            request_error(json, &error);
+            request_error(json, error);
         }
     }
 }
@@ -239,7 +239,7 @@ fn result(json: &mut Writer, result: RequestResult) {
     }
 }
 
-fn request_error(json: &mut Writer, error: &RequestError) {
+fn request_error(json: &mut Writer, error: RequestError) {
     json.text("code", error.code.as_str());
     json.text("message", &error.message);
     json.truth("retryable", error.retryable);
@@ -252,6 +252,9 @@ fn request_error(json: &mut Writer, error: &RequestError) {
         json.text("message", &detail.message);
         json.close('}');
     });
+    if let Some(data) = error.data {
+        json.payload("data", data);
+    }
 }
 
 fn publication(json: &mut Writer, publication: Publication) {

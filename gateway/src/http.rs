@@ -10,6 +10,7 @@ pub(crate) mod health;
 mod line;
 pub(crate) mod members;
 pub(crate) mod messages;
+pub(crate) mod methods;
 pub(crate) mod openapi;
 pub(crate) mod parked;
 pub(crate) mod query;

@@ -10,7 +10,7 @@
 //! Architecture invariant: trust flows one way. The request that an object gets is built from nothing, so no header
 //! from outside can speak for the gateway, and no token leaves it.
 //!
-//! The object's class is exported from here too: gateway and rooms are one Wasm module.
+//! The objects' classes are exported from here too: the crate `roomcast-worker` makes one Wasm module of them.
 
 mod access;
 mod body;
@@ -28,7 +28,9 @@ mod tenant;
 use deployment::{Settings, SettingsError};
 pub use directory::DirectoryObject;
 pub use limiter::LimiterObject;
-pub use room_do::RoomObject;
+pub use room_do::{RoomObject, register};
+#[doc(hidden)]
+pub use wasm_bindgen;
 use worker::{Context, Env, Method, Request, Response, event};
 
 use crate::{
@@ -39,6 +41,19 @@ use crate::{
 
 /// The static demo that `cargo xtask dev` binds.
 const DEMO: &str = "DEMO";
+
+/// Makes a module of the gateway and the rooms, whose kinds may have these behaviors: a path to a function that returns
+/// `room-core`'s `Behaviors`. Once in a crate of type `cdylib`.
+#[macro_export]
+macro_rules! worker {
+    ($behaviors:path) => {
+        // Runs as an instance of the module begins, and again in the one that takes its place after a trap.
+        #[$crate::wasm_bindgen::prelude::wasm_bindgen(start, wasm_bindgen = $crate::wasm_bindgen)]
+        fn begin() {
+            $crate::register($behaviors);
+        }
+    };
+}
 
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<Response> {
@@ -102,6 +117,7 @@ async fn serve(mut exchange: Exchange<'_>, route: Route) -> Result<Response, Fai
         Route::Disconnect { room } => http::disconnect::answer(exchange, room).await,
         Route::Batch => http::batch::answer(exchange).await,
         Route::UserPublish { user } => http::users::publish(exchange, user).await,
+        Route::Call { room, method } => http::methods::call(exchange, room, method).await,
         Route::Members { room } => http::members::list(exchange, room).await,
         Route::Events { room } => http::events::answer(exchange, room).await,
         Route::Stream { room } => http::stream::answer(exchange, room).await,

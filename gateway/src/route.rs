@@ -19,6 +19,11 @@ pub(crate) enum Route {
         room: String,
         offset: String,
     },
+    /// A method of the room's behavior.
+    Call {
+        room: String,
+        method: String,
+    },
     Members {
         room: String,
     },
@@ -109,6 +114,7 @@ impl Route {
             Route::Message { .. } => "PATCH, DELETE, OPTIONS",
             Route::State { .. } => "GET, PATCH, OPTIONS",
             Route::Publish { .. }
+            | Route::Call { .. }
             | Route::Stream { .. }
             | Route::Tokens
             | Route::Revocations
@@ -136,6 +142,7 @@ impl Route {
     pub(crate) fn scope(&self, method: &str) -> Option<Scope> {
         match self {
             Route::Publish { .. } | Route::Batch | Route::UserPublish { .. } => Some(Scope::Publish),
+            Route::Call { .. } => Some(Scope::Call),
             Route::State { .. } if method == "PATCH" => Some(Scope::Edit),
             Route::Messages { .. } | Route::Members { .. } | Route::Events { .. } | Route::State { .. } => {
                 Some(Scope::Read)
@@ -165,7 +172,7 @@ impl Route {
 
     /// Every name that a caller of the HTTP API may rely on.
     #[cfg(test)]
-    pub(crate) const DOCUMENTED: [&str; 25] = [
+    pub(crate) const DOCUMENTED: [&str; 26] = [
         "rooms",
         "usage",
         "revocations",
@@ -174,6 +181,7 @@ impl Route {
         "connect",
         "publish",
         "messages",
+        "call",
         "members",
         "events",
         "stream",
@@ -199,6 +207,7 @@ impl Route {
             Route::Connect { .. } => "connect",
             Route::Publish { .. } => "publish",
             Route::Messages { .. } => "messages",
+            Route::Call { .. } => "call",
             Route::Message { .. } => "message",
             Route::Members { .. } => "members",
             Route::Events { .. } => "events",
@@ -260,6 +269,9 @@ fn resource(path: &str) -> Option<Route> {
         ["v1", "rooms", room, "messages", offset] if !offset.is_empty() => {
             let (room, offset) = (percent_decoded(room), percent_decoded(offset));
             Some(Route::Message { room, offset })
+        }
+        ["v1", "rooms", room, "call", method] if !method.is_empty() => {
+            Some(Route::Call { room: percent_decoded(room), method: percent_decoded(method) })
         }
         ["v1", "publish"] => Some(Route::Batch),
         ["v1", "users", user, "publish"] => Some(Route::UserPublish { user: percent_decoded(user) }),
@@ -364,6 +376,7 @@ mod tests {
                 "DELETE",
                 Route::Message { room: room(), offset: "x7".into() },
             ),
+            ("/v1/rooms/chat:a/call/ro%6Cl", "POST", Route::Call { room: room(), method: "roll".into() }),
             ("/v1/rooms/chat:a/state", "GET", Route::State { room: room() }),
             ("/v1/rooms/chat:a/state", "PATCH", Route::State { room: room() }),
             ("/v1/rooms/chat:a/disconnect", "POST", Route::Disconnect { room: room() }),
@@ -409,6 +422,7 @@ mod tests {
             ("POST", "/v1/rooms/chat:a/publish", Scope::Publish),
             ("POST", "/v1/publish", Scope::Publish),
             ("POST", "/v1/users/ann/publish", Scope::Publish),
+            ("POST", "/v1/rooms/chat:a/call/roll", Scope::Call),
             ("PATCH", "/v1/rooms/chat:a/messages/1", Scope::Edit),
             ("DELETE", "/v1/rooms/chat:a/messages/1", Scope::Edit),
             ("PATCH", "/v1/rooms/chat:a/state", Scope::Edit),
@@ -439,6 +453,9 @@ mod tests {
             "/v1/rooms/chat:a/messages/",
             "/v1/rooms/chat:a/messages/7/",
             "/v1/rooms/chat:a/state/a",
+            "/v1/rooms/chat:a/call",
+            "/v1/rooms/chat:a/call/",
+            "/v1/rooms/chat:a/call/roll/",
             "/v1/publish/",
             "/v1/users",
             "/v1/users/ann",
@@ -460,7 +477,8 @@ mod tests {
 
     /// An address of the document with something in its braces.
     fn filled(path: &str) -> String {
-        let values = [("{room}", "chat:a"), ("{offset}", "7"), ("{user}", "ann"), ("{id}", "x")];
+        let values =
+            [("{room}", "chat:a"), ("{offset}", "7"), ("{user}", "ann"), ("{id}", "x"), ("{method}", "m")];
         values.into_iter().fold(path.to_owned(), |path, (name, value)| path.replace(name, value))
     }
 

@@ -1,16 +1,19 @@
 //! What a room answers over HTTP, as the response that the gateway passes on.
 
-use schemas::{
-    codes::ErrorCode,
-    http::Problem,
-    server_message::{RequestError, RequestResult},
-};
+use schemas::{codes::ErrorCode, http::Problem};
 use worker::{Headers, Response, ResponseBuilder, Result};
 
-pub(crate) fn response(result: std::result::Result<RequestResult, RequestError>) -> Result<Response> {
-    match result {
-        Ok(result) => json(200, "application/json", &serde_json::to_string(&result)?),
-        Err(error) => problem(&error.into()),
+use crate::live::Answer;
+
+pub(crate) fn response(answer: Answer) -> Result<Response> {
+    match answer {
+        Answer::Whole(Ok(result)) => json(200, "application/json", &serde_json::to_string(&result)?),
+        Answer::Whole(Err(error)) => problem(&error.into()),
+        Answer::Chunks(chunks) => ResponseBuilder::new()
+            .with_header("content-type", "application/x-ndjson")?
+            .with_header("cache-control", "no-store")?
+            .with_header("x-accel-buffering", "no")?
+            .from_stream(chunks),
     }
 }
 

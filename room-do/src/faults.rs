@@ -81,6 +81,8 @@ pub(crate) fn strike(input: &Input) {
         Input::Measured { .. }
         | Input::Verified { .. }
         | Input::Parked { .. }
+        | Input::Wanted { .. }
+        | Input::Abandoned { .. }
         | Input::ReportDue
         | Input::Reported { .. } => return,
     };

@@ -5,6 +5,8 @@
 //!
 //! * [`object`]: the class `Room` that the platform constructs, and its callbacks.
 //! * [`live`]: the room in memory, and its deadlines.
+//! * `behaviors`: which there are, of which a kind's configuration names one.
+//! * `chunks`: answers that come chunk by chunk.
 //! * [`courier`]: posts to webhook endpoints.
 //! * [`log`]: its lines on the console.
 //! * [`peers`]: its sockets; the only place that sends.
@@ -15,6 +17,8 @@
 //! Everything between two awaits is one step; a room is handled without any, so no other event comes in between.
 
 mod answer;
+mod behaviors;
+mod chunks;
 mod courier;
 mod directory;
 #[cfg(feature = "faults")]
@@ -27,4 +31,5 @@ mod platform;
 mod sql;
 mod verify;
 
+pub use behaviors::register;
 pub use object::RoomObject;

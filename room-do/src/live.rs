@@ -21,6 +21,7 @@ use wasm_bindgen_futures::JsFuture;
 use worker::State;
 
 use crate::{
+    chunks::{self, Chunks, Feed},
     courier::Courier,
     directory::Directory,
     log::{By, Log},
@@ -30,7 +31,17 @@ use crate::{
     verify::Verifier,
 };
 
-type Answer = Result<RequestResult, RequestError>;
+/// What a request comes to: at once, or chunk by chunk.
+pub(crate) enum Answer {
+    Whole(Result<RequestResult, RequestError>),
+    Chunks(Chunks),
+}
+
+/// Who waits for an answer.
+enum Asker {
+    Waiting(oneshot::Sender<Answer>),
+    Reading(Feed),
+}
 
 /// What a room asks of others, and where it writes its lines.
 pub(crate) struct Outside {
@@ -59,13 +70,14 @@ struct Held {
     room: Room,
     storage: RoomSql,
     peers: Peers,
-    answers: HashMap<RequestId, oneshot::Sender<Answer>>,
+    askers: HashMap<RequestId, Asker>,
     requests: u64,
     /// Outputs of steps that wrote, and of those behind them, until what was written is on disk.
     held_back: VecDeque<HeldBack>,
     is_syncing: bool,
     /// What others are to be asked, as the room's outputs are carried out.
     errands: Errands,
+    live: Weak<Live>,
 }
 
 #[derive(Default)]
@@ -121,17 +133,19 @@ impl Live {
             peers.insert(id, socket);
         }
         let room = Room::restore(now, clock::seed(), setup, loaded, attachments, waking);
-        let held = Held {
+        let mut held = Held {
             room,
             storage,
             peers,
-            answers: HashMap::new(),
+            askers: HashMap::new(),
             requests: 0,
             held_back: VecDeque::new(),
             is_syncing: false,
             errands: Errands::default(),
+            live: Weak::new(),
         };
         Ok(Rc::new_cyclic(|this: &Weak<Live>| {
+            held.live = Weak::clone(this);
             let stepping = |input: fn() -> Input| {
                 let live = Weak::clone(this);
                 move || {
@@ -211,11 +225,17 @@ impl Live {
             let mut held = self.held.borrow_mut();
             held.requests += 1;
             let request = RequestId(held.requests);
-            held.answers.insert(request, sender);
+            held.askers.insert(request, Asker::Waiting(sender));
             request
         };
         self.step(Input::Asked { request, call });
         receiver
+    }
+
+    /// The reader of a streamed answer is gone.
+    pub(crate) fn abandon(&self, request: RequestId) {
+        self.held.borrow_mut().askers.remove(&request);
+        self.step(Input::Abandoned { request });
     }
 
     pub(crate) fn alarm(&self) {
@@ -229,7 +249,7 @@ impl Live {
     }
 
     /// One input: the room decides, then its outputs are carried out and its deadlines armed.
-    fn step(&self, input: Input) {
+    pub(crate) fn step(&self, input: Input) {
         let mut held = self.held.borrow_mut();
         let unsent = held.peers.measure();
         if !unsent.is_empty() {
@@ -416,15 +436,29 @@ impl Held {
                 }
                 Output::Deliver { this, id, body } => self.errands.posts.push((this, id, body)),
                 Output::Park { this, parked } => self.errands.parks.push((this, parked)),
-                Output::Answer { request, result } => {
-                    if let Some(sender) = self.answers.remove(&request) {
-                        // The caller may have given up waiting.
-                        drop(sender.send(result));
+                Output::Stream { request } => self.begin_chunks(request),
+                Output::Chunk { request, chunk } => {
+                    if let Some(Asker::Reading(feed)) = self.askers.get(&request) {
+                        feed.send(chunk);
                     }
                 }
+                Output::Answer { request, result } => match self.askers.remove(&request) {
+                    // The caller may have given up waiting.
+                    Some(Asker::Waiting(sender)) => drop(sender.send(Answer::Whole(result))),
+                    Some(Asker::Reading(feed)) => feed.end(result),
+                    None => {}
+                },
                 Output::Report(report) => self.errands.reports.push(*report),
             }
         }
+    }
+
+    fn begin_chunks(&mut self, request: RequestId) {
+        let Some(Asker::Waiting(sender)) = self.askers.remove(&request) else { return };
+        let (feed, chunks) = chunks::feed(Weak::clone(&self.live), request);
+        self.askers.insert(request, Asker::Reading(feed));
+        // Where the caller gave up waiting, dropping its end tells the room.
+        drop(sender.send(Answer::Chunks(chunks)));
     }
 }
 

@@ -24,7 +24,7 @@ use worker::{
 };
 
 use crate::{
-    answer,
+    answer, behaviors,
     courier::{self, Courier},
     directory::Directory,
     live::{Live, Outside},
@@ -162,8 +162,9 @@ impl Shared {
         let kind = config.kinds.into_iter().find(|(kind, _)| kind.as_str() == name.kind());
         let (_, config) = kind.ok_or_else(|| format!("no kind is called {:?}", name.kind()))?;
         let webhooks = self.webhooks(tenant.clone(), &config, name.kind())?;
+        let behavior = behaviors::of(&config)?;
         let asks_acks = acks == Acks::Always || !measures_unsent();
-        Ok(Configured { tenant, setup: Setup { name, config, asks_acks, webhooks }, log })
+        Ok(Configured { tenant, setup: Setup { name, config, asks_acks, webhooks, behavior }, log })
     }
 
     /// Secrets are read only where there is something to tell.
@@ -200,7 +201,7 @@ impl Shared {
                     return answer::refusal(ErrorCode::Internal, "the gateway's call cannot be read");
                 };
                 match live.ask(call).await {
-                    Ok(result) => answer::response(result),
+                    Ok(answer) => answer::response(answer),
                     Err(_) => answer::refusal(ErrorCode::Unavailable, "the room went away"),
                 }
             }

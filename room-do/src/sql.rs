@@ -3,18 +3,26 @@
 //! * [`layout`]: the tables, and how older ones become them. They are made by the first commit, since waking must not
 //!   write.
 //! * [`commit`]: one flush as one transaction.
+//! * [`team`]: values and statements of the room's behavior.
 //! * [`values`]: what SQLite gives and takes.
+
+use std::cell::Cell;
 
 use room_core::{
     MemberRow, Row, Storage, StorageError,
     outbox::{LoadedOutbox, OutboxMark, OutboxState, OutboxWrites},
-    storage::{KeyCount, KeyRow, Loaded, Mark, Meta, ReactionKey, Reactions, Rows, StateRow, Writes},
+    storage::{
+        KeyCount, KeyRange, KeyRow, Loaded, Mark, Meta, ReactionKey, Reactions, Rows, SqlError, SqlRows,
+        SqlValue, StateRow, TimerRow, Writes,
+    },
 };
 use schemas::{Offset, http::ScopedKey, server_message::Reaction, webhook::EventKind};
+use wasm_bindgen::{JsCast, JsValue};
 use worker::{SqlStorage, SqlStorageValue, durable::Storage as ObjectStorage};
 
 mod commit;
 mod layout;
+mod team;
 mod values;
 
 use deployment::transaction::Transaction;
@@ -29,6 +37,12 @@ const BINDINGS_MAX: usize = 100;
 pub(crate) struct RoomSql {
     storage: ObjectStorage,
     sql: SqlStorage,
+    state: Cell<Known>,
+}
+
+/// What is known of the database.
+#[derive(Clone, Copy, Default)]
+struct Known {
     has_tables: bool,
     has_written: bool,
     has_wiped: bool,
@@ -44,20 +58,27 @@ impl RoomSql {
     /// When reading fails, or newer code wrote the tables.
     pub(crate) fn open(storage: ObjectStorage, now: u64) -> Result<(RoomSql, Loaded), StorageError> {
         let sql = storage.sql();
-        let mut room = RoomSql { storage, sql, has_tables: false, has_written: false, has_wiped: false };
-        room.has_tables = layout::open(&room, now)?;
-        let loaded = if room.has_tables { room.load()? } else { Loaded::default() };
+        let room = RoomSql { storage, sql, state: Cell::default() };
+        let has_tables = layout::open(&room, now)?;
+        room.know(|known| known.has_tables = has_tables);
+        let loaded = if has_tables { room.load()? } else { Loaded::default() };
         Ok((room, loaded))
     }
 
     /// Whether anything was committed since the last time this was asked.
     pub(crate) fn take_has_written(&mut self) -> bool {
-        std::mem::take(&mut self.has_written)
+        std::mem::take(&mut self.state.get_mut().has_written)
     }
 
     /// Whether everything was deleted since the last time this was asked.
     pub(crate) fn take_has_wiped(&mut self) -> bool {
-        std::mem::take(&mut self.has_wiped)
+        std::mem::take(&mut self.state.get_mut().has_wiped)
+    }
+
+    fn know(&self, change: impl FnOnce(&mut Known)) {
+        let mut known = self.state.get();
+        change(&mut known);
+        self.state.set(known);
     }
 
     fn load(&self) -> Result<Loaded, StorageError> {
@@ -89,6 +110,11 @@ impl RoomSql {
                 .iter()
                 .map(|row| Ok((user(row, 0)?, whole(row, 1)?)))
                 .collect::<Result<_, _>>()?,
+            timers: self
+                .rows("SELECT row FROM timers", vec![])?
+                .iter()
+                .map(|row| decoded::<TimerRow>(blob(row, 0)?, "timer"))
+                .collect::<Result<_, _>>()?,
         })
     }
 
@@ -117,7 +143,7 @@ impl RoomSql {
 
     /// Rows of the tables, of which a room that was never used has none.
     fn found(&self, query: &str, bindings: Vec<SqlStorageValue>) -> Result<Vec<SqlRow>, StorageError> {
-        if self.has_tables { self.rows(query, bindings) } else { Ok(Vec::new()) }
+        if self.state.get().has_tables { self.rows(query, bindings) } else { Ok(Vec::new()) }
     }
 
     fn log_rows(&self, query: &str, bindings: Vec<SqlStorageValue>) -> Result<Vec<Row>, StorageError> {
@@ -127,11 +153,11 @@ impl RoomSql {
             .collect()
     }
 
-    fn run(&mut self, transaction: Transaction) -> Result<(), StorageError> {
+    fn run(&self, transaction: Transaction) -> Result<(), StorageError> {
         #[cfg(feature = "faults")]
         crate::faults::spoil(&transaction);
         transaction.run(self.storage.as_raw()).map_err(|error| StorageError(format!("{error:?}")))?;
-        self.has_written = true;
+        self.know(|known| known.has_written = true);
         Ok(())
     }
 }
@@ -155,17 +181,18 @@ fn only(rows: Rows) -> &'static str {
 impl Storage for RoomSql {
     fn commit(&mut self, writes: &Writes) -> Result<(), StorageError> {
         let transaction = Transaction::default();
-        if !self.has_tables {
+        if !self.state.get().has_tables {
             layout::make_tables(&transaction);
         }
         commit::add(&transaction, writes)?;
         self.run(transaction)?;
-        self.has_tables = true;
+        self.know(|known| known.has_tables = true);
         Ok(())
     }
 
     fn wipe(&mut self, outbox: Option<&OutboxWrites>) -> Result<(), StorageError> {
         let transaction = Transaction::default();
+        team::drop_made(self, &layout::names(), &transaction)?;
         match outbox {
             Some(writes) => {
                 layout::empty_tables(&transaction);
@@ -174,8 +201,10 @@ impl Storage for RoomSql {
             None => layout::drop_tables(&transaction),
         }
         self.run(transaction)?;
-        self.has_tables = outbox.is_some();
-        self.has_wiped = true;
+        self.know(|known| {
+            known.has_tables = outbox.is_some();
+            known.has_wiped = true;
+        });
         Ok(())
     }
 
@@ -272,6 +301,60 @@ impl Storage for RoomSql {
             }
         }
         Ok(found)
+    }
+
+    fn read_values(&self, keys: &[&str]) -> Result<Vec<(String, Vec<u8>)>, StorageError> {
+        team::read(self, keys)
+    }
+
+    fn list_values(&self, range: &KeyRange) -> Result<Vec<(String, Vec<u8>)>, StorageError> {
+        team::list(self, range)
+    }
+
+    fn sql(&self, query: &str, bindings: &[SqlValue]) -> Result<SqlRows, SqlError> {
+        if !self.state.get().has_tables {
+            // Ahead of a behavior's own, which cannot take their names then.
+            let transaction = Transaction::default();
+            layout::make_tables(&transaction);
+            self.run(transaction).map_err(|error| SqlError(error.0))?;
+            self.know(|known| known.has_tables = true);
+        }
+        let rows = team::execute(self, query, bindings)?;
+        if rows.written > 0 {
+            self.know(|known| known.has_written = true);
+        }
+        Ok(rows)
+    }
+
+    fn transact(
+        &mut self,
+        work: &mut dyn FnMut(&mut dyn Storage) -> Result<(), StorageError>,
+    ) -> Result<(), StorageError> {
+        let storage = JsValue::from(self.storage.as_raw());
+        let before = self.state.get();
+        let mut result = Err(StorageError("the transaction did not run".into()));
+        let done = team::transact(storage.unchecked_ref(), &mut || {
+            result = work(self);
+            result.is_ok()
+        });
+        let result = done.and(result);
+        if result.is_err() {
+            self.state.set(before);
+        }
+        result
+    }
+
+    fn savepoint(&self, work: &mut dyn FnMut() -> bool) -> Result<(), StorageError> {
+        let before = self.state.get();
+        let mut stays = false;
+        let done = team::transact(self.storage.as_raw(), &mut || {
+            stays = work();
+            stays
+        });
+        if !stays || done.is_err() {
+            self.state.set(before);
+        }
+        done
     }
 
     fn read_outbox(&self, numbers: &[u64]) -> Result<Vec<String>, StorageError> {

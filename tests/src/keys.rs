@@ -24,7 +24,8 @@ pub fn configured() -> String {
 }
 
 /// The API keys of one scope each, by which a test asks for [`api_key`].
-const SCOPES: [&str; 8] = ["publish", "read", "edit", "moderate", "admin", "tokens", "revoke", "metrics"];
+const SCOPES: [&str; 9] =
+    ["publish", "read", "edit", "moderate", "admin", "tokens", "revoke", "metrics", "call"];
 
 /// What `ROOMCAST_API_KEYS` holds: the development key, one a scope, and `none`, which is for nothing.
 #[must_use]

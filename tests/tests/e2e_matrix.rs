@@ -132,6 +132,7 @@ async fn prepared(server: &Server, room: &str, row: &str) -> Result<Call> {
         .replace("{room}", room)
         .replace("{offset}", "1")
         .replace("{user}", "ann")
+        .replace("{method}", "m")
         .replace("{id}", "nothing");
     let path = if variant == "raw" { format!("{path}?raw=true") } else { path };
     let call = server.call(Method::from_bytes(method.as_bytes())?, &path);
@@ -145,7 +146,7 @@ async fn prepared(server: &Server, room: &str, row: &str) -> Result<Call> {
         ("POST /v1/rooms/{room}/disconnect", "") => call.json(&json!({ "user": "nobody" })),
         ("POST /v1/users/{user}/publish", "") => call.json(&json!({ "data": 1 })),
         ("POST /v1/publish", "") => call.json(&json!({ "messages": [{ "room": room, "data": 1 }] })),
-        ("POST /v1/webhooks/parked/{id}/replay", "") => call,
+        ("POST /v1/rooms/{room}/call/{method}" | "POST /v1/webhooks/parked/{id}/replay", "") => call,
         ("POST /v1/revocations", "") => call.json(&json!({ "jti": "nobody's", "ttl": 60 })),
         ("POST /v1/users/{user}/disconnect", "") => call,
         ("POST /v1/rooms/{room}/stream", "") => call.json(&json!({ "frame": HELLO })),

@@ -2,7 +2,8 @@
 //!
 //! `fixtures/layout-1` is a data directory of the first release: room `chat:legacy`, five publications by `ada`, who
 //! was a member when the process ended. `fixtures/layout-2` is one of the release with edits, keys and shared state:
-//! room `chat:second`. `fixtures/layout-99` is the first, said to be of a layout yet to come.
+//! room `chat:second`. `fixtures/layout-3` is one of the release before rooms had server logic: room `chat:third`, where
+//! eve is kept out. `fixtures/layout-99` is the first, said to be of a layout yet to come.
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
@@ -16,6 +17,7 @@ const ROOM: &str = "chat:legacy";
 const EPOCH: &str = "ae76c3dd6660d04f";
 const SESSION: &str = "session-legacy";
 const SECOND_EPOCH: &str = "0033aa9b2b4d7241";
+const THIRD_EPOCH: &str = "6c6491c58a0875f8";
 /// In milliseconds since 1970.
 const SECOND_MADE_BY: u64 = 1_795_260_820_000;
 
@@ -215,6 +217,28 @@ async fn r_life_9_a_room_of_the_second_layout_goes_on_and_can_block() -> Result<
                 json!({ "version": 3, "entries": { "topic": { "value": "old", "version": 1 } } })
             );
         }
+        server.kill().await?;
+        server.start_again(0).await?;
+    }
+    let mut eve = server.visit(room, "eve").connect().await?;
+    assert_eq!(eve.closed().await?.code, 3505);
+    Ok(())
+}
+
+#[tokio::test]
+async fn r_life_9_a_room_of_the_third_layout_goes_on() -> Result<()> {
+    let mut server = server_on("layout-3").await?;
+    let (room, key) = ("chat:third", server.api_key());
+    for round in 0..2 {
+        let path = format!("/v1/rooms/{room}/messages");
+        let page = server.get(&path).bearer(&key).send().await?.ok()?;
+        assert_eq!(page["epoch"], THIRD_EPOCH, "round {round}");
+        let said: Vec<&Value> = list(&page, "messages").iter().map(|message| &message["data"]).collect();
+        assert_eq!(said[..2], [&json!({ "n": 1 }), &json!({ "n": "two" })], "round {round}");
+        let published = server.publish(room, &json!({ "data": round })).await?;
+        assert_eq!(published["offset"], 4 + round);
+        let state = server.get(&format!("/v1/rooms/{room}/state")).bearer(&key).send().await?.ok()?;
+        assert_eq!(state["entries"]["topic"]["value"], "old");
         server.kill().await?;
         server.start_again(0).await?;
     }

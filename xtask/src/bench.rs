@@ -2,6 +2,7 @@
 
 use crate::build::{self, Mode};
 use crate::process::{cargo, run, step};
+use crate::project::Project;
 use crate::repository::{build_directory, root};
 use crate::setup;
 use crate::workerd::{Options, Workerd, binary};
@@ -16,9 +17,9 @@ const PEER_READY_WITHIN: Duration = Duration::from_secs(20);
 const PEER_SCRIPT: &str = "tests/bench/peers/js-object.js";
 
 /// Arguments behind `cargo xtask bench` go to the load generator as they are.
-pub fn run_bench(arguments: &[String]) -> Result<()> {
-    setup::run()?;
-    build::run(Mode::Release)?;
+pub fn run_bench(project: &Project, arguments: &[String]) -> Result<()> {
+    setup::run(project)?;
+    build::run(project, Mode::Release)?;
     step("compile the load generator", || {
         run(cargo().args(["build", "--quiet", "--release", "--package", "bench"]))
     })?;

@@ -2,6 +2,7 @@
 //! read and write it, in Node and in Chromium.
 
 use crate::process::{self, command, run_quiet};
+use crate::project::Project;
 use crate::repository::{build_directory, root};
 use crate::setup::chromium;
 use crate::{client, setup, size};
@@ -11,8 +12,8 @@ use std::process::Command;
 const FOLDER: &str = "tests/bench/client";
 
 /// Arguments behind `cargo xtask bench client --` go to `run.mjs` as they are.
-pub fn run(arguments: &[String]) -> Result<()> {
-    setup::run()?;
+pub fn run(project: &Project, arguments: &[String]) -> Result<()> {
+    setup::run(project)?;
     let mut node = prepared()?;
     if let Some(chromium) = chromium::find() {
         node.env("ROOMCAST_CHROMIUM", chromium);

@@ -1,14 +1,15 @@
-//! From sources to `build/`: the gateway's module and bundle, the browser client, the demo.
+//! From sources to `build/`: the Worker's module and bundle, the browser client, the pages.
 
 use crate::process::{say, step};
+use crate::project::Project;
 use crate::repository::{build_directory, root};
 use crate::setup::target;
 use crate::wasm::{Crate, Host};
 use crate::wrangler::Wrangler;
-use crate::{bundle, client, fingerprint};
+use crate::{bundle, client, fingerprint, page, sources};
 use anyhow::{Context as _, Result};
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What is built for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,23 +48,28 @@ impl Mode {
 }
 
 /// Everything. Steps whose inputs did not change are skipped.
-pub fn run(mode: Mode) -> Result<()> {
-    let _lock = lock()?;
-    gateway(mode, &build_directory())?;
+pub fn run(project: &Project, mode: Mode) -> Result<()> {
+    let _lock = lock(&project.build_directory())?;
+    worker(project, mode, &project.build_directory())?;
+    if project.pages().is_empty() {
+        return Ok(());
+    }
+    // The client is built where it lies, which others may be doing too.
+    let _of_client = if project.is_roomcast() { None } else { Some(lock(&build_directory())?) };
     client::build()?;
-    client::demo(mode)
+    project.pages().iter().try_for_each(|page| page::build(project, page, mode))
 }
 
-/// The gateway with faults on command, to `build/faults/worker`.
-pub fn faults() -> Result<()> {
-    let _lock = lock()?;
-    gateway(Mode::Faults, &build_directory().join("faults"))
+/// The Worker with faults on command, to `build/faults/worker`.
+pub fn faults(project: &Project) -> Result<()> {
+    let build = project.build_directory();
+    let _lock = lock(&build)?;
+    worker(project, Mode::Faults, &build.join("faults"))
 }
 
 /// One build at a time: they share their folders.
-fn lock() -> Result<File> {
-    let build = build_directory();
-    std::fs::create_dir_all(&build).with_context(|| format!("cannot make {}", build.display()))?;
+fn lock(build: &Path) -> Result<File> {
+    std::fs::create_dir_all(build).with_context(|| format!("cannot make {}", build.display()))?;
     let lock = File::create(build.join("lock")).context("cannot make build/lock")?;
     if lock.try_lock().is_err() {
         say("waiting for another build");
@@ -72,30 +78,31 @@ fn lock() -> Result<File> {
     Ok(lock)
 }
 
-fn gateway(mode: Mode, build: &Path) -> Result<()> {
+fn worker(project: &Project, mode: Mode, build: &Path) -> Result<()> {
     let krate = Crate {
-        package: "gateway",
+        package: project.worker(),
         host: Host::Worker,
         profile: mode.profile(),
         features: mode.features(),
         optimise: (mode == Mode::Release).then_some(&["-O3"]),
     };
     let shim = root().join("gateway/shim.js");
-    let config = root().join("wrangler.toml");
+    let config = project.config();
     let worker = build.join("worker");
     let inputs = fingerprint::of(
-        &[gateway_sources(), vec![shim.clone()]].concat(),
+        &[sources::of(project.root(), project.worker())?, vec![shim.clone()]].concat(),
         &[mode.name(), TOOL, &target::compiler()?],
     )?;
     let outputs = [worker.join("index.js"), worker.join("index_bg.wasm")];
     let wrangler = Wrangler::read(&config)?;
-    fingerprint::unless_done(&build.join("stamps/gateway"), &inputs, &outputs, || {
-        let module = step(&format!("compile the gateway ({})", mode.name()), || krate.compile())?;
+    fingerprint::unless_done(&build.join("stamps/worker"), &inputs, &outputs, || {
+        let module =
+            step(&format!("compile {} ({})", krate.package, mode.name()), || krate.compile(project.root()))?;
         // A change to a comment or a test leaves the module as it was.
         let inputs = fingerprint::of(&[module.clone(), shim], &[mode.name(), TOOL])?;
-        let stamp = build.join("stamps/gateway-bundle");
+        let stamp = build.join("stamps/worker-bundle");
         fingerprint::unless_done(&stamp, &inputs, &outputs, || {
-            step("bind and bundle the gateway", || {
+            step(&format!("bind and bundle {}", krate.package), || {
                 let glue = build.join("glue");
                 krate.bind(&module, &glue, "index")?;
                 bundle::worker(&glue, &worker, mode == Mode::Release)
@@ -104,36 +111,8 @@ fn gateway(mode: Mode, build: &Path) -> Result<()> {
         .map(drop)
     })?;
     bundle::check_classes(&worker, &wrangler.classes())
-        .with_context(|| format!("{} and the built gateway disagree", config.display()))
+        .with_context(|| format!("{} and the built Worker disagree", config.display()))
 }
 
 /// Part of each fingerprint: a changed recipe rebuilds.
-pub(crate) const TOOL: &str = concat!(env!("CARGO_PKG_VERSION"), "/2");
-
-/// All that the gateway's module is compiled from.
-fn gateway_sources() -> Vec<PathBuf> {
-    let root = root();
-    let mut sources: Vec<PathBuf> = ["Cargo.toml", "Cargo.lock", ".cargo"].map(|name| root.join(name)).into();
-    let packages = [
-        "schemas",
-        "room-do",
-        "room-do/core",
-        "directory",
-        "directory/core",
-        "limiter",
-        "limiter/core",
-        "gateway",
-        "gateway/auth",
-        "gateway/deployment",
-    ];
-    for package in packages {
-        sources.extend(crate_sources(package));
-    }
-    sources.push(root.join("docs/openapi.json"));
-    sources
-}
-
-pub(crate) fn crate_sources(package: &str) -> [PathBuf; 2] {
-    let package = root().join(package);
-    [package.join("Cargo.toml"), package.join("src")]
-}
+pub(crate) const TOOL: &str = concat!(env!("CARGO_PKG_VERSION"), "/3");

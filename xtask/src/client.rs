@@ -1,12 +1,15 @@
-//! The npm package `@roomcast/client` and the demo that is built on it.
+//! The npm package `@roomcast/client`.
 
-use crate::build::{Mode, TOOL, crate_sources};
+use crate::build::TOOL;
 use crate::process::{command, run_quiet, step};
-use crate::repository::{build_directory, npm_tool, root};
+use crate::repository::{build_directory, root};
 use crate::wasm::{Crate, Host};
-use crate::{fingerprint, setup};
-use anyhow::{Context as _, Result, bail};
-use std::path::{Path, PathBuf};
+use crate::{fingerprint, setup, sources};
+use anyhow::Result;
+use std::path::PathBuf;
+
+/// As it is imported.
+pub const NAME: &str = "@roomcast/client";
 
 /// The package's folder.
 #[must_use]
@@ -19,7 +22,6 @@ const CLIENT: Module = Module {
     name: "client_sdk",
     title: "the client",
     folder: "wasm",
-    sources: &["schemas", "client-sdk/core", "client-sdk"],
     krate: Crate {
         package: "client-sdk",
         host: Host::Web,
@@ -34,7 +36,6 @@ const TESTING: Module = Module {
     name: "client_testing",
     title: "the rooms in memory",
     folder: "wasm/testing",
-    sources: &["schemas", "room-do/core", "client-sdk/testing"],
     krate: Crate { package: "client-testing", optimise: None, ..CLIENT.krate },
 };
 
@@ -43,8 +44,21 @@ struct Module {
     title: &'static str,
     /// Where it is put, of the package's.
     folder: &'static str,
-    sources: &'static [&'static str],
     krate: Crate,
+}
+
+/// All that the package is built from.
+pub fn sources() -> Result<Vec<PathBuf>> {
+    let mut sources = Vec::from(own_sources());
+    for module in [CLIENT, TESTING] {
+        sources.extend(sources::of(&root(), module.krate.package)?);
+    }
+    Ok(sources)
+}
+
+fn own_sources() -> [PathBuf; 6] {
+    ["package.json", "package-lock.json", "tsconfig.json", "src", "src/generated", "scripts"]
+        .map(|name| package().join(name))
 }
 
 /// The package as it is published: its modules in `wasm/`, its JavaScript and declarations in `dist/`.
@@ -57,8 +71,7 @@ pub fn build() -> Result<()> {
     if package.join("package-lock.json").exists() {
         setup::packages(&package)?;
     }
-    let sources = ["package.json", "package-lock.json", "tsconfig.json", "src", "src/generated", "scripts"];
-    inputs.extend(sources.map(|source| package.join(source)));
+    inputs.extend(own_sources());
     let inputs = fingerprint::of(&inputs, &[TOOL])?;
     let outputs = [package.join("dist")];
     fingerprint::unless_done(&build_directory().join("stamps/client"), &inputs, &outputs, || {
@@ -72,103 +85,15 @@ pub fn build() -> Result<()> {
 impl Module {
     /// Compiles and binds it, where its sources changed. Returns the module, its glue and the glue's declarations.
     fn build(&self) -> Result<[PathBuf; 3]> {
-        let root = root();
-        let mut inputs: Vec<PathBuf> =
-            ["Cargo.toml", "Cargo.lock", ".cargo"].map(|name| root.join(name)).into();
-        for package in self.sources {
-            inputs.extend(crate_sources(package));
-        }
+        let inputs = sources::of(&root(), self.krate.package)?;
         let inputs = fingerprint::of(&inputs, &[TOOL, &setup::target::compiler()?])?;
         let directory = package().join(self.folder);
         let outputs = ["_bg.wasm", ".js", ".d.ts"].map(|end| directory.join(format!("{}{end}", self.name)));
         let stamp = build_directory().join("stamps").join(self.krate.package);
         fingerprint::unless_done(&stamp, &inputs, &outputs, || {
-            let module = step(&format!("compile {}", self.title), || self.krate.compile())?;
+            let module = step(&format!("compile {}", self.title), || self.krate.compile(&root()))?;
             step(&format!("bind {}", self.title), || self.krate.bind(&module, &directory, self.name))
         })?;
         Ok(outputs)
     }
-}
-
-/// The chat that `dev` serves at `/`: one page, its script and style, and the client's module.
-pub fn demo(mode: Mode) -> Result<()> {
-    let source = root().join("examples/chat");
-    let entry = source.join("src/main.ts");
-    let demo = build_directory().join("demo");
-    let dist = package().join("dist");
-    let mut roots = vec![source.clone()];
-    // Named one by one: folders of this name are skipped as products everywhere else.
-    roots.extend(entries(&dist)?);
-    let inputs = fingerprint::of(&roots, &[TOOL, mode.name()])?;
-    let outputs = [demo.join("index.html"), demo.join("main.js")];
-    fingerprint::unless_done(&build_directory().join("stamps/demo"), &inputs, &outputs, || {
-        let next = demo.with_extension("next");
-        step("bundle the demo", || bundle_demo(&source, &entry, &dist, &next, mode))?;
-        replace_files(&next, &demo)
-    })?;
-    Ok(())
-}
-
-fn bundle_demo(source: &Path, entry: &Path, dist: &Path, demo: &Path, mode: Mode) -> Result<()> {
-    if demo.exists() {
-        std::fs::remove_dir_all(demo).context("cannot empty build/demo.next")?;
-    }
-    std::fs::create_dir_all(demo).context("cannot make build/demo.next")?;
-    copy_static(source, demo)?;
-    let mut esbuild = command(npm_tool("esbuild"));
-    esbuild
-        .current_dir(root())
-        .arg(entry)
-        .args(["--bundle", "--format=esm", "--target=es2022", "--log-level=warning", "--legal-comments=none"])
-        .args(["--loader:.wasm=file", "--asset-names=[name]-[hash]"])
-        .arg(format!("--alias:@roomcast/client={}", dist.display()))
-        .arg(format!("--outfile={}", demo.join("main.js").display()));
-    esbuild.arg(if mode == Mode::Release { "--minify" } else { "--sourcemap=inline" });
-    run_quiet(&mut esbuild)?;
-    copy_module(dist, demo)
-}
-
-/// File by file: a workerd that serves the folder holds it open, and would not see another one of its name.
-fn replace_files(next: &Path, demo: &Path) -> Result<()> {
-    std::fs::create_dir_all(demo).context("cannot make build/demo")?;
-    for file in entries(next)? {
-        let Some(name) = file.file_name() else { continue };
-        std::fs::rename(&file, demo.join(name)).with_context(|| format!("cannot move {}", file.display()))?;
-    }
-    Ok(())
-}
-
-/// The page, its style and pictures: all that is beside `src/`.
-fn copy_static(source: &Path, demo: &Path) -> Result<()> {
-    for file in entries(source)? {
-        let Some(name) = file.file_name() else { continue };
-        let kind = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-        if file.is_file() && matches!(kind, "html" | "css" | "svg" | "png" | "ico" | "webmanifest" | "txt") {
-            std::fs::copy(&file, demo.join(name))
-                .with_context(|| format!("cannot copy {}", file.display()))?;
-        }
-    }
-    Ok(())
-}
-
-/// The client asks for its module beside the script that holds it.
-fn copy_module(dist: &Path, demo: &Path) -> Result<()> {
-    for file in entries(dist)? {
-        if file.extension().is_some_and(|extension| extension == "wasm")
-            && let Some(name) = file.file_name()
-        {
-            std::fs::copy(&file, demo.join(name))
-                .with_context(|| format!("cannot copy {}", file.display()))?;
-        }
-    }
-    Ok(())
-}
-
-fn entries(directory: &Path) -> Result<Vec<PathBuf>> {
-    if !directory.is_dir() {
-        bail!("{} is missing: it is built by `npm run build` in client-sdk/ts", directory.display());
-    }
-    let entries =
-        std::fs::read_dir(directory).with_context(|| format!("cannot read {}", directory.display()))?;
-    entries.map(|entry| Ok(entry.context("cannot list a folder")?.path())).collect()
 }

@@ -4,7 +4,7 @@
 //! restarted when it dies, and a signal ends everything at once.
 
 use crate::process::say;
-use crate::repository::root;
+use crate::project::Project;
 use crate::secrets;
 use crate::watch::Watch;
 use crate::workerd::{Log, Options, Workerd};
@@ -33,15 +33,15 @@ pub struct Dev {
 }
 
 /// Serves until a signal.
-pub fn run(dev: &Dev) -> Result<()> {
+pub fn run(project: &Project, dev: &Dev) -> Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         signal_hook::flag::register(signal, Arc::clone(&stop)).context("cannot catch signals")?;
     }
-    let config = dev.config.clone().unwrap_or_else(|| root().join("wrangler.toml"));
+    let config = dev.config.clone().unwrap_or_else(|| project.config());
     Wrangler::read(&config)?;
     crate::workerd::ensure_startable(&dev.data, dev.port)?;
-    let mut watch = Watch::begin(&config)?;
+    let mut watch = Watch::begin(project, &config)?;
     let mut build = Build::begin()?;
     match build.finish(&stop)? {
         Finished::Well => {}
@@ -54,7 +54,7 @@ pub fn run(dev: &Dev) -> Result<()> {
         port: dev.port,
         secrets: secrets::given(config.parent().unwrap_or(Path::new(".")))?,
         log: Log::Inherit,
-        ..Options::default()
+        ..Options::of(project)
     };
     let mut server = Server::start(options)?;
     let mut running: Option<Build> = None;

@@ -1,5 +1,6 @@
 //! `cargo xtask size --peers`: what a chat loads with us, and with the clients of other services.
 
+use crate::project::Project;
 use crate::repository::root;
 use crate::size::{self, Loaded};
 use crate::{client, setup};
@@ -73,8 +74,8 @@ struct Row {
 }
 
 /// Installs the peers where they are missing, bundles a chat with each, and prints the table or its JSON.
-pub fn run(json: bool) -> Result<()> {
-    setup::run()?;
+pub fn run(project: &Project, json: bool) -> Result<()> {
+    setup::run(project)?;
     setup::packages(&folder())?;
     let rows = rows()?;
     if json {

@@ -31,11 +31,17 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// `cargo`, the one that runs us.
+/// `cargo`, the one that runs us, in this repository.
 #[must_use]
 pub fn cargo() -> Command {
+    cargo_in(&crate::repository::root())
+}
+
+/// The same in another workspace.
+#[must_use]
+pub fn cargo_in(workspace: &Path) -> Command {
     let mut command = command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(crate::repository::root());
+    command.current_dir(workspace);
     forget_own_package(&mut command);
     command
 }

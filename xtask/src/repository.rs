@@ -1,4 +1,5 @@
-//! Where things are.
+//! Where things of Roomcast's own are: in the checkout that this crate was compiled in, be it this repository's or one
+//! that a project of a team's own depends on.
 
 use std::path::{Path, PathBuf};
 
@@ -18,7 +19,13 @@ pub fn build_directory() -> PathBuf {
 /// Cargo's target directory.
 #[must_use]
 pub fn target_directory() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+    target_directory_of(&root())
+}
+
+/// The same of another workspace.
+#[must_use]
+pub fn target_directory_of(workspace: &Path) -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), PathBuf::from)
 }
 
 /// An executable that an npm package of the root `package.json` ships.

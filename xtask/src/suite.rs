@@ -1,64 +1,90 @@
-//! `cargo xtask test`: everything that CI checks, part by part. A part that fails fails the run; the others still
+//! `cargo xtask test`: everything that is checked, part by part. A part that fails fails the run; the others still
 //! run.
 
 use crate::build::Mode;
 use crate::counted::{Count, counted};
-use crate::process::{cargo, command, find_program, say};
-use crate::repository::{build_directory, npm_tool, root, target_directory};
+use crate::process::{command, find_program, say};
+use crate::project::Project;
+use crate::repository::{build_directory, npm_tool, target_directory};
 use crate::setup::chromium;
-use crate::{build, client, codegen, package, setup, tidy};
+use crate::{build, client, codegen, package, page, tidy};
 use anyhow::{Context as _, Result, bail, ensure};
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
-struct Part {
+/// A part of what is checked: its name, what it is about, and how it is run.
+#[derive(Clone, Copy, Debug)]
+pub struct Part {
     name: &'static str,
     about: &'static str,
-    run: fn() -> Result<Count>,
+    run: fn(&Project) -> Result<Count>,
 }
 
-const PARTS: [Part; 8] = [
-    Part { name: "tidy", about: "formatting, lints, and the rules of the house", run: || one(tidy::run()) },
+/// What is checked of this repository.
+pub const ROOMCAST: [Part; 8] = [
+    Part { name: "tidy", about: "formatting, lints, and the rules of the house", run: |_| one(tidy::run()) },
     Part {
         name: "codegen",
-        about: "the committed TypeScript types and OpenAPI document are those of the crate schemas",
-        run: || one(codegen::check()),
+        about: "the committed TypeScript types and OpenAPI document are those of the crates",
+        run: |project| one(codegen::check(project)),
     },
     Part { name: "native", about: "scenarios on the cores, the simulation, wire goldens", run: native },
     Part {
         name: "build",
         about: "the release build, and one with faults on command",
-        run: || one(build_release()),
+        run: |project| one(build_release(project)),
     },
     Part { name: "end-to-end", about: "clients, faults and Chromium on a real workerd", run: end_to_end },
-    Part { name: "client", about: "the TypeScript client's own tests", run: client_tests },
+    Part { name: "client", about: "the TypeScript client's own tests", run: |_| client_tests() },
     Part {
         name: "deploy",
         about: "wrangler accepts the configuration and the bundle",
-        run: || one(dry_run()),
+        run: |project| one(dry_run(project)),
     },
     Part {
         name: "pack",
         about: "the npm package works in Node, a bundler and a type check",
-        run: || one(package::smoke()),
+        run: |_| one(package::smoke()),
     },
 ];
 
+/// What is checked of a project of a team's own.
+pub const PROJECT: [Part; 5] = [
+    Part {
+        name: "codegen",
+        about: "the TypeScript types that are there are those of the behaviors",
+        run: |project| one(codegen::check(project)),
+    },
+    Part { name: "native", about: "the rooms, without a server", run: native },
+    Part {
+        name: "build",
+        about: "the Worker and the pages, quickly, against wrangler.toml",
+        run: |project| one(build::run(project, Mode::Dev)),
+    },
+    Part { name: "page", about: "the types of the pages", run: |project| one(check_pages(project)) },
+    Part { name: "end-to-end", about: "clients on a real workerd", run: end_to_end },
+];
+
 /// Names the parts.
-pub fn list() {
-    for part in &PARTS {
+pub fn list(parts: &[Part]) {
+    for part in parts {
         println!("{:<12} {}", part.name, part.about);
     }
 }
 
-/// Runs the parts named, or all. The closing lines are for people and for CI.
-pub fn run(names: &[String]) -> Result<ExitCode> {
-    if let Some(unknown) = names.iter().find(|name| PARTS.iter().all(|part| part.name != **name)) {
+/// # Errors
+/// Where one of `names` is that of no part.
+pub fn check_names(parts: &[Part], names: &[String]) -> Result<()> {
+    if let Some(unknown) = names.iter().find(|name| parts.iter().all(|part| part.name != **name)) {
         bail!("there is no part {unknown:?}: `cargo xtask test --list` names them");
     }
-    setup::run_for_tests()?;
-    let wanted = PARTS.iter().filter(|part| names.is_empty() || names.iter().any(|name| name == part.name));
-    let results: Vec<Done> = wanted.map(run_part).collect();
+    Ok(())
+}
+
+/// Runs the parts named, or all. The closing lines are for people and for CI.
+pub fn run(project: &Project, parts: &[Part], names: &[String]) -> Result<ExitCode> {
+    let wanted = parts.iter().filter(|part| names.is_empty() || names.iter().any(|name| name == part.name));
+    let results: Vec<Done> = wanted.map(|part| run_part(project, part)).collect();
     summarise(&results)
 }
 
@@ -69,10 +95,10 @@ struct Done {
     error: Option<String>,
 }
 
-fn run_part(part: &Part) -> Done {
+fn run_part(project: &Project, part: &Part) -> Done {
     say(format_args!("=== {}: {}", part.name, part.about));
     let started = Instant::now();
-    let result = (part.run)();
+    let result = (part.run)(project);
     let took = started.elapsed();
     let (count, error) = match result {
         Ok(count) if count.failed > 0 => (count, Some(format!("{} failed", count.failed))),
@@ -125,37 +151,45 @@ fn has_nextest() -> bool {
     find_program(&["cargo-nextest"]).is_some()
 }
 
-/// All but what starts a workerd: the integration tests of the crate `tests`.
-fn native() -> Result<Count> {
-    let mut cargo = cargo();
+/// All but what starts a workerd: the integration tests of that package.
+fn native(project: &Project) -> Result<Count> {
+    let package = project.end_to_end();
+    let mut cargo = project.cargo();
     if has_nextest() {
-        let filter = "not (package(tests) and kind(test))";
-        return counted(cargo.args(["nextest", "run", "--no-tests=fail", "--workspace", "-E", filter]));
+        let filter = format!("not (package({package}) and kind(test))");
+        return counted(cargo.args(["nextest", "run", "--no-tests=fail", "--workspace", "-E", &filter]));
     }
-    let mut count = counted(cargo.args(["test", "--no-fail-fast", "--workspace", "--exclude", "tests"]))?;
-    count += counted(crate::process::cargo().args(["test", "--package", "tests", "--lib"]))?;
+    let mut count = counted(cargo.args(["test", "--no-fail-fast", "--workspace", "--exclude", package]))?;
+    count += counted(project.cargo().args(["test", "--package", package, "--lib"]))?;
     Ok(count)
 }
 
-fn build_release() -> Result<()> {
-    build::run(Mode::Release)?;
-    build::faults()?;
+fn build_release(project: &Project) -> Result<()> {
+    build::run(project, Mode::Release)?;
+    build::faults(project)?;
     for made in ["worker/index.js", "worker/index_bg.wasm", "demo/index.html", "demo/main.js"] {
         ensure!(build_directory().join(made).exists(), "build/{made} was not built");
     }
     crate::size::run()
 }
 
-fn end_to_end() -> Result<Count> {
-    let mut cargo = cargo();
+fn check_pages(project: &Project) -> Result<()> {
+    project.pages().iter().try_for_each(|page| page::check(project, page))
+}
+
+fn end_to_end(project: &Project) -> Result<Count> {
+    let package = project.end_to_end();
+    let mut cargo = project.cargo();
     if has_nextest() {
-        cargo.args(["nextest", "run", "--no-tests=fail", "--package", "tests", "-E", "kind(test)"]);
+        cargo.args(["nextest", "run", "--no-tests=fail", "--package", package, "-E", "kind(test)"]);
     } else {
         // Two at a time, as nextest's group has it.
-        cargo.args(["test", "--no-fail-fast", "--package", "tests", "--test", "*", "--", "--test-threads=2"]);
+        cargo.args(["test", "--no-fail-fast", "--package", package, "--test", "*", "--", "--test-threads=2"]);
     }
-    cargo.env("ROOMCAST_BUILD", build_directory());
-    cargo.env("CHROMIUM", chromium::find().context("there is no Chromium")?);
+    cargo.env("ROOMCAST_BUILD", project.build_directory());
+    if let Some(chromium) = chromium::find() {
+        cargo.env("CHROMIUM", chromium);
+    }
     counted(&mut cargo)
 }
 
@@ -169,10 +203,10 @@ fn client_tests() -> Result<Count> {
     Ok(count)
 }
 
-fn dry_run() -> Result<()> {
+fn dry_run(project: &Project) -> Result<()> {
     let into = target_directory().join("deploy");
     let mut wrangler = command(npm_tool("wrangler"));
-    wrangler.current_dir(root()).args(["deploy", "--dry-run", "--outdir"]).arg(&into);
+    wrangler.current_dir(project.root()).args(["deploy", "--dry-run", "--outdir"]).arg(&into);
     crate::process::run(offline(&mut wrangler))?;
     ensure!(into.join("index.js").exists(), "wrangler wrote no index.js to {}", into.display());
     Ok(())

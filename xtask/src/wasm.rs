@@ -1,7 +1,7 @@
 //! A crate compiled to a Wasm module with its JavaScript glue: cargo, wasm-bindgen, wasm-opt.
 
 use crate::process::{command, run, run_quiet};
-use crate::repository::{npm_tool, target_directory};
+use crate::repository::{npm_tool, target_directory_of};
 use crate::setup::target::{self, TARGET};
 use anyhow::{Context as _, Result};
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ const FEATURES: [&str; 8] = [
     "--enable-multivalue",
 ];
 
-/// One `cdylib` of the workspace.
+/// One `cdylib` of a workspace.
 #[derive(Clone, Copy, Debug)]
 pub struct Crate {
     pub package: &'static str,
@@ -42,15 +42,15 @@ pub enum Host {
 
 impl Crate {
     /// The path of the module that cargo leaves, compiled afresh where its sources changed.
-    pub fn compile(&self) -> Result<PathBuf> {
-        let mut cargo = target::cargo()?;
+    pub fn compile(&self, workspace: &Path) -> Result<PathBuf> {
+        let mut cargo = target::cargo(workspace)?;
         cargo.args(["build", "--package", self.package, "--profile", self.profile, "--target", TARGET]);
         if !self.features.is_empty() {
             cargo.args(["--features", &self.features.join(",")]);
         }
         run(&mut cargo)?;
         let file = format!("{}.wasm", self.package.replace('-', "_"));
-        Ok(target_directory().join(TARGET).join(self.profile).join(file))
+        Ok(target_directory_of(workspace).join(TARGET).join(self.profile).join(file))
     }
 
     /// Writes `<name>.js` and `<name>_bg.wasm`, for the web `<name>.d.ts` too, to `directory`.

@@ -2,21 +2,11 @@
 //! system.
 
 use crate::fingerprint::times;
-use crate::repository::root;
+use crate::project::Project;
+use crate::{client, sources};
 use anyhow::Result;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
-
-const WATCHED: [&str; 8] = [
-    "schemas",
-    "room-do",
-    "gateway",
-    "client-sdk",
-    "examples/chat",
-    "wrangler.toml",
-    "Cargo.toml",
-    "Cargo.lock",
-];
 
 /// What the sources looked like.
 #[derive(Debug)]
@@ -29,10 +19,12 @@ pub struct Watch {
 type Times = Vec<(PathBuf, Option<SystemTime>, u64)>;
 
 impl Watch {
-    /// Watches the sources and `config` from now on.
-    pub fn begin(config: &Path) -> Result<Watch> {
-        let mut roots: Vec<PathBuf> = WATCHED.iter().map(|name| root().join(name)).collect();
-        roots.push(config.to_path_buf());
+    /// Watches `config` and all that the project is built from, from now on.
+    pub fn begin(project: &Project, config: &Path) -> Result<Watch> {
+        let mut roots = sources::of(project.root(), project.worker())?;
+        roots.extend(client::sources()?);
+        roots.extend(project.pages().iter().map(|page| project.root().join(page.folder)));
+        roots.extend([project.config(), config.to_path_buf()]);
         let now = times(&roots)?;
         Ok(Watch { roots, built: now.clone(), latest: now })
     }

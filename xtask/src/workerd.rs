@@ -5,6 +5,7 @@
 
 mod configuration;
 
+use crate::project::Project;
 use crate::secrets::{Secrets, with_stand_ins};
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
@@ -56,10 +57,22 @@ pub enum Log {
 
 impl Default for Options {
     fn default() -> Self {
+        Options::in_folder(&crate::repository::root())
+    }
+}
+
+impl Options {
+    /// What a project built, with its own configuration and data, on any free port.
+    #[must_use]
+    pub fn of(project: &Project) -> Options {
+        Options::in_folder(project.root())
+    }
+
+    fn in_folder(root: &Path) -> Options {
         Options {
-            build: crate::repository::build_directory(),
-            config: crate::repository::root().join("wrangler.toml"),
-            data: crate::repository::root().join(".roomcast"),
+            build: root.join("build"),
+            config: root.join("wrangler.toml"),
+            data: root.join(".roomcast"),
             port: 0,
             secrets: Secrets::new(),
             demo: true,

@@ -56,6 +56,7 @@ export interface Refusal {
   retryable: boolean;
   retry_after_ms?: number;
   details: Detail[];
+  data?: unknown;
 }
 
 const decoder = new TextDecoder();
@@ -85,7 +86,7 @@ function complete(output: Output, blobs: Uint8Array<ArrayBuffer>[]): void {
     case "settled":
       if ("result" in output) {
         for (const message of output.result.messages ?? []) completeMessage(message, blobs);
-      }
+      } else restore(output, "data", blobs);
       break;
     case "returned":
       restore(output, "value", blobs);

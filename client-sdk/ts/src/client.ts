@@ -1,8 +1,8 @@
 import type { WebSocketConstructor } from "./driver.js";
 import { RoomcastError } from "./errors.js";
-import type { EventMap, MethodMap } from "./events.js";
+import type { BehaviorTypes, EventMap, MethodMap } from "./events.js";
 import type { RoomOptions } from "./options.js";
-import { Room } from "./room.js";
+import { Room, type RoomOf } from "./room.js";
 import type { WasmSource } from "./wasm.js";
 
 /**
@@ -65,13 +65,23 @@ export class Roomcast {
    */
   room<Events extends EventMap = EventMap, Presence = unknown, Methods extends MethodMap = MethodMap>(
     name: string,
-    options: RoomOptions<Presence> = {},
-  ): Room<Events, Presence, Methods> {
+    options?: RoomOptions<Presence>,
+  ): Room<Events, Presence, Methods>;
+  /**
+   * A room of a behavior, typed by what `cargo xtask codegen` writes of it.
+   *
+   * @example
+   * ```ts
+   * const room = client.room<Dice>("dice:table-1");
+   * ```
+   */
+  room<Types extends BehaviorTypes>(name: string, options?: RoomOptions<Types["presence"]>): RoomOf<Types>;
+  room(name: string, options: RoomOptions<unknown> = {}): Room {
     if (!/^[a-z][a-z0-9-]{0,31}:[A-Za-z0-9._~-]{1,128}$/.test(name)) {
       const message = "a room is kind:id, kind [a-z][a-z0-9-]{0,31}, id [A-Za-z0-9._~-]{1,128}";
       throw new RoomcastError("invalid_argument", message, { details: [{ path: "room", message }] });
     }
-    return new Room<Events, Presence, Methods>(name, options, {
+    return new Room(name, options, {
       address: `${this.#origin}/v1/rooms/${name}/connect`,
       token: this.#options.token,
       WebSocket: this.#options.WebSocket ?? (globalThis.WebSocket as WebSocketConstructor | undefined),

@@ -32,6 +32,8 @@ export class RoomcastError extends Error {
   readonly outcome: ErrorOutcome;
   /** Which fields were wrong, and how. */
   readonly details: readonly Detail[];
+  /** The method's own error, as the room's logic declares it; absent where there is none. */
+  readonly data: unknown;
   /** How long to wait before a retry, where the server said so. */
   readonly retryAfterMs: number | undefined;
   /** The WebSocket close code, where a connection was ended for good. */
@@ -44,6 +46,7 @@ export class RoomcastError extends Error {
       retryable?: boolean;
       outcome?: ErrorOutcome;
       details?: readonly Detail[];
+      data?: unknown;
       retryAfterMs?: number | undefined;
       closeCode?: number;
       cause?: unknown;
@@ -55,6 +58,7 @@ export class RoomcastError extends Error {
     this.retryable = more.retryable ?? false;
     this.outcome = more.outcome ?? "rejected";
     this.details = more.details ?? [];
+    this.data = more.data;
     this.retryAfterMs = more.retryAfterMs;
     this.closeCode = more.closeCode;
   }
@@ -70,8 +74,8 @@ export function report(error: unknown): void {
 
 /** How the core tells that a request failed. */
 export function refusal(event: Refusal): RoomcastError {
-  const { code, message, retryable, outcome, details, retry_after_ms } = event;
-  return new RoomcastError(code, message, { retryable, outcome, details, retryAfterMs: retry_after_ms });
+  const { code, message, retryable, outcome, details, data, retry_after_ms } = event;
+  return new RoomcastError(code, message, { retryable, outcome, details, data, retryAfterMs: retry_after_ms });
 }
 
 /** A final close's reason is its code's name, or a sentence of whoever closed. */

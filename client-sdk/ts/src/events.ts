@@ -173,6 +173,42 @@ export interface RoomEvents<Events extends EventMap = EventMap, Presence = unkno
 export type MethodMap = Record<string, { args: unknown; result: unknown; item?: unknown }>;
 
 /**
+ * What the rooms of one behavior offer, as `cargo xtask codegen` writes it from the Rust types: an interface that, given
+ * to `Roomcast.room`, types `call`, `stream`, `on`, `state` and `presence`.
+ *
+ * @example
+ * ```ts
+ * import type { Dice } from "./generated/dice.js";
+ *
+ * const room = client.room<Dice>("dice:table-1");
+ * const { total } = await room.call("roll", { sides: 6 });
+ * ```
+ */
+export interface BehaviorTypes {
+  methods: Record<string, { args: unknown; result: unknown; error: unknown }>;
+  streams: Record<string, { args: unknown; item: unknown; error: unknown }>;
+  /** What it publishes, and what may be published there. */
+  events: EventMap;
+  /** Keys of shared state that it writes. */
+  state: object;
+  /** Members' presence data. */
+  presence: unknown;
+}
+
+/** What the rooms of a behavior can be asked to do: its methods, and those that stream. */
+export type MethodsOf<Types extends BehaviorTypes> = Types["methods"] & {
+  [Name in keyof Types["streams"]]: Types["streams"][Name] & { result: null };
+};
+
+/** The names of those methods that stream. */
+export type StreamNames<Methods> = {
+  [Name in keyof Methods]: "item" extends keyof Methods[Name] ? Name : never;
+}[keyof Methods];
+
+/** Arguments, which may be left out where a method takes none. */
+export type Given<Args, Options> = null extends Args ? [args?: Args, options?: Options] : [args: Args, options?: Options];
+
+/**
  * A page of the log, and all that lies behind it: await it, or iterate over its publications.
  *
  * @example

@@ -17,27 +17,32 @@
 export { Roomcast } from "./client.js";
 export type { RoomcastOptions, TokenFunction } from "./client.js";
 export { Room } from "./room.js";
+export type { RoomOf } from "./room.js";
 export { RoomState } from "./state.js";
 export type { StateCondition, StateOp, StateSetOptions } from "./state.js";
 export type { HistoryOptions, PublishOptions, RoomOptions, RoomPresence, Signalled } from "./options.js";
 export type { Stream } from "./stream.js";
 export type {
   AnyPublication,
+  BehaviorTypes,
   EphemeralPublication,
   EventMap,
   Gap,
+  Given,
   History,
   HistoryPage,
   LoggedPublication,
   Me,
   Member,
   MethodMap,
+  MethodsOf,
   Notice,
   PresenceDiff,
   Publication,
   RemovedPublication,
   RoomEvents,
   RoomStatus,
+  StreamNames,
 } from "./events.js";
 export { RoomMessages } from "./messages.js";
 export type {

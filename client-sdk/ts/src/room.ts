@@ -5,15 +5,19 @@ import { Driver, type Route } from "./driver.js";
 import { RoomcastError, failure, refusal } from "./errors.js";
 import type {
   AnyPublication,
+  BehaviorTypes,
   EventMap,
+  Given,
   History,
   HistoryPage,
   Me,
   Member,
   MethodMap,
+  MethodsOf,
   Publication,
   RoomEvents,
   RoomStatus,
+  StreamNames,
 } from "./events.js";
 import type { Amended, Occupancy, Published, StateVersion, Tags } from "./generated/wire.js";
 import { Listeners } from "./listeners.js";
@@ -26,6 +30,14 @@ import { stream, type Stream } from "./stream.js";
 import { newCore } from "./wasm.js";
 
 const EARLY_MAX = 256;
+
+/** A room of a behavior, typed by what `cargo xtask codegen` writes. */
+export type RoomOf<Types extends BehaviorTypes> = Room<
+  Types["events"],
+  Types["presence"],
+  MethodsOf<Types>,
+  Types["state"]
+>;
 
 /**
  * A room, and this session in it. Made by `Roomcast.room`.
@@ -47,13 +59,14 @@ export class Room<
   Events extends EventMap = EventMap,
   Presence = unknown,
   Methods extends MethodMap = MethodMap,
+  State extends object = object,
 > {
   /** `kind:id`. */
   readonly name: string;
   /** This session's own presence data. */
   readonly presence: RoomPresence<Presence>;
   /** What all in the room share and write. */
-  readonly state: RoomState;
+  readonly state: RoomState<State>;
 
   readonly #options: RoomOptions<Presence>;
   readonly #route: Route;
@@ -87,7 +100,7 @@ export class Room<
       },
       set: (data, more = {}) => this.#setPresence(data, more),
     };
-    this.state = new RoomState((signal, step) => this.#request<StateVersion>(signal, step));
+    this.state = new RoomState<State>((signal, step) => this.#request<StateVersion>(signal, step));
   }
 
   /** Where the connection is. A value of its own for each change, as `on("status")` tells them. */
@@ -298,8 +311,7 @@ export class Room<
    */
   async call<Method extends keyof Methods & string>(
     method: Method,
-    args: Methods[Method]["args"],
-    { signal }: Signalled = {},
+    ...[args = null, { signal } = {}]: Given<Methods[Method]["args"], Signalled>
   ): Promise<Methods[Method]["result"]> {
     const written = payload(args, "args");
     return this.#request<Methods[Method]["result"]>(signal, (core, call) => core.invoke(call, method, written));
@@ -312,13 +324,12 @@ export class Room<
    *
    * @example
    * ```ts
-   * for await (const move of room.stream("replay", null)) show(move);
+   * for await (const move of room.stream("replay")) show(move);
    * ```
    */
-  stream<Method extends keyof Methods & string>(
+  stream<Method extends StreamNames<Methods> & string>(
     method: Method,
-    args: Methods[Method]["args"],
-    { signal }: Signalled = {},
+    ...[args = null, { signal } = {}]: Given<Methods[Method]["args"], Signalled>
   ): Stream<Methods[Method]["item"], Methods[Method]["result"]> {
     return stream(signal, (stop, returned) => {
       const written = payload(args, "args");

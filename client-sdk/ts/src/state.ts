@@ -35,7 +35,7 @@ type Request = (
  * await room.state.set("cursor:ada", { x, y }, { owned: true });
  * ```
  */
-export class RoomState {
+export class RoomState<State extends object = object> {
   readonly #entries = new Map<string, StateEntry>();
   readonly #request: Request;
   readonly #listeners = new Listeners();
@@ -57,8 +57,10 @@ export class RoomState {
   }
 
   /** The value under a key. */
-  get<Value = unknown>(key: string): Value | undefined {
-    return this.#entries.get(key)?.value as Value | undefined;
+  get<Key extends keyof State & string>(key: Key): State[Key] | undefined;
+  get<Value = unknown>(key: string): Value | undefined;
+  get(key: string): unknown {
+    return this.#entries.get(key)?.value;
   }
 
   /**
@@ -85,6 +87,11 @@ export class RoomState {
    * ```
    */
   subscribe(listener: () => void, options?: Signalled): () => void;
+  subscribe<Key extends keyof State & string>(
+    key: Key,
+    listener: (value: State[Key] | undefined) => void,
+    options?: Signalled,
+  ): () => void;
   subscribe<Value = unknown>(
     key: string,
     listener: (value: Value | undefined) => void,

@@ -1,5 +1,5 @@
 /** What the compiler must accept, and must not. Never run. */
-import { Roomcast, type LoggedPublication, type Member, type Published } from "@roomcast/client";
+import { Roomcast, type LoggedPublication, type Member, type Published, type RoomOf } from "@roomcast/client";
 
 export async function types(client: Roomcast): Promise<void> {
   type Chat = { message: { text: string }; sketch: Uint8Array };
@@ -56,7 +56,58 @@ export async function types(client: Roomcast): Promise<void> {
   }
 
   await calls(client);
+  await behavior(client);
   void [logged, fanned, null as LoggedPublication | null];
+}
+
+/** As `cargo xtask codegen` writes it. */
+interface Dice {
+  methods: {
+    roll: { args: { sides?: number }; result: { total: number }; error: { kind: "too_many_sides" } };
+    reset: { args: null; result: null; error: string };
+  };
+  streams: { rolls: { args: null; item: { total: number }; error: string } };
+  events: { rolled: { total: number } };
+  state: { last: number };
+  presence: { name: string };
+}
+
+async function behavior(client: Roomcast): Promise<void> {
+  const room = client.room<Dice>("dice:table-1", { presence: { name: "Ada" } });
+  const typed: RoomOf<Dice> = room;
+  const { total } = await room.call("roll", { sides: 6 });
+  const sum: number = total;
+  await room.call("reset");
+  await room.call("reset", null, { signal: AbortSignal.timeout(1) });
+  for await (const roll of room.stream("rolls")) roll.total.toFixed();
+  room.on("rolled", (message) => message.data.total.toFixed());
+  room.state.get("last")?.toFixed();
+  room.state.subscribe("last", (last) => last?.toFixed());
+  room.members[0]?.data?.name.toUpperCase();
+
+  // @ts-expect-error no such method
+  await room.call("rol", { sides: 6 });
+  // @ts-expect-error an argument of another type
+  await room.call("roll", { sides: "6" });
+  // @ts-expect-error an argument of another name
+  await room.call("roll", { side: 6 });
+  // @ts-expect-error it takes an argument
+  await room.call("roll");
+  // @ts-expect-error it takes none
+  await room.call("reset", 1);
+  // @ts-expect-error it does not stream
+  room.stream("roll", { sides: 6 });
+  // @ts-expect-error another result
+  const text: string = (await room.call("roll", {})).total;
+  // @ts-expect-error no such type of publication
+  room.on("roled", () => {});
+  // @ts-expect-error data of another type
+  room.on("rolled", (message) => message.data.sum);
+  // @ts-expect-error a value of another type
+  room.state.get("last")?.toUpperCase();
+  // @ts-expect-error another presence
+  await room.presence.set({ nam: "Ada" });
+  void [typed, sum, text];
 }
 
 async function calls(client: Roomcast): Promise<void> {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, de};
 
 /// One thing that an API key may be for. What each endpoint needs stands in docs/PROTOCOL.md.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
+#[repr(u16)]
 pub enum Scope {
     /// Publish to rooms and users.
     Publish = 1 << 0,
@@ -23,10 +23,12 @@ pub enum Scope {
     /// Revoke tokens.
     Revoke = 1 << 6,
     Metrics = 1 << 7,
+    /// Call methods of rooms' behaviors.
+    Call = 1 << 8,
 }
 
 impl Scope {
-    pub const ALL: [Scope; 8] = [
+    pub const ALL: [Scope; 9] = [
         Scope::Publish,
         Scope::Read,
         Scope::Edit,
@@ -35,6 +37,7 @@ impl Scope {
         Scope::Tokens,
         Scope::Revoke,
         Scope::Metrics,
+        Scope::Call,
     ];
 
     #[must_use]
@@ -48,6 +51,7 @@ impl Scope {
             Scope::Tokens => "tokens",
             Scope::Revoke => "revoke",
             Scope::Metrics => "metrics",
+            Scope::Call => "call",
         }
     }
 
@@ -69,7 +73,7 @@ impl<'de> Deserialize<'de> for Scope {
 
 /// A set of scopes.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Scopes(u8);
+pub struct Scopes(u16);
 
 impl Scopes {
     #[must_use]
@@ -79,13 +83,13 @@ impl Scopes {
 
     #[must_use]
     pub fn has(self, scope: Scope) -> bool {
-        self.0 & scope as u8 != 0
+        self.0 & scope as u16 != 0
     }
 }
 
 impl FromIterator<Scope> for Scopes {
     fn from_iter<I: IntoIterator<Item = Scope>>(items: I) -> Self {
-        Scopes(items.into_iter().fold(0, |bits, scope| bits | scope as u8))
+        Scopes(items.into_iter().fold(0, |bits, scope| bits | scope as u16))
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use auth::{ApiKeys, KeyError, Keys, Refusal, SigningKey, Token};
 use js_sys::{JSON, Reflect};
-use schemas::config::Config;
+use schemas::config::{Config, RELAY};
 use wasm_bindgen::JsValue;
 use worker::Env;
 
@@ -50,10 +50,18 @@ pub struct Texts {
     pub signing_key: Option<String>,
     pub webhooks: Option<String>,
     pub dev: Option<String>,
+    /// What a kind's `behavior` may name.
+    pub behaviors: Vec<&'static str>,
 }
 
 thread_local! {
+    static BEHAVIORS: RefCell<Vec<&'static str>> = const { RefCell::new(Vec::new()) };
     static SETTINGS: OnceCell<Rc<Result<Settings, SettingsError>>> = const { OnceCell::new() };
+}
+
+/// Names what a kind's `behavior` may be, beside `relay`: before the settings are read.
+pub fn know_behaviors(names: Vec<&'static str>) {
+    BEHAVIORS.set(names);
 }
 
 impl Settings {
@@ -82,6 +90,7 @@ impl Settings {
             path: error.path,
             message: error.message,
         })?;
+        check_behaviors(&config, &texts.behaviors)?;
         let text = |text: Option<String>| text.unwrap_or_else(|| "[]".into());
         let mut keys = Keys::parse(&text(texts.keys)).map_err(in_binding(KEYS))?;
         let api_keys = ApiKeys::parse(&text(texts.api_keys)).map_err(in_binding(API_KEYS))?;
@@ -108,6 +117,19 @@ impl Settings {
     pub fn verify(&self, token: &str, now_ms: u64) -> Result<Token, Refusal> {
         auth::verify(token, &self.keys.borrow(), now_ms)
     }
+}
+
+fn check_behaviors(config: &Config, known: &[&str]) -> Result<(), SettingsError> {
+    let is_known = |name: &str| name == RELAY || known.contains(&name);
+    let Some((kind, unknown)) = config.kinds.iter().find(|(_, kind)| !is_known(&kind.behavior)) else {
+        return Ok(());
+    };
+    let names = [RELAY].iter().chain(known).copied().collect::<Vec<_>>().join(", ");
+    Err(SettingsError {
+        binding: CONFIG,
+        path: format!("kinds.{}.behavior", kind.as_str()),
+        message: format!("no behavior is registered as {:?}: there are {names}", unknown.behavior),
+    })
 }
 
 fn webhooks(json: &str, config: &Config, has_signing_key: bool) -> Result<Endpoints, SettingsError> {
@@ -137,6 +159,7 @@ impl Texts {
             signing_key: text(env, SIGNING_KEY),
             webhooks: text(env, WEBHOOKS),
             dev: text(env, DEV),
+            behaviors: BEHAVIORS.with_borrow(Clone::clone),
         }
     }
 }
@@ -166,6 +189,18 @@ mod tests {
         assert!(!settings.dev && settings.signing_key.is_none());
         assert!(parse(|texts| texts.dev = Some("1".into())).is_ok_and(|settings| settings.dev));
         assert!(parse(|texts| texts.dev = Some("true".into())).is_ok_and(|settings| !settings.dev));
+    }
+
+    #[test]
+    fn r_beh_1_a_kinds_behavior_is_relay_or_one_that_is_registered() {
+        let kinds = |behavior: &str| {
+            let json = format!(r#"{{"kinds":{{"chat":{{}},"poll":{{"behavior":"{behavior}"}}}}}}"#);
+            parse(|texts| (texts.config, texts.behaviors) = (Some(json), vec!["poll", "game"]))
+        };
+        assert!(kinds("relay").is_ok() && kinds("game").is_ok());
+        let error = kinds("pole").expect_err("not registered");
+        assert_eq!((error.binding, error.path.as_str()), (CONFIG, "kinds.poll.behavior"));
+        assert!(error.message.contains("relay, poll, game"), "{error}");
     }
 
     type Change = fn(&mut Texts);

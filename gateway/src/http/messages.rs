@@ -123,7 +123,11 @@ fn key(field: Option<String>, header: Option<String>, ephemeral: bool) -> Result
     Ok(Some(key))
 }
 
-fn payload(path: &'static str, data: UncheckedPayload, bytes_max: usize) -> Result<Payload, Failure> {
+pub(super) fn payload(
+    path: &'static str,
+    data: UncheckedPayload,
+    bytes_max: usize,
+) -> Result<Payload, Failure> {
     let data = data.check().map_err(|error| Failure::invalid(path, error.to_string()))?;
     if data.len() > bytes_max { Err(Failure::TooLarge { what: path, bytes_max }) } else { Ok(data) }
 }

@@ -73,12 +73,31 @@ pub(super) fn add(transaction: &Transaction, writes: &Writes) -> Result<(), Stor
     for user in &writes.blocks_removed {
         transaction.add("DELETE FROM blocks WHERE user = ?", [user.as_str().into()]);
     }
+    add_behaviors(transaction, writes)?;
     if let Some(through) = writes.trim_through {
         transaction.add("DELETE FROM log WHERE \"offset\" <= ?", [number(through.value())]);
         transaction.add("DELETE FROM reactions WHERE target <= ?", [number(through.value())]);
     }
     if let Some(outbox) = &writes.outbox {
         add_outbox(transaction, outbox)?;
+    }
+    Ok(())
+}
+
+fn add_behaviors(transaction: &Transaction, writes: &Writes) -> Result<(), StorageError> {
+    let value = |(key, value): &(String, Vec<u8>)| [key.as_str().into(), binary(value)];
+    many(transaction, "INSERT OR REPLACE INTO stored (key, value)", &writes.values_put, value);
+    for keys in writes.values_removed.chunks(BINDINGS_MAX) {
+        let marks = vec!["?"; keys.len()].join(", ");
+        let query = format!("DELETE FROM stored WHERE key IN ({marks})");
+        transaction.add(&query, keys.iter().map(JsValue::from));
+    }
+    for row in &writes.timers_put {
+        let query = "INSERT OR REPLACE INTO timers (name, row) VALUES (?, ?)";
+        transaction.add(query, [row.name.as_str().into(), binary(&encoded(row)?)]);
+    }
+    for name in &writes.timers_removed {
+        transaction.add("DELETE FROM timers WHERE name = ?", [name.into()]);
     }
     Ok(())
 }

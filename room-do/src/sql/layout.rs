@@ -10,12 +10,12 @@ use super::{
 use deployment::transaction::Transaction;
 
 /// The layout that this code writes.
-pub(super) const LAYOUT: u64 = 3;
+pub(super) const LAYOUT: u64 = 4;
 
 /// What may outlive the room.
 const OUTBOX: [&str; 2] = ["outbox", "outbox_state"];
 
-const TABLES: [(&str, &str); 9] = [
+const TABLES: [(&str, &str); 11] = [
     (
         "room",
         "(id INTEGER PRIMARY KEY CHECK (id = 1), schema INTEGER NOT NULL, epoch TEXT NOT NULL, \
@@ -45,6 +45,8 @@ const TABLES: [(&str, &str); 9] = [
     ),
     ("state", "(key TEXT PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID"),
     ("blocks", "(user TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID"),
+    ("stored", "(key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID"),
+    ("timers", "(name TEXT PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID"),
     (OUTBOX[0], "(number INTEGER PRIMARY KEY, kind TEXT NOT NULL, about INTEGER, event TEXT NOT NULL)"),
     (OUTBOX[1], "(id INTEGER PRIMARY KEY CHECK (id = 1), row BLOB NOT NULL)"),
 ];
@@ -67,6 +69,11 @@ const FROM_1: [&str; 9] = [
     "ALTER TABLE room ADD COLUMN created_at INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE room ADD COLUMN active_at INTEGER NOT NULL DEFAULT 0",
 ];
+
+/// Of all tables.
+pub(super) fn names() -> [&'static str; TABLES.len()] {
+    TABLES.map(|(name, _)| name)
+}
 
 pub(super) fn make_tables(transaction: &Transaction) {
     for (name, columns) in TABLES {
@@ -105,7 +112,7 @@ pub(super) fn open(room: &RoomSql, now: u64) -> Result<bool, StorageError> {
         .map(|row: &Vec<SqlStorageValue>| whole(row, 0))
         .transpose()?;
     // A room that kept no log left no row; each layout has a table that the one before lacks.
-    let unwritten = [("blocks", 3), ("keys", 2)].into_iter().find(|(table, _)| has(table));
+    let unwritten = [("timers", 4), ("blocks", 3), ("keys", 2)].into_iter().find(|(table, _)| has(table));
     let layout = written.unwrap_or(unwritten.map_or(1, |(_, layout)| layout));
     if layout > LAYOUT {
         let message = format!("layout {layout} was written by newer code; this code knows {LAYOUT}");
@@ -117,7 +124,7 @@ pub(super) fn open(room: &RoomSql, now: u64) -> Result<bool, StorageError> {
     Ok(true)
 }
 
-/// What layout 3 adds to layout 2 are tables.
+/// What layouts 3 and 4 add to the one before are tables.
 fn migrate(room: &RoomSql, from: u64, now: u64) -> Result<(), StorageError> {
     let transaction = Transaction::default();
     if from == 1 {

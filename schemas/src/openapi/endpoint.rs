@@ -149,6 +149,13 @@ impl Endpoint {
         self
     }
 
+    /// As lines of JSON, in place of or beside another answer.
+    pub(super) fn answers_lines<T: JsonSchema>(mut self, description: &str) -> Endpoint {
+        let shape: Shape = |generator| generator.subschema_for::<T>();
+        self.answers.push((200, json!(description), Some(("application/x-ndjson", Answer::Of(shape)))));
+        self
+    }
+
     pub(super) fn answers_text(mut self, content_type: &'static str, description: &str) -> Endpoint {
         self.answers.push((200, json!(description), Some((content_type, Answer::Text))));
         self
@@ -257,6 +264,9 @@ fn path_parameter(name: &str) -> Value {
             json!({ "type": "string", "pattern": "^[a-z][a-z0-9-]{0,31}:[A-Za-z0-9._~-]{1,128}$" }),
             "`kind:id`; the kind is one that is configured.",
         ),
+        "method" => {
+            (json!({ "type": "string", "minLength": 1, "maxLength": 64 }), "As the room's behavior names it.")
+        }
         "offset" => (
             json!({ "type": "integer", "minimum": 1, "maximum": crate::position::INTEGER_MAX }),
             "Of the publication.",

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     endpoint::Endpoint,
-    types::{Empty, Health, Jwks, OpenApi, PublishAnswer},
+    types::{Args, Chunk, Empty, Health, Jwks, OpenApi, PublishAnswer},
 };
 use crate::{
     directory::{ParkedPage, ReplayAnswer, RoomsPage},
@@ -15,6 +15,7 @@ use crate::{
         StateBody, StreamBody, TokenAnswer, TokenBody, Usage, UserDisconnectBody,
     },
     limits::{HISTORY_PAGE_DEFAULT, HISTORY_PAGE_MAX, KEY_BYTES_MAX, MEMBERS_PAGE_DEFAULT, MEMBERS_PAGE_MAX},
+    payload::Payload,
     position::INTEGER_MAX,
     revocation::RevocationBody,
     server_message::{Amended, Closed, HistoryPage, MembersPage, RoomInfo, StateSnapshot, StateVersion},
@@ -160,6 +161,21 @@ fn rooms() -> Vec<Endpoint> {
         .body::<StateBody>()
         .answers::<StateVersion>("The room's counter after it.")
         .problem(409, "conflict"),
+        Endpoint::new("POST", "/v1/rooms/{room}/call/{method}", "Rooms", "call", "Call a method of a room's behavior")
+            .about(
+                "The body is the method's arguments; it may be absent, which is null. A method that streams answers \
+                 line by line: `{\"result\", \"more\": true}` a chunk, and last `{\"result\": null, \"more\": false}` or \
+                 `{\"error\"}`, a problem. What a method itself refuses may carry `data`, as the behavior declares it.",
+            )
+            .either("call", "`call`")
+            .body::<Args>()
+            .body_may_be_absent()
+            .answers::<Payload>("What the method returned.")
+            .answers_lines::<Chunk>("What it streams.")
+            .problem(400, "unsupported")
+            .problem(404, "not_found")
+            .problem(409, "invalid_transition")
+            .problem(422, "method_failed"),
         Endpoint::new("POST", "/v1/rooms/{room}/disconnect", "Rooms", "disconnect", "Send somebody away")
             .about("Closes 3505. `block_for` keeps the user out, `0` lets it in again.")
             .either("moderate", "`moderate`")

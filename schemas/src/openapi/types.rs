@@ -82,6 +82,20 @@ pub(super) struct OpenApi {
     paths: Value,
 }
 
+/// A method's arguments.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "its shape is what is read")]
+pub(super) struct Args(Payload);
+
+/// A line of a streamed answer.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "its shape is what is read")]
+pub(super) enum Chunk {
+    More { result: Payload, more: bool },
+    Failed { error: crate::http::Problem },
+}
+
 /// What a publish answers.
 #[derive(JsonSchema)]
 #[serde(untagged)]

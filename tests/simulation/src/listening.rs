@@ -167,6 +167,7 @@ impl World {
                 self.listeners[index].apply(&diff, is_strict);
             }
             ServerMessage::Reply(reply) => self.listener_answered(index, reply, stamp),
+            ServerMessage::Returned(_) => panic!("R-CALL-1: nobody called a method"),
             ServerMessage::Occupancy(_) => self.tally.count("occupancies told"),
             ServerMessage::Notice { code: NoticeCode::Restarted, .. } => {
                 self.tally.count_in("notices", "restarted")

@@ -1,9 +1,9 @@
 //! The standard library for wasm32: the toolchain's own, rustup's download, or Debian's sources compiled here.
 
 use crate::process::{self, command, find_program, run_quiet, say, step};
-use crate::repository::root;
 use crate::setup::debian;
 use anyhow::{Context as _, Result, bail};
+use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -35,15 +35,15 @@ pub fn ensure() -> Result<()> {
     debian::ensure()
 }
 
-/// A cargo that compiles for wasm32.
-pub fn cargo() -> Result<Command> {
+/// A cargo that compiles for wasm32, in a workspace.
+pub fn cargo(workspace: &Path) -> Result<Command> {
     if chosen()? == Toolchain::InUse {
-        return Ok(process::cargo());
+        return Ok(process::cargo_in(workspace));
     }
     // Rustup's `cargo` follows the variable; `$CARGO` would be that of the toolchain in use.
     let mut cargo = command("cargo");
     cargo
-        .current_dir(root())
+        .current_dir(workspace)
         .env("RUSTUP_TOOLCHAIN", debian::TOOLCHAIN)
         .env_remove("RUSTC")
         .env_remove("CARGO");

@@ -87,7 +87,7 @@ fn lint() -> Result<()> {
 
 fn cores_for_wasm() -> Result<()> {
     let packages = CORES.iter().flat_map(|(package, _)| ["--package", package]);
-    let mut cargo = target::cargo()?;
+    let mut cargo = target::cargo(&root())?;
     cargo.args(["check", "--quiet", "--target", TARGET, "--profile", "release"]).args(packages);
     run_shown(&mut cargo)
 }

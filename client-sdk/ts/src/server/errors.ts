@@ -1,5 +1,6 @@
 import { RoomcastError, type ErrorOutcome } from "../errors.js";
 import type { Problem } from "../generated/http.js";
+import { read } from "./payload.js";
 
 /**
  * What the HTTP API refused, or what kept it from answering.
@@ -58,5 +59,6 @@ export function refused(problem: Partial<Problem>, requestId: string | undefined
     retryable: RETRYABLE.has(code),
     retryAfterMs: problem.retry_after_ms,
     ...(problem.details && { details: problem.details }),
+    ...("data" in problem && { data: read(problem.data) }),
   });
 }

@@ -24,7 +24,7 @@ export type { WebhookBatch, WebhookEvent, WebhookHeaders, WebhookOptions } from 
 export { RoomcastHttpError } from "./errors.js";
 export { RoomcastError } from "../errors.js";
 export type { ErrorOutcome, RoomcastErrorCode } from "../errors.js";
-export type { EventMap, LoggedPublication } from "../events.js";
+export type { EventMap, LoggedPublication, MethodMap } from "../events.js";
 export type {
   Capability,
   Closed,

@@ -1,5 +1,6 @@
 import type { Problem } from "../generated/http.js";
 import { RoomcastHttpError, refused } from "./errors.js";
+import { read } from "./payload.js";
 
 /** What can be given up. */
 export interface Signalled {
@@ -58,32 +59,106 @@ export class Requests {
     }
   }
 
-  async #once({ method, path, query = {}, body, signal }: Call): Promise<unknown> {
-    const { apiKey, timeoutMs = 15_000, fetch: ask = globalThis.fetch } = this.#options;
-    const address = new URL(path, this.#options.url);
-    for (const [name, value] of Object.entries(query)) {
-      if (value !== undefined) address.searchParams.set(name, String(value));
-    }
-    const patience = AbortSignal.timeout(timeoutMs);
-    const headers: Record<string, string> = { authorization: `Bearer ${apiKey}` };
-    if (body !== undefined) headers["content-type"] = "application/json";
+  /** What comes line by line, never asked for twice, and what it ends with. */
+  async *lines(call: Call): AsyncGenerator<unknown, unknown, void> {
+    const stop = new AbortController();
+    const abort = (): void => stop.abort(call.signal?.reason);
+    call.signal?.throwIfAborted();
+    call.signal?.addEventListener("abort", abort);
     try {
-      const answer = await ask(address, {
-        method,
-        headers,
-        ...(body !== undefined && { body: JSON.stringify(body) }),
-        signal: signal === undefined ? patience : AbortSignal.any([signal, patience]),
-        // A redirect is no answer of ours, and would be shown the key.
-        redirect: "manual",
+      const { timeoutMs = 15_000 } = this.#options;
+      const patience = setTimeout(() => stop.abort(), timeoutMs);
+      const answer = await this.#sent(call, stop.signal).finally(() => clearTimeout(patience));
+      return yield* returned(answer);
+    } catch (error) {
+      call.signal?.throwIfAborted();
+      if (error instanceof RoomcastHttpError) throw error;
+      throw new RoomcastHttpError("unavailable", "the answer was cut off", {
+        retryable: true,
+        outcome: "unknown",
+        cause: error,
       });
+    } finally {
+      call.signal?.removeEventListener("abort", abort);
+      stop.abort();
+    }
+  }
+
+  async #once(call: Call): Promise<unknown> {
+    const { timeoutMs = 15_000 } = this.#options;
+    const patience = AbortSignal.timeout(timeoutMs);
+    const { signal } = call;
+    try {
+      const answer = await this.#sent(call, signal === undefined ? patience : AbortSignal.any([signal, patience]));
+      if (isStreamed(answer)) return await last(returned(answer));
       const text = await answer.text();
-      if (answer.ok) return text === "" ? {} : (JSON.parse(text) as unknown);
-      throw refused(problem(text, answer), answer.headers.get("x-request-id") ?? undefined);
+      return text === "" ? {} : (JSON.parse(text) as unknown);
     } catch (error) {
       if (error instanceof RoomcastHttpError) throw error;
       const message = patience.aborted ? `no answer within ${timeoutMs} ms` : "the gateway did not answer";
       throw new RoomcastHttpError("unavailable", message, { retryable: true, outcome: "unknown", cause: error });
     }
+  }
+
+  /** Its answer, if it is a good one. */
+  async #sent({ method, path, query = {}, body }: Call, signal: AbortSignal): Promise<Response> {
+    const { apiKey, fetch: ask = globalThis.fetch } = this.#options;
+    const address = new URL(path, this.#options.url);
+    for (const [name, value] of Object.entries(query)) {
+      if (value !== undefined) address.searchParams.set(name, String(value));
+    }
+    const headers: Record<string, string> = { authorization: `Bearer ${apiKey}` };
+    if (body !== undefined) headers["content-type"] = "application/json";
+    const answer = await ask(address, {
+      method,
+      headers,
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+      signal,
+      // A redirect is no answer of ours, and would be shown the key.
+      redirect: "manual",
+    });
+    if (answer.ok) return answer;
+    throw refused(problem(await answer.text(), answer), requestId(answer));
+  }
+}
+
+function requestId(answer: Response): string | undefined {
+  return answer.headers.get("x-request-id") ?? undefined;
+}
+
+function isStreamed(answer: Response): boolean {
+  return answer.headers.get("content-type") === "application/x-ndjson";
+}
+
+/** What a method streams, and what it returns at last: null where it streamed. */
+async function* returned(answer: Response): AsyncGenerator<unknown, unknown, void> {
+  if (!isStreamed(answer) || answer.body === null) return read(await answer.json());
+  let rest = "";
+  const decoder = new TextDecoder();
+  const reader = answer.body.getReader();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      const lines = (rest + decoder.decode(value, { stream: !done })).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) {
+        const told = JSON.parse(line) as { result?: unknown; more?: boolean; error?: Problem };
+        if (told.error) throw refused(told.error, requestId(answer));
+        if (told.more !== true) return read(told.result);
+        yield read(told.result);
+      }
+      if (done) throw new Error("the last line is missing");
+    }
+  } finally {
+    // Whoever reads on is told nothing more.
+    await reader.cancel().catch(() => undefined);
+  }
+}
+
+async function last(stream: AsyncGenerator<unknown, unknown, void>): Promise<unknown> {
+  for (;;) {
+    const { done, value } = await stream.next();
+    if (done === true) return value;
   }
 }
 

@@ -1,9 +1,9 @@
-import type { AnyPublication, EventMap, LoggedPublication } from "../events.js";
+import type { AnyPublication, EventMap, LoggedPublication, MethodMap } from "../events.js";
 import type { Closed, DisconnectBody, FromBody, RoomInfo } from "../generated/http.js";
 import type { Amended, Member, MembersPage, Published, StateSnapshot, StateVersion, To } from "../generated/wire.js";
 import { invalid } from "./errors.js";
-import { readIn, written } from "./payload.js";
-import type { Requests, Signalled } from "./request.js";
+import { read, readIn, written } from "./payload.js";
+import type { Call, Requests, Signalled } from "./request.js";
 
 /** How a backend publishes. */
 export interface ServerPublishOptions extends Signalled {
@@ -58,7 +58,7 @@ export type ServerStateOp = { set: string; value: unknown; if?: number } | { del
 const ROOM = /^[a-z][a-z0-9-]{0,31}:[A-Za-z0-9._~-]{1,128}$/;
 
 /** A room, as a backend acts on it over HTTP. Made by {@link RoomcastServer.room}. */
-export class ServerRoom<Events extends EventMap = EventMap> {
+export class ServerRoom<Events extends EventMap = EventMap, Methods extends MethodMap = MethodMap> {
   /** `kind:id`. */
   readonly name: string;
   readonly #requests: Requests;
@@ -159,6 +159,43 @@ export class ServerRoom<Events extends EventMap = EventMap> {
   }
 
   /**
+   * Calls a method of the room's logic as the backend, and resolves with its result. What it streams before that is
+   * dropped: see {@link ServerRoom.stream}. Never asked twice by itself: where no answer comes, `outcome` is
+   * `unknown`. What the method refuses as it declares it is the error's `data`.
+   *
+   * @example
+   * ```ts
+   * const poll = rooms.room<{}, { close: { args: { reason: string }; result: { votes: number } } }>("poll:lunch");
+   * const { votes } = await poll.call("close", { reason: "time is up" });
+   * ```
+   */
+  async call<Method extends keyof Methods & string>(
+    method: Method,
+    args: Methods[Method]["args"],
+    { signal }: Signalled = {},
+  ): Promise<Methods[Method]["result"]> {
+    return read(await this.#requests.ask(this.#invoked(method, args, signal)));
+  }
+
+  /**
+   * Calls a method of the room's logic when it is first read from, and gives what it streams, line by line as it is
+   * read; its result is what the iterator returns. Stopping to read tells the room to stop.
+   *
+   * @example
+   * ```ts
+   * const poll = rooms.room<{}, { votes: { args: null; item: { user: string }; result: null } }>("poll:lunch");
+   * for await (const { user } of poll.stream("votes", null)) console.log(user);
+   * ```
+   */
+  stream<Method extends keyof Methods & string>(
+    method: Method,
+    args: Methods[Method]["args"],
+    { signal }: Signalled = {},
+  ): AsyncGenerator<Methods[Method]["item"], Methods[Method]["result"], void> {
+    return this.#requests.lines(this.#invoked(method, args, signal));
+  }
+
+  /**
    * The shared state.
    *
    * @example
@@ -208,6 +245,11 @@ export class ServerRoom<Events extends EventMap = EventMap> {
    */
   async delete({ signal }: Signalled = {}): Promise<void> {
     await this.#write("DELETE", "", undefined, signal);
+  }
+
+  #invoked(method: string, args: unknown, signal: AbortSignal | undefined): Call {
+    const path = this.#path(`/call/${encodeURIComponent(method)}`);
+    return { method: "POST", path, body: written(args) ?? null, repeatable: false, signal };
   }
 
   #path(rest: string): string {

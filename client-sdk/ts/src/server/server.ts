@@ -1,4 +1,4 @@
-import type { EventMap } from "../events.js";
+import type { EventMap, MethodMap } from "../events.js";
 import type {
   BatchAnswer,
   DisconnectedAnswer,
@@ -85,8 +85,10 @@ export class RoomcastServer {
    * const lobby = rooms.room<{ message: { text: string } }>("chat:lobby");
    * ```
    */
-  room<Events extends EventMap = EventMap>(name: string): ServerRoom<Events> {
-    return new ServerRoom<Events>(name, this.#requests);
+  room<Events extends EventMap = EventMap, Methods extends MethodMap = MethodMap>(
+    name: string,
+  ): ServerRoom<Events, Methods> {
+    return new ServerRoom<Events, Methods>(name, this.#requests);
   }
 
   /**

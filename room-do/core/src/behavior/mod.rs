@@ -32,7 +32,7 @@ pub(crate) mod streaming;
 mod types;
 mod values;
 
-use schemas::server_message::LifecycleState;
+pub use schemas::server_message::LifecycleState;
 
 pub(crate) use context::Afterwards;
 pub use context::Context;

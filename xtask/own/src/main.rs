@@ -2,13 +2,13 @@
 
 use anyhow::Result;
 use clap::{Parser, Subcommand, ValueEnum};
-use std::path::PathBuf;
-use std::process::ExitCode;
-use xtask::build::Mode;
-use xtask::{
-    bench, bench_client, build, client, codegen, dev, peers, process, reference, setup, sim, size, suite,
-    tidy,
+use roomcast_xtask::build::Mode;
+use roomcast_xtask::command::{self, DevArguments};
+use roomcast_xtask::project::{Page, Project};
+use roomcast_xtask::{
+    bench, bench_client, build, client, codegen, peers, reference, repository, setup, sim, size, suite, tidy,
 };
+use std::process::ExitCode;
 
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", about = "Builds, runs and checks Roomcast")]
@@ -26,20 +26,7 @@ enum Task {
         tests: bool,
     },
     /// Build and serve on 127.0.0.1, rebuild on change
-    Dev {
-        /// 0 is any free one
-        #[arg(long, default_value_t = 8787)]
-        port: u16,
-        /// Where rooms are kept
-        #[arg(long, default_value = ".roomcast")]
-        data: PathBuf,
-        /// A wrangler.toml other than the shipped one
-        #[arg(long)]
-        config: Option<PathBuf>,
-        /// Serve what was built once
-        #[arg(long)]
-        no_watch: bool,
-    },
+    Dev(DevArguments),
     /// Build the gateway, the client and the demo into build/
     Build {
         /// Quickly, for development
@@ -113,48 +100,50 @@ enum Bench {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    match run(arguments.task) {
-        Ok(code) => code,
-        Err(error) => {
-            process::say(format_args!("{error:#}"));
-            ExitCode::FAILURE
-        }
-    }
+    command::ended(run(Arguments::parse().task))
+}
+
+/// What this repository builds.
+fn project() -> Project {
+    Project::new(repository::root(), "roomcast-worker", "tests")
+        .page(Page { folder: "examples/chat", at: "" })
 }
 
 fn run(task: Task) -> Result<ExitCode> {
+    let project = &project();
     match task {
-        Task::Setup { tests: false } => setup::run()?,
-        Task::Setup { tests: true } => setup::run_for_tests()?,
-        Task::Dev { port, data, config, no_watch } => {
-            dev::run(&dev::Dev { port, data, config, watch: !no_watch })?
-        }
+        Task::Setup { tests: false } => setup::run(project)?,
+        Task::Setup { tests: true } => setup::run_for_tests(project)?,
+        Task::Dev(arguments) => arguments.run(project)?,
         Task::Build { faults: true, .. } => {
-            setup::run()?;
-            build::faults()?;
+            setup::run(project)?;
+            build::faults(project)?;
         }
         Task::Build { dev, .. } => {
-            setup::run()?;
-            build::run(if dev { Mode::Dev } else { Mode::Release })?;
+            setup::run(project)?;
+            build::run(project, if dev { Mode::Dev } else { Mode::Release })?;
         }
-        Task::Test { list: true, .. } => suite::list(),
-        Task::Test { parts, list: false } => return suite::run(&parts),
+        Task::Test { list: true, .. } => suite::list(&suite::ROOMCAST),
+        Task::Test { parts, list: false } => {
+            suite::check_names(&suite::ROOMCAST, &parts)?;
+            setup::run_for_tests(project)?;
+            return suite::run(project, &suite::ROOMCAST, &parts);
+        }
         Task::Tidy => tidy::run()?,
-        Task::Codegen { check: true } => codegen::check()?,
-        Task::Codegen { check: false } => codegen::write()?,
+        Task::Codegen { check: true } => codegen::check(project)?,
+        Task::Codegen { check: false } => codegen::write(project)?,
         Task::Docs => {
-            setup::run()?;
+            setup::run(project)?;
             client::build()?;
             reference::write()?;
         }
-        Task::Size { peers: true, json } => peers::run(json)?,
+        Task::Size { peers: true, json } => peers::run(project, json)?,
         Task::Size { peers: false, .. } => size::run()?,
         Task::Sim { hours, worlds, seed, steps, json } => {
             return sim::run(&sim::Sim { hours, worlds, seed, steps, json });
         }
-        Task::Bench { what: Bench::Room, arguments } => bench::run_bench(&arguments)?,
-        Task::Bench { what: Bench::Client, arguments } => bench_client::run(&arguments)?,
+        Task::Bench { what: Bench::Room, arguments } => bench::run_bench(project, &arguments)?,
+        Task::Bench { what: Bench::Client, arguments } => bench_client::run(project, &arguments)?,
     }
     Ok(ExitCode::SUCCESS)
 }
