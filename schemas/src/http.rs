@@ -493,7 +493,7 @@ pub struct Problem {
     /// The error of a method as its behavior declares it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "ts", ts(optional, type = "unknown"))]
-    pub data: Option<Payload>,
+    pub data: Option<alloc::boxed::Box<Payload>>,
 }
 
 impl Problem {
@@ -527,7 +527,7 @@ impl From<RequestError> for Problem {
         let mut problem = Problem::from_code(error.code, error.message);
         problem.details = error.details;
         problem.retry_after_ms = error.retry_after_ms;
-        problem.data = error.data;
+        problem.data = error.data.map(alloc::boxed::Box::new);
         problem
     }
 }

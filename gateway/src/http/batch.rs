@@ -46,7 +46,7 @@ pub(crate) async fn answer(exchange: &mut Exchange<'_>) -> Result<Response, Fail
     let messages = body.messages.iter().enumerate();
     let checked = messages.map(|(index, message)| {
         let checked = check(exchange.settings, &credentials, message.get());
-        checked.map_err(|failure| failure.within(&format!("messages[{index}]")).problem())
+        checked.map_err(|failure| Box::new(failure.within(&format!("messages[{index}]")).problem()))
     });
     let (shares, mut results) = share(checked.collect());
     let exchange = &*exchange;
@@ -79,7 +79,7 @@ fn check<'a>(
 }
 
 /// Those of one room go there together, in their order. What was refused has its result already.
-fn share(checked: Vec<Result<Checked<'_>, Problem>>) -> (Vec<Share>, BTreeMap<usize, BatchResult>) {
+fn share(checked: Vec<Result<Checked<'_>, Box<Problem>>>) -> (Vec<Share>, BTreeMap<usize, BatchResult>) {
     let mut results = BTreeMap::new();
     let mut by_room: BTreeMap<String, (Call<'_>, Vec<usize>, Vec<PublishCall>)> = BTreeMap::new();
     for (index, checked) in checked.into_iter().enumerate() {
@@ -91,7 +91,7 @@ fn share(checked: Vec<Result<Checked<'_>, Problem>>) -> (Vec<Share>, BTreeMap<us
                 indexes.push(index);
                 publishes.push(publish);
             }
-            Err(error) => drop(results.insert(index, BatchResult::Refused { error })),
+            Err(error) => drop(results.insert(index, BatchResult::Refused { error: *error })),
         }
     }
     let shares = by_room.into_values().map(|(call, indexes, publishes)| Share {

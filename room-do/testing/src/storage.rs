@@ -97,7 +97,7 @@ fn rows(
     statement: &mut rusqlite::Statement<'_>,
     bindings: &[SqlValue],
 ) -> rusqlite::Result<SqlRows> {
-    let columns: Vec<String> = statement.column_names().into_iter().map(ToOwned::to_owned).collect();
+    let columns: Vec<String> = statement.column_names().map(ToOwned::to_owned).collect();
     let changes = sql.total_changes();
     let mut found = statement.query(rusqlite::params_from_iter(bindings.iter().map(bound)))?;
     let mut rows = Vec::new();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use garde::Validate;
-use room_core::behavior::{Context, Failure, Interface, InvalidTransition, List, StateMachine, When};
+use room_core::behavior::{Context, Failure, Interface, List, StateMachine, When};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -216,7 +216,7 @@ impl Fixture {
     }
 
     fn door(&mut self, ctx: &mut Context<'_>, Turn { event }: Turn) -> Result<Position, Failure> {
-        Ok(ctx.fire::<Door>(event).map_err(|refused: InvalidTransition<Door>| Failure::from(refused))?)
+        ctx.fire::<Door>(event).map_err(Failure::from)
     }
 
     fn reset_door(&mut self, ctx: &mut Context<'_>, (): ()) -> Result<Vec<Turned>, Failure> {

@@ -92,7 +92,7 @@ impl Bench {
                     self.attached.remove(&connection);
                     self.closed.push((connection, code.code()));
                 }
-                Output::Verify { .. } => {}
+                Output::Verify { .. } | Output::Stream { .. } | Output::Chunk { .. } => {}
                 Output::Answer { request, result } => self.answers.push((request, result.ok())),
                 Output::Report(_) => {}
                 Output::Deliver { .. } | Output::Park { .. } => {}

@@ -10,8 +10,8 @@ use schemas::{
     server_message::{
         Amended, Author, Edited, Ephemeral, HistoryPage, LeaveReason, Left, Member, MembersPage, NoticeCode,
         Occupancy, PresenceDiff, Publication, Published, Reaction, RecoveryFailure, Refreshed, Reply,
-        RequestError, RequestResult, StateChange, StateEntry, StateSnapshot, StateVersion, StateWrite, Tags,
-        Welcome, WelcomeLimits,
+        RequestError, RequestResult, Returned, StateChange, StateEntry, StateSnapshot, StateVersion,
+        StateWrite, Tags, Welcome, WelcomeLimits,
     },
 };
 
@@ -183,7 +183,10 @@ fn server_messages() -> Vec<ServerMessage> {
             updated: members(),
         }),
         ServerMessage::Occupancy(Occupancy { members: 1, users: 2 }),
+        ServerMessage::Error(RequestError { data: Some(json("[1]")), ..invalid.clone() }),
         ServerMessage::Error(invalid),
+        ServerMessage::Returned(Returned { id: 9, result: json("null"), more: false }),
+        ServerMessage::Returned(Returned { id: 9, result: json("{}"), more: true }),
         ServerMessage::Expiring { expires_at: 1 << 41 },
         ServerMessage::Notice { code: NoticeCode::Restarted, message: "m".into() },
         ServerMessage::Notice { code: NoticeCode::EphemeralsDropped, message: String::new() },
@@ -280,6 +283,8 @@ fn client_messages() -> Vec<ClientMessage> {
             ],
         },
         ClientMessage::Ack { frames: 1 << 40 },
+        ClientMessage::Call { id: 5, method: "roll".into(), args: json("{}") },
+        ClientMessage::Cancel { id: 5 },
         ClientMessage::Leave { id: 300 },
     ];
     messages.extend(hellos().map(ClientMessage::Hello));
@@ -298,6 +303,9 @@ impl From<ServerMessage> for super::Message {
             ServerMessage::Occupancy(occupancy) => super::Message::Occupancy(occupancy),
             ServerMessage::State(change) => super::Message::State(change),
             ServerMessage::Reply(reply) => super::Message::Reply(reply),
+            ServerMessage::Returned(Returned { id, result: value, more }) => {
+                super::Message::Returned { id, value, more }
+            }
             ServerMessage::Error(error) => super::Message::Error(error),
             ServerMessage::Expiring { expires_at } => super::Message::Expiring { expires_at },
             ServerMessage::Notice { code, message } => super::Message::Notice { code, message },

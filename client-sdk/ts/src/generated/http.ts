@@ -6,7 +6,7 @@ import type { ConnectionId, Detail, Epoch, Occupancy, Offset, PublicSession, Pub
 export type Capability = "join" | "publish" | "presence" | "history" | "state" | "call" | "edit-own" | "edit-any" | "moderate";
 
 /** What a webhook may tell of. */
-export type WebhookEventType = "room.occupied" | "room.vacated" | "room.expired" | "room.deleted" | "member.joined" | "member.left" | "message.published" | "webhook.dropped";
+export type WebhookEventType = "room.occupied" | "room.vacated" | "room.expired" | "room.deleted" | "member.joined" | "member.left" | "message.published" | "timer.fired" | "webhook.dropped";
 
 /**
  * Isolates everything: 1 to 64 of `[a-z0-9-]`.
@@ -34,7 +34,11 @@ from?: FromBody, };
 /**
  * RFC 9457 `application/problem+json`, with the code of [`ErrorCode`] or of the refusal.
  */
-export type Problem = { type: string, title: string, status: number, code: string, details?: Array<Detail>, retry_after_ms?: number, };
+export type Problem = { type: string, title: string, status: number, code: string, details?: Array<Detail>, retry_after_ms?: number, 
+/**
+ * The error of a method as its behavior declares it.
+ */
+data?: unknown, };
 
 /**
  * What became of one message of a batch.

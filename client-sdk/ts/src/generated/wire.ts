@@ -267,7 +267,11 @@ export type Detail = { path: string, message: string, };
 /**
  * A refused request, or (without `id`) a message that could not be read.
  */
-export type RequestError = { id?: number, code: ErrorCode, message: string, retryable: boolean, retry_after_ms?: number, details?: Array<Detail>, };
+export type RequestError = { id?: number, code: ErrorCode, message: string, retryable: boolean, retry_after_ms?: number, details?: Array<Detail>, 
+/**
+ * The error of a method as its behavior declares it.
+ */
+data?: unknown, };
 
 /**
  * What a notice tells of.

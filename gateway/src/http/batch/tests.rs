@@ -52,7 +52,7 @@ fn r_write_4_messages_of_a_room_go_there_together_in_their_order() {
     let settings = settings();
     let message = |room: &str, data: u64| {
         let text = format!(r#"{{"room":"{room}","data":{data}}}"#);
-        checked(&settings, &text).map_err(|failure| failure.problem())
+        checked(&settings, &text).map_err(|failure| Box::new(failure.problem()))
     };
     let messages = vec![
         message("chat:b", 1),
