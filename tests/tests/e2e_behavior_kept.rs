@@ -227,5 +227,9 @@ async fn r_call_10_a_room_that_streams_stays_in_memory() -> Result<()> {
     assert_eq!(call(&server, "add", json!({ "by": 5 })).await?, 5);
     assert_eq!(lines.chunk().await?, 5);
     assert_eq!(ann.expect("the next", |m| m["id"] == 7).await?["result"], 5);
-    Ok(())
+    ann.send(&json!({ "t": "cancel", "id": 7 })).await?;
+    ann.expect("its end", |m| m["id"] == 7 && m["code"] == "cancelled").await?;
+    // Whoever breaks the connection is forgotten, too: the room has no more to stay for.
+    drop(lines);
+    eventually("it sleeps", async || Ok((server.awake()? == 0).then_some(()))).await
 }
