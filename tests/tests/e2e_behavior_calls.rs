@@ -76,7 +76,7 @@ async fn r_call_2_arguments_are_checked_before_the_method_runs() -> Result<()> {
 }
 
 #[tokio::test]
-async fn r_call_3_a_method_that_fails_keeps_nothing_and_says_why() -> Result<()> {
+async fn r_call_3_a_methods_own_error_comes_with_its_data_and_nothing_is_kept() -> Result<()> {
     let server = server().await?;
     let mut ann = ann(&server, Codec::Json).await?;
     assert_eq!(call(&mut ann, "add", json!({ "by": 7 })).await?.result()?, 7);
@@ -98,7 +98,7 @@ async fn r_call_3_a_method_that_fails_keeps_nothing_and_says_why() -> Result<()>
 }
 
 #[tokio::test]
-async fn r_call_4_methods_are_called_over_http() -> Result<()> {
+async fn r_call_13_methods_are_called_over_http() -> Result<()> {
     let server = server().await?;
     let key = server.api_key();
     let echoed = http(&server, "echo").bearer(&key).json(&json!({ "text": "hi" })).send().await?.ok()?;
@@ -160,7 +160,7 @@ async fn begin(client: &mut Client, method: &str, args: Value) -> Result<u32> {
 }
 
 #[tokio::test]
-async fn r_call_6_a_streamed_result_comes_chunk_by_chunk() -> Result<()> {
+async fn r_call_8_a_streamed_result_comes_chunk_by_chunk() -> Result<()> {
     let server = server().await?;
     for codec in Codec::BOTH {
         let mut ann = ann(&server, codec).await?;
@@ -187,7 +187,7 @@ async fn r_call_6_a_streamed_result_comes_chunk_by_chunk() -> Result<()> {
 }
 
 #[tokio::test]
-async fn r_call_7_a_stream_waits_for_what_comes_and_is_cancelled() -> Result<()> {
+async fn r_call_9_a_stream_waits_for_what_comes_and_is_cancelled() -> Result<()> {
     let server = server().await?;
     let mut ann = ann(&server, Codec::Msgpack).await?;
     let id = begin(&mut ann, "counts", Value::Null).await?;
@@ -215,7 +215,7 @@ async fn r_call_7_a_stream_waits_for_what_comes_and_is_cancelled() -> Result<()>
 }
 
 #[tokio::test]
-async fn r_call_8_a_stream_is_read_no_faster_than_its_reader() -> Result<()> {
+async fn r_call_12_a_stream_is_read_no_faster_than_its_reader() -> Result<()> {
     let server = server().await?;
     let key = server.api_key();
     let asked = async || -> Result<u64> {
@@ -243,7 +243,7 @@ async fn r_call_8_a_stream_is_read_no_faster_than_its_reader() -> Result<()> {
 }
 
 #[tokio::test]
-async fn r_call_9_what_streams_ends_with_its_instance() -> Result<()> {
+async fn r_call_10_what_streams_ends_with_its_instance() -> Result<()> {
     let server = server().await?;
     let mut ann = ann(&server, Codec::Json).await?;
     let mut lines = Lines::open(http(&server, "counts").bearer(&server.api_key())).await?;

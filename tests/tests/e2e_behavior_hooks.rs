@@ -26,7 +26,7 @@ async fn call(client: &mut Client, method: &str, args: Value) -> Result<Value> {
 }
 
 #[tokio::test]
-async fn r_beh_8_who_may_come_in_is_decided_ahead_of_the_welcome() -> Result<()> {
+async fn r_beh_9_who_may_come_in_is_decided_ahead_of_the_welcome() -> Result<()> {
     let server = server().await?;
     for (user, code, reason) in
         [("mallory", 4900, "not you"), ("early", 4100, "not yet"), ("crowd", 3506, "")]
@@ -56,7 +56,7 @@ async fn r_beh_8_who_may_come_in_is_decided_ahead_of_the_welcome() -> Result<()>
 }
 
 #[tokio::test]
-async fn r_beh_9_a_publish_is_passed_changed_refused_or_consumed() -> Result<()> {
+async fn r_beh_11_a_publish_is_passed_changed_refused_or_consumed() -> Result<()> {
     let server = server().await?;
     let mut ann = join(&server, "ann", Codec::Json).await?;
     let mut bob = join(&server, "bob", Codec::Msgpack).await?;
@@ -85,7 +85,7 @@ async fn r_beh_9_a_publish_is_passed_changed_refused_or_consumed() -> Result<()>
 }
 
 #[tokio::test]
-async fn r_beh_10_it_tells_everyone_some_and_all_but_one() -> Result<()> {
+async fn r_beh_15_it_tells_everyone_some_and_all_but_one() -> Result<()> {
     let server = server().await?;
     let mut ann = join(&server, "red-ann", Codec::Json).await?;
     let mut bob = join(&server, "red-bob", Codec::Msgpack).await?;
@@ -119,7 +119,7 @@ async fn r_beh_10_it_tells_everyone_some_and_all_but_one() -> Result<()> {
 }
 
 #[tokio::test]
-async fn r_beh_11_it_sets_state_presence_and_tags_and_sends_away() -> Result<()> {
+async fn r_beh_16_it_sets_state_presence_and_tags_and_sends_away() -> Result<()> {
     let mut server = server().await?;
     let mut ann = join(&server, "ann", Codec::Json).await?;
     let mut bob = join(&server, "bob", Codec::Msgpack).await?;
@@ -150,7 +150,7 @@ async fn r_beh_11_it_sets_state_presence_and_tags_and_sends_away() -> Result<()>
 }
 
 #[tokio::test]
-async fn r_beh_12_it_hears_who_left_and_of_the_rooms_life() -> Result<()> {
+async fn r_beh_10_it_hears_who_left_and_of_the_rooms_life() -> Result<()> {
     let server = server().await?;
     let ann = join(&server, "ann", Codec::Json).await?;
     let session = ann.public_session();
@@ -168,7 +168,7 @@ async fn r_beh_12_it_hears_who_left_and_of_the_rooms_life() -> Result<()> {
 }
 
 #[tokio::test]
-async fn r_beh_13_it_ticks_while_anyone_is_here() -> Result<()> {
+async fn r_beh_12_it_ticks_while_anyone_is_here() -> Result<()> {
     let server = server().await?;
     let room = "ticker:one";
     let mut ann = server.visit(room, "ann").rights(json!(["*"])).join().await?;

@@ -48,7 +48,7 @@ impl End {
 }
 
 #[tokio::test]
-async fn r_beh_2_memory_is_a_cache() -> Result<()> {
+async fn r_beh_1_memory_is_a_cache() -> Result<()> {
     let mut server = server().await?;
     call(&server, "add", json!({ "by": 2 })).await?;
     for end in End::ALL {
@@ -62,7 +62,7 @@ async fn r_beh_2_memory_is_a_cache() -> Result<()> {
 }
 
 #[tokio::test]
-async fn r_beh_3_values_are_listed_in_the_order_of_their_keys() -> Result<()> {
+async fn r_beh_4_values_are_listed_in_the_order_of_their_keys() -> Result<()> {
     let mut server = server().await?;
     let values = json!({ "a": "0", "v/a": "1", "v/b": "2", "v/é": "3", "v/z": "4", "w": "5" });
     call(&server, "put", json!({ "values": values })).await?;
@@ -96,7 +96,7 @@ async fn r_beh_3_values_are_listed_in_the_order_of_their_keys() -> Result<()> {
 }
 
 #[tokio::test]
-async fn r_beh_4_tables_of_ones_own_are_migrated_once_and_rolled_back_whole() -> Result<()> {
+async fn r_beh_5_tables_of_ones_own_are_migrated_once_and_rolled_back_whole() -> Result<()> {
     let mut server = server().await?;
     for (round, end) in End::ALL.into_iter().enumerate() {
         call(&server, "note", json!({ "text": "it's", "stars": round })).await?;
@@ -120,7 +120,7 @@ async fn r_beh_4_tables_of_ones_own_are_migrated_once_and_rolled_back_whole() ->
 }
 
 #[tokio::test]
-async fn r_beh_5_nothing_of_a_behavior_outlives_its_room() -> Result<()> {
+async fn r_beh_8_nothing_of_a_behavior_outlives_its_room() -> Result<()> {
     let mut server = server().await?;
     call(&server, "note", json!({ "text": "gone" })).await?;
     call(&server, "put", json!({ "values": { "k": "v" } })).await?;
@@ -140,7 +140,7 @@ async fn r_beh_5_nothing_of_a_behavior_outlives_its_room() -> Result<()> {
 }
 
 #[tokio::test]
-async fn r_beh_6_timers_fire_whatever_comes_between() -> Result<()> {
+async fn r_beh_19_timers_fire_whatever_comes_between() -> Result<()> {
     for end in End::ALL {
         let mut server = server().await?;
         call(&server, "schedule", json!({ "name": "cancelled", "after": "2s" })).await?;
@@ -175,7 +175,7 @@ async fn r_beh_6_timers_fire_whatever_comes_between() -> Result<()> {
 }
 
 #[tokio::test]
-async fn r_beh_7_machines_keep_their_state_and_name_what_may_happen() -> Result<()> {
+async fn r_beh_14_machines_keep_their_state_and_name_what_may_happen() -> Result<()> {
     let mut server = server().await?;
     for end in End::ALL {
         assert_eq!(call(&server, "reset_door", Value::Null).await?, json!(["open", "lock"]));
@@ -193,7 +193,7 @@ async fn r_beh_7_machines_keep_their_state_and_name_what_may_happen() -> Result<
 }
 
 #[tokio::test]
-async fn r_call_9_what_streams_ends_with_a_clear_error_where_the_server_stops() -> Result<()> {
+async fn r_call_10_what_streams_ends_with_a_clear_error_where_the_server_stops() -> Result<()> {
     let mut server = server().await?;
     let mut lines = Lines::open(http(&server, "counts")).await?;
     assert_eq!(lines.chunk().await?, 0);
@@ -213,7 +213,7 @@ async fn r_call_9_what_streams_ends_with_a_clear_error_where_the_server_stops() 
 }
 
 #[tokio::test]
-async fn r_call_10_a_room_that_streams_stays_in_memory() -> Result<()> {
+async fn r_call_14_a_room_that_streams_stays_in_memory() -> Result<()> {
     let server = server().await?;
     let mut lines = Lines::open(http(&server, "counts")).await?;
     assert_eq!(lines.chunk().await?, 0);
