@@ -6,6 +6,7 @@ import * as wasm from "gateway-wasm";
 const MESSAGE_BYTES_MAX = 1024 * 1024 + 64 * 1024;
 
 const NEWLINE = 10;
+const SPACE = 32;
 const LOST = {
   type: "about:blank",
   title: "the server lost its memory while it was asked: the outcome is unknown",
@@ -69,26 +70,36 @@ function untilLost(response, number) {
   if (!isLines && type !== "text/event-stream") return response;
   const reader = response.body.getReader();
   let isMidLine = false;
+  const read = async () => {
+    try {
+      if (instance().number !== number) throw new Error("the instance was lost to a trap");
+      return await orLost(reader.read());
+    } catch (error) {
+      if (!isLines) throw error;
+      const line = `${isMidLine ? "\n" : ""}${JSON.stringify({ error: LOST })}\n`;
+      return { value: new TextEncoder().encode(line), isLast: true };
+    }
+  };
   const source = {
     async pull(controller) {
-      try {
-        if (instance().number !== number) throw new Error("the instance was lost to a trap");
-        const { done, value } = await orLost(reader.read());
-        if (done) return controller.close();
-        isMidLine = value.at(-1) !== NEWLINE;
+      const { done, value, isLast } = await read();
+      if (value !== undefined) {
+        isMidLine = endsMidLine(value, isMidLine);
         controller.enqueue(value);
-      } catch (error) {
-        if (!isLines) throw error;
-        const line = JSON.stringify({ error: LOST });
-        controller.enqueue(new TextEncoder().encode(`${isMidLine ? "\n" : ""}${line}\n`));
-        controller.close();
       }
+      if (done || isLast) controller.close();
     },
     async cancel(reason) {
       if (instance().number === number) await reader.cancel(reason);
     },
   };
   return new Response(new ReadableStream(source, { highWaterMark: 0 }), response);
+}
+
+// Spaces alone say that the stream lives.
+function endsMidLine(bytes, before) {
+  const last = bytes.findLast((byte) => byte !== SPACE);
+  return last === undefined ? before : last !== NEWLINE;
 }
 
 // What a caller hears whose request was under way when the instance was lost.

@@ -1,13 +1,15 @@
-//! An answer that comes chunk by chunk: a line of JSON each, the last says that it is.
+//! An answer that comes chunk by chunk: a line of JSON each, the last says that it is. While nothing comes, a space
+//! now and then tells that it lives: the platform notices a reader that is gone only when it writes.
 
 use std::{
     pin::Pin,
     rc::Weak,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
-use futures_util::Stream;
+use futures_util::{FutureExt as _, Stream};
 use room_core::{Input, RequestId};
 use schemas::{
     ErrorCode, Payload,
@@ -16,7 +18,13 @@ use schemas::{
 };
 use serde::Serialize;
 
+use worker::Delay;
+
 use crate::live::Live;
+
+/// A space is written each time nothing came for so long.
+const BEAT: Duration = Duration::from_secs(5);
+const SIGN_OF_LIFE: &[u8] = b" ";
 
 /// The room's end.
 #[derive(Debug)]
@@ -36,6 +44,8 @@ pub(crate) struct Chunks {
     pieces: UnboundedReceiver<Piece>,
     /// Asked the room for more, and nothing came yet.
     has_asked: bool,
+    /// Runs while nothing comes.
+    beat: Option<Delay>,
     is_over: bool,
 }
 
@@ -63,7 +73,7 @@ impl Line {
 
 pub(crate) fn feed(live: Weak<Live>, request: RequestId) -> (Feed, Chunks) {
     let (sender, pieces) = unbounded();
-    (Feed(sender), Chunks { live, request, pieces, has_asked: false, is_over: false })
+    (Feed(sender), Chunks { live, request, pieces, has_asked: false, beat: None, is_over: false })
 }
 
 impl Feed {
@@ -95,12 +105,17 @@ impl Stream for Chunks {
         loop {
             if let Poll::Ready(piece) = Pin::new(&mut self.pieces).poll_next(context) {
                 let piece = piece.unwrap_or_else(|| Line::lost().piece());
-                self.has_asked = false;
+                (self.has_asked, self.beat) = (false, None);
                 self.is_over = piece.is_last;
                 return Poll::Ready(Some(Ok(piece.line)));
             }
             if std::mem::replace(&mut self.has_asked, true) {
-                return Poll::Pending;
+                let beat = self.beat.get_or_insert_with(|| Delay::from(BEAT));
+                if beat.poll_unpin(context).is_pending() {
+                    return Poll::Pending;
+                }
+                self.beat = None;
+                return Poll::Ready(Some(Ok(SIGN_OF_LIFE.to_vec())));
             }
             if let Some(live) = self.live.upgrade() {
                 live.step(Input::Wanted { request: self.request });

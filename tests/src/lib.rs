@@ -10,6 +10,7 @@ pub mod events;
 pub mod http;
 pub mod issuer;
 pub mod keys;
+pub mod lines;
 pub mod log;
 pub mod matrix;
 pub mod observer;

@@ -184,10 +184,13 @@ fn from_msgpack(value: rmpv::Value) -> Result<Value> {
 
 fn map_from_msgpack(pairs: Vec<(rmpv::Value, rmpv::Value)>) -> Result<Map<String, Value>> {
     let mut fields = Map::new();
+    // What a method returned is a payload, and comes with `more`; other results are not.
+    let is_returned = pairs.iter().any(|(name, _)| name.as_str() == Some("more"));
     for (name, value) in pairs {
         let rmpv::Value::String(name) = name else { bail!("a key that is not a str: {name}") };
         let name = name.into_str().context("a key is UTF-8")?;
-        let value = if is_payload(&name) { payload_from_msgpack(value)? } else { from_msgpack(value)? };
+        let is_payload = is_payload(&name) || (is_returned && name == "result");
+        let value = if is_payload { payload_from_msgpack(value)? } else { from_msgpack(value)? };
         ensure!(fields.insert(name.clone(), value).is_none(), "field {name} twice");
     }
     Ok(fields)

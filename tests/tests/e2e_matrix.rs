@@ -96,7 +96,11 @@ async fn said(server: &Server, room: &str, cell: &Cell<'_>) -> Result<String> {
         "subscribe" => json!({ "t": "subscribe", "tags": ["red"] }),
         "unsubscribe" => json!({ "t": "unsubscribe", "tags": ["red"] }),
         "call" => json!({ "t": "call", "method": "m", "args": {} }),
-        "cancel" => json!({ "t": "cancel" }),
+        "cancel" => {
+            ann.send(&json!({ "t": "cancel", "id": 1_000 })).await?;
+            ann.barrier().await?;
+            return Ok("yes".into());
+        }
         "auth" => json!({ "t": "auth", "token": server.visit(room, "ann").rights(rights).token().await? }),
         "leave" => json!({ "t": "leave" }),
         row => bail!("nobody knows how to try {row:?}"),

@@ -52,7 +52,7 @@ struct DependencyKind {
 /// Where cargo cannot tell, or knows no such package.
 pub fn of(workspace: &Path, package: &str) -> Result<Vec<PathBuf>> {
     let mut cargo = cargo_in(workspace);
-    cargo.args(["metadata", "--quiet", "--format-version=1", "--filter-platform", TARGET]);
+    cargo.args(["metadata", "--quiet", "--format-version=1", "--all-features", "--filter-platform", TARGET]);
     let printed = run_quiet(&mut cargo)?;
     let metadata: Metadata = serde_json::from_str(&printed).context("cargo's metadata")?;
     let mut sources = BTreeSet::from(["Cargo.toml", "Cargo.lock", ".cargo"].map(|name| workspace.join(name)));

@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn r_beh_1_a_kinds_behavior_is_relay_or_one_that_is_registered() {
+    fn r_beh_22_a_kinds_behavior_is_relay_or_one_that_is_registered() {
         let kinds = |behavior: &str| {
             let json = format!(r#"{{"kinds":{{"chat":{{}},"poll":{{"behavior":"{behavior}"}}}}}}"#);
             parse(|texts| (texts.config, texts.behaviors) = (Some(json), vec!["poll", "game"]))

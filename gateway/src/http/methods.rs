@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn r_call_4_the_body_is_the_arguments_and_none_is_null() {
+    fn r_call_13_the_body_is_the_arguments_and_none_is_null() {
         let rows = [("", "null"), ("null", "null"), (" {\"sides\": 6}\n", "{\"sides\": 6}"), ("7", "7")];
         for (body, expected) in rows {
             let Payload::Json(text) = args(body.as_bytes(), 64).expect(body) else { panic!("{body}") };
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn r_call_4_what_is_no_json_or_too_long_is_refused_with_its_path() {
+    fn r_call_13_what_is_no_json_or_too_long_is_refused_with_its_path() {
         let deep = "[".repeat(65) + &"]".repeat(65);
         for body in ["{", "nul", "1 2", "\u{feff}1", "{\"$bin\":\"?\"}", &deep] {
             let problem = args(body.as_bytes(), 1_000).expect_err(body).problem();

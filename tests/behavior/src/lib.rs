@@ -66,8 +66,8 @@ impl Behavior for Fixture {
             _ => {}
         }
         let greeted = format!("greeted/{}", joining.user);
-        let times: u32 = ctx.get(&greeted).unwrap_or_default();
-        ctx.put(&greeted, &(times + 1));
+        let before: String = ctx.get(&greeted).unwrap_or_default();
+        ctx.put(&greeted, &(before + "hi"));
         match joining.user.as_str().split_once('-') {
             Some((team, _)) => Ok(Admission::tagged([format!("$team-{team}")]).presence(&team)),
             None => Ok(Admission::default()),
