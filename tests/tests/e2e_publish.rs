@@ -1,6 +1,6 @@
 //! Publishing: replies, order, recipients, keys, ephemerals, bounds.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use tests::server::Server;
 use tests::wire::Codec;

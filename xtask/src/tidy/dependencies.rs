@@ -23,7 +23,21 @@ const ALLOWED: [(&str, &[&str]); 6] = [
     ),
     ("directory-core", &["schemas", "serde"]),
     ("limiter-core", &["schemas", "serde"]),
-    ("room-core", &["base64", "rmp-serde", "schemas", "serde", "serde_json", "sha2", "thiserror"]),
+    (
+        "room-core",
+        &[
+            "base64",
+            "garde",
+            "rmp-serde",
+            "schemas",
+            "serde",
+            "serde_json",
+            "serde_path_to_error",
+            "sha2",
+            "thiserror",
+            "ts-rs",
+        ],
+    ),
     (
         "auth",
         &[

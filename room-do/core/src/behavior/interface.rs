@@ -42,13 +42,23 @@ pub(crate) struct Method<B> {
     run: Box<Run<B>>,
     /// The function's own.
     id: TypeId,
+    #[cfg_attr(target_arch = "wasm32", expect(dead_code, reason = "types are written natively alone"))]
+    described: Described,
+}
+
+/// How its types are written. In a Worker nobody asks, and nothing of it is linked.
+#[cfg(not(target_arch = "wasm32"))]
+struct Described {
     is_streamed: bool,
-    #[cfg_attr(target_arch = "wasm32", expect(dead_code, reason = "only native builds write types"))]
     types: fn(&mut Types) -> MethodTypes,
 }
 
+#[cfg(target_arch = "wasm32")]
+struct Described;
+
 /// The TypeScript names of a method's types.
-pub(crate) struct MethodTypes {
+#[cfg(not(target_arch = "wasm32"))]
+struct MethodTypes {
     args: String,
     result: String,
     error: String,
@@ -124,8 +134,8 @@ impl<B: Behavior> Interface<B> {
             let result = function(behavior, ctx, arguments(args)?).map_err(MethodError::into_failure)?;
             returned(&result).map(Outcome::Value)
         };
-        let (run, is_streamed) = (Box::new(run), false);
-        self.add(name, Method { audience, run, id, is_streamed, types: describe::<A, R, E> });
+        let method = Method { audience, run: Box::new(run), id, described: described::<A, R, E>(false) };
+        self.add(name, method);
     }
 
     /// A method whose result comes chunk by chunk, for the same callers as [`Interface::method`].
@@ -144,8 +154,8 @@ impl<B: Behavior> Interface<B> {
             let stream = function(behavior, ctx, arguments(args)?).map_err(MethodError::into_failure)?;
             Ok(Outcome::Stream(stream.into_chunks()))
         };
-        let (audience, run, is_streamed) = (Audience::Everyone, Box::new(run), true);
-        self.add(name, Method { audience, run, id, is_streamed, types: describe::<A, T, E> });
+        let (audience, run) = (Audience::Everyone, Box::new(run));
+        self.add(name, Method { audience, run, id, described: described::<A, T, E>(true) });
     }
 
     fn add(&mut self, name: &'static str, method: Method<B>) {
@@ -198,8 +208,8 @@ impl<B: Behavior> Interface<B> {
             ("streams", String::new()),
         ]);
         for (name, method) in methods {
-            let MethodTypes { args, result, error } = (method.types)(&mut types);
-            let table = match (method.audience, method.is_streamed) {
+            let MethodTypes { args, result, error } = (method.described.types)(&mut types);
+            let table = match (method.audience, method.described.is_streamed) {
                 (_, true) => "streams",
                 (Audience::Everyone, false) => "methods",
                 (Audience::Services, false) => "services",
@@ -237,8 +247,20 @@ impl<B> Method<B> {
     }
 }
 
-fn describe<A: Typed, R: Typed, E: MethodError>(types: &mut Types) -> MethodTypes {
-    MethodTypes { args: types.add::<A>(), result: types.add::<R>(), error: E::describe(types) }
+#[cfg(not(target_arch = "wasm32"))]
+fn described<A: Typed, R: Typed, E: MethodError>(is_streamed: bool) -> Described {
+    let types = |types: &mut Types| MethodTypes {
+        args: types.add::<A>(),
+        result: types.add::<R>(),
+        error: E::describe(types),
+    };
+    Described { is_streamed, types }
+}
+
+#[cfg(target_arch = "wasm32")]
+#[expect(clippy::extra_unused_type_parameters, reason = "as its native namesake")]
+fn described<A: Typed, R: Typed, E: MethodError>(_: bool) -> Described {
+    Described
 }
 
 fn is_name(name: &str) -> bool {

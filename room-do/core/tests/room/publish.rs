@@ -234,7 +234,7 @@ fn r_pub_10_a_kind_without_a_log_numbers_in_memory_and_answers_no_log() {
 }
 
 #[test]
-fn r_pub_11_what_is_not_served_yet_says_so() {
+fn r_pub_11_without_a_behavior_there_is_nothing_to_call() {
     let mut table = table();
     let ada = table.join(1, "ada");
     for body in [r#""t":"call","method":"m","args":{}"#, r#""t":"cancel""#] {
