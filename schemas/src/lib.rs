@@ -29,6 +29,7 @@ pub mod payload;
 pub mod position;
 #[cfg(feature = "json")]
 pub mod rates;
+mod request_error;
 pub mod revocation;
 pub mod server_message;
 #[cfg(feature = "ts")]

@@ -164,28 +164,8 @@ impl ClientFields<'_> {
                 let limit = limit(id, self.limit, limits::MEMBERS_PAGE_DEFAULT, limits::MEMBERS_PAGE_MAX)?;
                 Ok(ClientMessage::Members(Members { id, cursor: self.cursor, limit }))
             }
-            "edit" => {
-                let id = self.required_id()?;
-                let data = payload(Some(id), "data", self.data)?;
-                let offset = required(id, "offset", self.offset)?;
-                Ok(ClientMessage::Edit { id, offset, data: required(id, "data", data)? })
-            }
-            "remove" => {
-                let id = self.required_id()?;
-                Ok(ClientMessage::Remove { id, offset: required(id, "offset", self.offset)? })
-            }
-            "react" => {
-                let id = self.required_id()?;
-                let offset = required(id, "offset", self.offset)?;
-                let name = required(id, "name", self.name)?;
-                Ok(ClientMessage::React { id, offset, name, on: required(id, "on", self.on)? })
-            }
-            "state" => {
-                let id = self.required_id()?;
-                let ops = required(id, "ops", self.ops)?.into_iter().enumerate();
-                let ops = ops.map(|(index, op)| op.check(id, index)).collect::<Result<_, _>>()?;
-                Ok(ClientMessage::State { id, ops })
-            }
+            "edit" | "remove" | "react" => self.amend(),
+            "state" => self.state(),
             "ack" => {
                 let frames = self.frames.ok_or_else(|| Refusal::invalid(self.id, "frames", "is missing"))?;
                 Ok(ClientMessage::Ack { frames })
@@ -216,6 +196,29 @@ impl ClientFields<'_> {
                 malformed: false,
             }),
         }
+    }
+
+    fn amend(self) -> Result<ClientMessage, Refusal> {
+        let id = self.required_id()?;
+        let offset = required(id, "offset", self.offset)?;
+        Ok(match self.t.as_ref() {
+            "edit" => {
+                let data = payload(Some(id), "data", self.data)?;
+                ClientMessage::Edit { id, offset, data: required(id, "data", data)? }
+            }
+            "remove" => ClientMessage::Remove { id, offset },
+            _ => {
+                let name = required(id, "name", self.name)?;
+                ClientMessage::React { id, offset, name, on: required(id, "on", self.on)? }
+            }
+        })
+    }
+
+    fn state(self) -> Result<ClientMessage, Refusal> {
+        let id = self.required_id()?;
+        let ops = required(id, "ops", self.ops)?.into_iter().enumerate();
+        let ops = ops.map(|(index, op)| op.check(id, index)).collect::<Result<_, _>>()?;
+        Ok(ClientMessage::State { id, ops })
     }
 
     fn hello(self) -> Result<Hello, Refusal> {
