@@ -1,0 +1,8 @@
+//! The game without a room: worlds, frames, lobbies and rounds.
+
+mod frames;
+mod golden;
+mod lobby;
+mod queue;
+mod support;
+mod world;
