@@ -108,7 +108,6 @@ export class Hud {
       leads && !waits ? "♛" : "",
       seated.is_bot ? "bot" : "",
       isMe ? "you" : "",
-      this.#session.isAway(seated.user) ? "away" : "",
     ].filter((mark) => mark !== "");
     const state = waits && phase !== "finished" ? (seated.is_ready ? "ready" : "") : `${(part * 100).toFixed(0)}%`;
     return el(

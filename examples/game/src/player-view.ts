@@ -6,7 +6,6 @@ export interface Look {
   readonly seat: number;
   readonly body: Readonly<Body>;
   readonly isMe: boolean;
-  readonly isAway: boolean;
   readonly name: string | undefined;
   readonly hasCrown: boolean;
 }
@@ -17,8 +16,7 @@ export function drawPlayer(pen: CanvasRenderingContext2D, look: Look, tile: numb
   const colour = colourOf(look.seat);
   const radius = tile * 0.86;
   pen.save();
-  if (look.isAway) pen.globalAlpha = 0.45;
-  else if (body.shield > 0) pen.globalAlpha = 0.6 + 0.35 * Math.sin(now / 45);
+  if (body.shield > 0) pen.globalAlpha = 0.6 + 0.35 * Math.sin(now / 45);
   pen.fillStyle = "rgb(0 0 0 / 0.22)";
   pen.beginPath();
   pen.ellipse(0, radius * 0.62, radius * 0.92, radius * 0.5, 0, 0, Math.PI * 2);

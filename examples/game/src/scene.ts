@@ -86,7 +86,6 @@ export class Scene {
       const isMe = of === seat;
       const look: Look = {
         ...{ seat: of, body, isMe, hasCrown: of === leader },
-        isAway: seated !== undefined && this.#session.isAway(seated.user),
         name: isMe || (isCrowded && of !== leader) ? undefined : seated?.name,
       };
       this.#pen.save();

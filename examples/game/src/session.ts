@@ -62,7 +62,7 @@ export class Session {
   }
 
   get me(): Seated | undefined {
-    return this.lobby.seats.find(({ user }) => user === this.#room.me?.user);
+    return this.lobby.seats.find(({ session }) => session === this.#room.me?.session);
   }
 
   get isConnected(): boolean {
@@ -71,13 +71,8 @@ export class Session {
 
   /** Members who have no seat. */
   get watchers(): number {
-    const seated = new Set(this.lobby.seats.map(({ user }) => user));
-    return new Set(this.#room.members.map(({ user }) => user).filter((user) => !seated.has(user))).size;
-  }
-
-  /** Those who sit and are not here: their connection is away. */
-  isAway(user: string): boolean {
-    return this.isConnected && this.#room.members.every((member) => member.user !== user);
+    const seated = new Set(this.lobby.seats.map(({ session }) => session));
+    return this.#room.members.filter(({ session }) => !seated.has(session)).length;
   }
 
   enter(): void {
@@ -132,7 +127,7 @@ export class Session {
 
   #lobbyChanged(): void {
     // Another tab of ours plays now, or the room let us go.
-    if (this.#seat !== undefined && this.me?.session !== this.#room.me?.session) {
+    if (this.#seat !== undefined && this.me === undefined) {
       this.#wantsSeat = false;
       this.#getUp();
     }

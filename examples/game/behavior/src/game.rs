@@ -7,8 +7,8 @@ use crate::round::{COUNTDOWN_TICKS, Event, Phase, Quorum, TRANSITIONS, due};
 use crate::world::{SEATS, Seat, World};
 use garde::Validate;
 use room_core::behavior::{
-    Admission, Behavior, Context, Failure, Interface, Joining, Leaving, Message, Payload, Publishing, Refusal,
-    StateMachine, Tick, Verdict,
+    Admission, Behavior, Context, Failure, Interface, Joining, Leaving, Message, Payload, PublicSession,
+    Publishing, Refusal, StateMachine, Tick, Verdict,
 };
 use schemas::ConnectionId;
 use serde::{Deserialize, Serialize};
@@ -145,9 +145,7 @@ impl Behavior for Game {
     }
 
     fn leave(&mut self, ctx: &mut Context<'_>, left: &Leaving) {
-        if self.lobby.seat_of(left.user.as_str(), left.session.as_str()).is_some() {
-            self.free(ctx, left.user.as_str());
-        }
+        self.free(ctx, &left.session);
     }
 
     fn publish(&mut self, ctx: &mut Context<'_>, publishing: &Publishing<'_>) -> Verdict {
@@ -176,13 +174,20 @@ impl Behavior for Game {
 }
 
 impl Game {
-    /// Gives the caller a seat, or the one they have. They play from this session, whose inputs count from 1 again.
+    /// Gives the caller a seat, or the one that their user has. They play from this session, whose inputs count from 1
+    /// again.
     pub fn sit(&mut self, ctx: &mut Context<'_>, (): ()) -> Result<Taken, GameError> {
         let caller = ctx.caller();
-        let (Some(user), Some(session)) = (&caller.user, &caller.session) else { return Err(GameError::NotHere) };
+        let (Some(user), Some(session)) = (caller.user.clone(), caller.session.clone()) else {
+            return Err(GameError::NotHere);
+        };
         let Info { name, bot } = caller.info.as_ref().map(info).unwrap_or_default();
-        let seat =
-            self.lobby.sit(user.as_str(), session.as_str(), &name, bot).map_err(|Full| GameError::Full)?;
+        let members = ctx.members();
+        let is_users = |session: &str| {
+            members.iter().any(|member| member.user == user && member.session.as_str() == session)
+        };
+        let taken = self.lobby.sit(session.as_str(), is_users, &name, bot);
+        let seat = taken.map_err(|Full| GameError::Full)?;
         self.world.enter(seat);
         ctx.share(LOBBY, &self.lobby);
         Ok(Taken { seat })
@@ -190,23 +195,23 @@ impl Game {
 
     /// Frees the caller's seat; they stay and watch.
     pub fn stand(&mut self, ctx: &mut Context<'_>, (): ()) -> Result<(), GameError> {
-        let user = ctx.caller().user.clone().ok_or(GameError::NotHere)?;
-        self.free(ctx, user.as_str());
+        let session = ctx.caller().session.clone().ok_or(GameError::NotHere)?;
+        self.free(ctx, &session);
         Ok(())
     }
 
     /// Says whether the caller is ready for the next round.
     pub fn ready(&mut self, ctx: &mut Context<'_>, Ready { ready }: Ready) -> Result<(), GameError> {
-        let user = ctx.caller().user.clone().ok_or(GameError::NotHere)?;
-        if !self.lobby.ready(user.as_str(), ready) {
+        let session = ctx.caller().session.clone().ok_or(GameError::NotHere)?;
+        if !self.lobby.ready(session.as_str(), ready) {
             return Err(GameError::NotSeated);
         }
         ctx.share(LOBBY, &self.lobby);
         Ok(())
     }
 
-    fn free(&mut self, ctx: &mut Context<'_>, user: &str) {
-        if let Some(seat) = self.lobby.stand(user) {
+    fn free(&mut self, ctx: &mut Context<'_>, session: &PublicSession) {
+        if let Some(seat) = self.lobby.stand(session.as_str()) {
             self.world.exit(seat);
             ctx.share(LOBBY, &self.lobby);
         }
@@ -214,9 +219,10 @@ impl Game {
 
     fn input(&mut self, publishing: &Publishing<'_>) -> Result<(), Failure> {
         let Input { n, x, y, dash } = publishing.data()?;
-        let author = publishing.author.and_then(|author| Some((&author.user, author.session.as_ref()?)));
-        let seat = author.and_then(|(user, session)| self.lobby.seat_of(user.as_str(), session.as_str()));
-        let Some(seat) = seat else { return Err(Failure::new(GameError::NotSeated.to_string()).data(&GameError::NotSeated)) };
+        let session = publishing.author.and_then(|author| author.session.as_ref());
+        let Some(seat) = session.and_then(|session| self.lobby.seat_of(session.as_str())) else {
+            return Err(Failure::new(GameError::NotSeated.to_string()).data(&GameError::NotSeated));
+        };
         self.world.wish(seat, n, Wish::new(x, y, dash));
         Ok(())
     }

@@ -3,17 +3,17 @@
 use crate::round::{Phase, Quorum};
 use crate::world::{SEATS, Seat};
 use serde::{Deserialize, Serialize};
+use ts_rs::TS;
 
 /// Characters of a name that are shown.
 const NAME_CHARS_MAX: usize = 20;
 
 /// Someone who plays.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct Seated {
     /// Their number, which is also their colour's.
     pub seat: Seat,
-    pub user: String,
-    /// The public session whose inputs count.
+    /// The public session that plays. It is a member of the room: the seat goes when it does.
     pub session: String,
     pub name: String,
     pub is_bot: bool,
@@ -23,15 +23,15 @@ pub struct Seated {
 }
 
 /// How many tiles someone had when the time was up.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct Score {
     pub seat: Seat,
     pub name: String,
     pub tiles: u16,
 }
 
-/// The lobby. At most one seat a user.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// The lobby.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, TS)]
 pub struct Lobby {
     pub phase: Phase,
     /// Rounds that were begun.
@@ -49,48 +49,46 @@ pub struct Lobby {
 pub struct Full;
 
 impl Lobby {
-    /// Gives a user a seat, or the one they have, from where `session` plays from now on.
+    /// Gives a session a seat, or the one that its user plays on from another, which `is_users` knows.
     ///
     /// # Errors
     /// [`Full`], where each of the [`SEATS`] is another's.
-    pub fn sit(&mut self, user: &str, session: &str, name: &str, is_bot: bool) -> Result<Seat, Full> {
-        if let Some(seated) = self.seats.iter_mut().find(|seated| seated.user == user) {
+    pub fn sit(
+        &mut self,
+        session: &str,
+        is_users: impl Fn(&str) -> bool,
+        name: &str,
+        is_bot: bool,
+    ) -> Result<Seat, Full> {
+        let mine = |seated: &&mut Seated| seated.session == session || is_users(&seated.session);
+        if let Some(seated) = self.seats.iter_mut().find(mine) {
             session.clone_into(&mut seated.session);
             return Ok(seated.seat);
         }
         let is_free = |seat: &Seat| self.seats.iter().all(|seated| seated.seat != *seat);
         let seat = (0..SEATS as Seat).find(is_free).ok_or(Full)?;
-        let seated = Seated {
-            seat,
-            user: user.to_owned(),
-            session: session.to_owned(),
-            name: clean(name, seat),
-            is_bot,
-            is_ready: false,
-            wins: 0,
-        };
+        let (name, session) = (clean(name, seat), session.to_owned());
         let at = self.seats.partition_point(|seated| seated.seat < seat);
-        self.seats.insert(at, seated);
+        self.seats.insert(at, Seated { seat, session, name, is_bot, is_ready: false, wins: 0 });
         Ok(seat)
     }
 
-    /// Frees a user's seat, and says which it was.
-    pub fn stand(&mut self, user: &str) -> Option<Seat> {
-        let at = self.seats.iter().position(|seated| seated.user == user)?;
+    /// Frees a session's seat, and says which it was.
+    pub fn stand(&mut self, session: &str) -> Option<Seat> {
+        let at = self.seats.iter().position(|seated| seated.session == session)?;
         Some(self.seats.remove(at).seat)
     }
 
-    /// Whether a user who sits is ready. Returns false for one who does not sit.
-    pub fn ready(&mut self, user: &str, is_ready: bool) -> bool {
-        let seated = self.seats.iter_mut().find(|seated| seated.user == user);
+    /// Whether a session that sits is ready. Returns false for one that does not sit.
+    pub fn ready(&mut self, session: &str, is_ready: bool) -> bool {
+        let seated = self.seats.iter_mut().find(|seated| seated.session == session);
         seated.map(|seated| seated.is_ready = is_ready).is_some()
     }
 
-    /// The seat whose inputs this session gives.
+    /// The seat that this session plays on.
     #[must_use]
-    pub fn seat_of(&self, user: &str, session: &str) -> Option<Seat> {
-        let seated = self.seats.iter().find(|seated| seated.user == user)?;
-        (seated.session == session).then_some(seated.seat)
+    pub fn seat_of(&self, session: &str) -> Option<Seat> {
+        self.seats.iter().find(|seated| seated.session == session).map(|seated| seated.seat)
     }
 
     #[must_use]

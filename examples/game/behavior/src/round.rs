@@ -1,6 +1,7 @@
 //! A round's phases, and what leads from one to the next.
 
 use serde::{Deserialize, Serialize};
+use ts_rs::TS;
 
 /// Ticks a second.
 pub const TICKS_A_SECOND: u16 = 20;
@@ -14,7 +15,7 @@ pub const COUNTDOWN_TICKS: u16 = 3 * TICKS_A_SECOND;
 pub const LONG_COUNTDOWN_TICKS: u16 = 10 * TICKS_A_SECOND;
 
 /// Where a round is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// Until enough are ready; the floor is open to try things.

@@ -2,7 +2,6 @@ export type Phase = "lobby" | "countdown" | "playing" | "finished";
 
 export interface Seated {
   seat: number;
-  user: string;
   session: string;
   name: string;
   is_bot: boolean;

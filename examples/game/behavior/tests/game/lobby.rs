@@ -4,10 +4,14 @@ use game_behavior::lobby::{Full, Lobby};
 use game_behavior::round::{Event, Phase, Quorum, TRANSITIONS, due};
 use game_behavior::world::SEATS;
 
+fn nobody(_: &str) -> bool {
+    false
+}
+
 fn seated(names: &[&str]) -> Lobby {
     let mut lobby = Lobby::default();
     for name in names {
-        lobby.sit(name, "s", name, false).expect("there is room");
+        lobby.sit(name, nobody, name, false).expect("there is room");
     }
     lobby
 }
@@ -15,19 +19,20 @@ fn seated(names: &[&str]) -> Lobby {
 #[test]
 fn a_user_has_one_seat_and_the_session_that_sat_down_last_plays() {
     let mut lobby = seated(&["ada", "bob"]);
-    assert_eq!(lobby.sit("ada", "phone", "ada", false), Ok(0));
+    assert_eq!(lobby.sit("ada", nobody, "ada", false), Ok(0), "once more is the same seat");
+    assert_eq!(lobby.sit("adas-phone", |session| session == "ada", "ada", false), Ok(0));
     assert_eq!(lobby.seats.len(), 2);
-    assert_eq!((lobby.seat_of("ada", "phone"), lobby.seat_of("ada", "s")), (Some(0), None));
-    assert_eq!(lobby.seat_of("eve", "s"), None);
+    assert_eq!((lobby.seat_of("adas-phone"), lobby.seat_of("ada")), (Some(0), None));
+    assert_eq!((lobby.stand("ada"), lobby.ready("ada", true)), (None, false));
 }
 
 #[test]
 fn a_seat_that_was_left_is_the_next_ones_and_beyond_the_last_there_is_none() {
     let names: Vec<String> = (0..SEATS).map(|number| format!("user-{number}")).collect();
     let mut lobby = seated(&names.iter().map(String::as_str).collect::<Vec<_>>());
-    assert_eq!(lobby.sit("late", "s", "late", false), Err(Full));
+    assert_eq!(lobby.sit("late", nobody, "late", false), Err(Full));
     assert_eq!((lobby.stand("user-7"), lobby.stand("user-7")), (Some(7), None));
-    assert_eq!(lobby.sit("late", "s", "late", false), Ok(7));
+    assert_eq!(lobby.sit("late", nobody, "late", false), Ok(7));
     let order: Vec<u8> = lobby.seats.iter().map(|seated| seated.seat).collect();
     assert_eq!(order, (0..SEATS as u8).collect::<Vec<_>>());
 }
@@ -36,7 +41,7 @@ fn a_seat_that_was_left_is_the_next_ones_and_beyond_the_last_there_is_none() {
 fn names_are_made_fit_to_be_shown() {
     let mut lobby = Lobby::default();
     for (user, name) in [("a", "  Ada \n Lovelace, Countess of Somewhere "), ("b", " \t"), ("c", "x\u{7}y")] {
-        lobby.sit(user, "s", name, false).expect("there is room");
+        lobby.sit(user, nobody, name, false).expect("there is room");
     }
     let names: Vec<&str> = lobby.seats.iter().map(|seated| seated.name.as_str()).collect();
     assert_eq!(names, ["Ada Lovelace, Counte", "Player 2", "x y"]);
@@ -48,11 +53,11 @@ fn two_of_two_or_most_of_many_have_to_be_ready() {
     assert_eq!(Lobby::default().quorum(), Quorum::Nobody);
     assert!(lobby.ready("ada", true) && !lobby.ready("eve", true));
     assert_eq!(lobby.quorum(), Quorum::Few, "alone is no game");
-    lobby.sit("bob", "s", "bob", false).expect("there is room");
+    lobby.sit("bob", nobody, "bob", false).expect("there is room");
     assert_eq!(lobby.quorum(), Quorum::Few);
     lobby.ready("bob", true);
     assert_eq!(lobby.quorum(), Quorum::All);
-    lobby.sit("eve", "s", "eve", false).expect("there is room");
+    lobby.sit("eve", nobody, "eve", false).expect("there is room");
     assert_eq!(lobby.quorum(), Quorum::Most);
     lobby.ready("bob", false);
     assert_eq!(lobby.quorum(), Quorum::Few);
