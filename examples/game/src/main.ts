@@ -89,8 +89,7 @@ function askName(): void {
   byId("watch", HTMLButtonElement).onclick = () => enter(true);
 }
 
-// Closing the tab is getting up, which the others need not wait to find out. A page that comes back goes in again.
-window.addEventListener("pagehide", () => void session?.leave().catch(() => undefined));
+// A page that goes says nothing: a reload finds its seat again, and a tab that was closed loses it after the grace.
 window.addEventListener("pageshow", (event) => event.persisted && session?.enter());
 window.addEventListener("hashchange", () => location.reload());
 

@@ -80,10 +80,6 @@ export class Session {
     this.#room.join().catch(() => undefined);
   }
 
-  leave(): Promise<void> {
-    return this.#room.leave();
-  }
-
   async sit(): Promise<void> {
     this.#wantsSeat = true;
     const taken = await this.#ask(() => this.#room.call("sit", null));
