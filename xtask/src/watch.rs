@@ -8,21 +8,6 @@ use anyhow::Result;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-<<<<<<< HEAD
-=======
-const WATCHED: [&str; 9] = [
-    "schemas",
-    "room-do",
-    "gateway",
-    "client-sdk",
-    "examples/chat",
-    "examples/game",
-    "wrangler.toml",
-    "Cargo.toml",
-    "Cargo.lock",
-];
-
->>>>>>> df0b697 (The game's page is served under /game/)
 /// What the sources looked like.
 #[derive(Debug)]
 pub struct Watch {

@@ -1,8 +1,9 @@
 /** The paint on the floor, drawn once and touched up where it changes: round where it ends, flat where it goes on. */
 import { SIDE } from "./motion.js";
-import { colourOf, mix } from "./palette.js";
+import { colourOf } from "./palette.js";
 
 const FRESH_MS = 260;
+const CORNERS = [[-1, -1], [1, -1], [1, 1], [-1, 1]] as const;
 
 export class FloorView {
   readonly #canvas = document.createElement("canvas");
@@ -47,7 +48,7 @@ export class FloorView {
     for (let index = 0; index < this.#painted.length; index += 1) {
       const age = now - (this.#painted[index] ?? 0);
       if (age >= FRESH_MS || this.#shown[index] === 0) continue;
-      pen.globalAlpha = 0.45 * (1 - age / FRESH_MS) ** 2;
+      pen.globalAlpha = 0.28 * (1 - age / FRESH_MS) ** 2;
       pen.fillRect((index % SIDE) * size, Math.floor(index / SIDE) * size, size, size);
     }
     pen.globalAlpha = 1;
@@ -59,44 +60,34 @@ export class FloorView {
     const [column, row] = [index % SIDE, Math.floor(index / SIDE)];
     const [x, y] = [column * size, row * size];
     const paint = this.#shown[index] ?? 0;
-    const same = (dx: number, dy: number): boolean => this.#at(column + dx, row + dy) === paint;
-    // Under a round corner is what lies beside it, so that two paints meet without a gap.
-    pen.fillStyle = this.#beneath(column, row, paint);
+    pen.fillStyle = this.#colour(paint);
     pen.fillRect(x, y, size, size);
-    const round = size * 0.48;
-    const corner = (dx: number, dy: number): number => (same(dx, 0) || same(0, dy) ? 0 : round);
-    pen.fillStyle = paint === 0 ? this.#bare : colourOf(paint - 1);
-    pen.beginPath();
-    pen.roundRect(x, y, size, size, [corner(-1, -1), corner(1, -1), corner(1, 1), corner(-1, 1)]);
-    pen.fill();
     if (paint === 0) {
       pen.fillStyle = this.#grain;
       pen.fillRect(x + size / 2 - 1, y + size / 2 - 1, 2, 2);
-    } else {
-      this.#gloss(x, y, size, colourOf(paint - 1), same);
+    }
+    const round = Math.round(size * 0.48);
+    for (const [dx, dy] of CORNERS) {
+      const [beside, along] = [this.#at(column + dx, row), this.#at(column, row + dy)];
+      if (beside === undefined || beside !== along || beside === paint) continue;
+      this.#corner(x + (dx < 0 ? 0 : size), y + (dy < 0 ? 0 : size), -dx * round, -dy * round, beside);
     }
   }
 
-  /** Light on the upper edge and shade on the lower one, where the paint ends. */
-  #gloss(x: number, y: number, size: number, colour: string, same: (dx: number, dy: number) => boolean): void {
-    const edge = Math.max(1, Math.round(size / 9));
-    const [left, right] = [same(-1, 0) ? 0 : size * 0.3, same(1, 0) ? 0 : size * 0.3];
-    if (!same(0, -1)) {
-      this.#pen.fillStyle = mix(colour, "#ffffff", 0.4);
-      this.#pen.fillRect(x + left, y, size - left - right, edge);
-    }
-    if (!same(0, 1)) {
-      this.#pen.fillStyle = mix(colour, "#000000", 0.2);
-      this.#pen.fillRect(x + left, y + size - edge, size - left - right, edge);
-    }
+  /** Where the same other paint lies on both sides of a corner, it comes around it. */
+  #corner(x: number, y: number, across: number, down: number, paint: number): void {
+    const pen = this.#pen;
+    pen.fillStyle = this.#colour(paint);
+    pen.beginPath();
+    pen.moveTo(x + across, y);
+    pen.lineTo(x, y);
+    pen.lineTo(x, y + down);
+    pen.quadraticCurveTo(x, y, x + across, y);
+    pen.fill();
   }
 
-  #beneath(column: number, row: number, paint: number): string {
-    for (const [dx, dy] of [[0, -1], [-1, 0], [1, 0], [0, 1]] as const) {
-      const beside = this.#at(column + dx, row + dy);
-      if (beside !== undefined && beside !== paint) return beside === 0 ? this.#bare : colourOf(beside - 1);
-    }
-    return this.#bare;
+  #colour(paint: number): string {
+    return paint === 0 ? this.#bare : colourOf(paint - 1);
   }
 
   #at(column: number, row: number): number | undefined {

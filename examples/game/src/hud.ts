@@ -38,6 +38,7 @@ export class Hud {
     document.body.dataset["phase"] = view.phase;
     document.body.dataset["seat"] = seat === undefined ? "" : String(seat);
     document.body.dataset["tick"] = String(view.tick);
+    if (seat !== undefined) document.body.style.setProperty("--mine", colourOf(seat));
     this.#count(view.phase, seconds);
     this.#scores();
   }

@@ -102,8 +102,8 @@ export class Scene {
 
   #hit(): void {
     this.#effects.shake();
-    // Where there is nothing that shakes, nothing does.
-    navigator.vibrate?.(40);
+    // Phones shake, once they were touched.
+    if (navigator.userActivation?.hasBeenActive) navigator.vibrate?.(40);
   }
 
   /** As many device pixels as whole tiles need; returns a tile's. */
