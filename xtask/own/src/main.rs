@@ -107,6 +107,7 @@ fn main() -> ExitCode {
 fn project() -> Project {
     Project::new(repository::root(), "roomcast-worker", "tests")
         .page(Page { folder: "examples/chat", at: "" })
+        .page(Page { folder: "examples/game", at: "game" })
 }
 
 fn run(task: Task) -> Result<ExitCode> {

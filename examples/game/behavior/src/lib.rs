@@ -12,3 +12,5 @@ pub mod queue;
 pub mod round;
 pub mod view;
 pub mod world;
+
+pub use game::Game;

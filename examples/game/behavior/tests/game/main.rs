@@ -4,5 +4,6 @@ mod frames;
 mod golden;
 mod lobby;
 mod queue;
+mod room;
 mod support;
 mod world;
