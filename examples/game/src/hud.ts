@@ -96,10 +96,10 @@ export class Hud {
       }),
       rest(total - scores.reduce((sum, { tiles }) => sum + tiles, 0)),
     );
-    this.#list.replaceChildren(...scores.map(({ seated, tiles }) => this.#row(seated, tiles / total, seated.seat === leader)));
+    this.#list.replaceChildren(...scores.map(({ seated, tiles }) => this.#row(seated, tiles, seated.seat === leader)));
   }
 
-  #row(seated: Seated, part: number, leads: boolean): HTMLElement {
+  #row(seated: Seated, tiles: number, leads: boolean): HTMLElement {
     const isMe = seated.seat === this.#session.seat;
     const { phase } = this.#session.lobby;
     const waits = phase !== "playing";
@@ -110,10 +110,10 @@ export class Hud {
       seated.is_bot ? "bot" : "",
       isMe ? "you" : "",
     ].filter((mark) => mark !== "");
-    const state = waits && phase !== "finished" ? (seated.is_ready ? "ready" : "") : `${(part * 100).toFixed(0)}%`;
+    const state = waits && phase !== "finished" ? (seated.is_ready ? "ready" : "") : `${((tiles / (SIDE * SIDE)) * 100).toFixed(0)}%`;
     return el(
       "li",
-      { class: isMe ? "mine" : "", "data-testid": "player", "data-seat": String(seated.seat), "data-ready": String(seated.is_ready) },
+      { class: isMe ? "mine" : "", "data-testid": "player", "data-seat": String(seated.seat), "data-tiles": String(tiles) },
       dot,
       el("span", { class: "who" }, seated.name),
       ...marks.map((mark) => el("span", { class: "mark-word" }, mark)),

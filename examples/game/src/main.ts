@@ -59,9 +59,9 @@ function showStatistics(joined: Session): void {
   place.hidden = false;
   place.onclick = () => joined.statistics.clear();
   window.setInterval(() => {
-    const { frames, changed, missing, bytes, worstGap, span } = joined.statistics;
+    const { frames, changed, skipped, missing, bytes, fewest, most, worstGap, span } = joined.statistics;
     const seconds = Math.max(span, 1) / 1_000;
-    Object.assign(place.dataset, { frames, changed, missing, bytes, gap: worstGap.toFixed(1), span: span.toFixed(0) });
+    Object.assign(place.dataset, { frames, changed, skipped, missing, bytes, fewest, most, worstGap, span });
     place.textContent = [
       `${(frames / seconds).toFixed(1)} frames/s`,
       `worst gap ${worstGap.toFixed(0)} ms`,

@@ -140,7 +140,7 @@ impl Behavior for Game {
     }
 
     fn join(&mut self, _: &mut Context<'_>, joining: &Joining) -> Result<Admission, Refusal> {
-        self.show_all_to(joining.connection.clone());
+        self.show_all_to(joining.connection);
         Ok(Admission::default())
     }
 
@@ -155,7 +155,7 @@ impl Behavior for Game {
         let taken = match publishing.kind {
             "input" if publishing.ephemeral => self.input(publishing),
             "resync" if publishing.ephemeral => {
-                publishing.connection.clone().into_iter().for_each(|connection| self.show_all_to(connection));
+                publishing.connection.into_iter().for_each(|connection| self.show_all_to(connection));
                 Ok(())
             }
             _ => Err(Failure::invalid("type", "players send the ephemerals `input` and `resync` alone")),

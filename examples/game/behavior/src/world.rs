@@ -22,7 +22,7 @@ const BUMP_SPEED: i32 = 300;
 const BUCKETS_MAX: usize = 3;
 /// How often one is put down.
 const BUCKET_EVERY_TICKS: u32 = 70;
-/// A frame is sent at least this often, though nothing changed.
+/// In the lobby a frame is sent at least this often, though nothing changed.
 const QUIET_TICKS_MAX: u8 = 20;
 
 /// Twenty-four directions, clockwise from the right, as long as the stick reaches.
@@ -314,7 +314,7 @@ impl World {
         mixed ^ (mixed >> 31)
     }
 
-    /// What changed since the last frame; none where nothing did, for a second at most.
+    /// What changed since the last frame; in the lobby none where nothing did, for a second at most.
     pub fn frame(&mut self) -> Option<Frame> {
         let full = self.full_frame();
         let tiles = self.floor.take_changes();
@@ -337,7 +337,7 @@ impl World {
             || !gone.is_empty()
             || self.buckets != self.told.buckets
             || self.phase != self.told.phase;
-        if !is_news && since < QUIET_TICKS_MAX && self.phase != Phase::Playing {
+        if !is_news && since < QUIET_TICKS_MAX && self.phase == Phase::Lobby {
             return None;
         }
         self.told = Told { tick: self.tick, phase: self.phase, standings, buckets: self.buckets.clone() };

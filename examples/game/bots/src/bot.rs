@@ -37,6 +37,9 @@ pub struct Heard {
     pub missing: u64,
     /// Bytes of frames.
     pub bytes: u64,
+    /// Frames in the whole seconds since the first one: the fewest and the most.
+    pub fewest: Option<u64>,
+    pub most: u64,
     /// The longest time between two.
     pub worst_gap: Duration,
     /// From the first to the last.
@@ -96,6 +99,8 @@ struct Clock {
     heard: Heard,
     began: Option<Instant>,
     last: Option<Instant>,
+    /// The second at hand since the first frame, and how many it has.
+    second: (u64, u64),
 }
 
 impl<H: FnMut(Heard)> Player<H> {
@@ -183,6 +188,15 @@ impl Clock {
         }
         let began = *self.began.get_or_insert(now);
         (self.last, heard.span) = (Some(now), now.duration_since(began));
+        let (second, count) = (heard.span.as_secs(), self.second.1);
+        if second > self.second.0 {
+            // A second that passed without any has none.
+            let count_least = if second > self.second.0 + 1 { 0 } else { count };
+            heard.fewest = Some(heard.fewest.map_or(count_least, |fewest| fewest.min(count_least)));
+            heard.most = heard.most.max(count);
+            self.second = (second, 0);
+        }
+        self.second.1 += 1;
         heard.frames += 1;
         heard.bytes += bytes as u64;
         let is_change = !frame.standings.is_empty() || !frame.tiles.is_empty();

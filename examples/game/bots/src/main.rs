@@ -73,12 +73,14 @@ async fn main() -> Result<()> {
 }
 
 fn report(heard: Heard) -> Result<()> {
-    let Heard { frames, changed, missing, bytes, worst_gap, span } = heard;
+    let Heard { frames, changed, missing, bytes, fewest, most, worst_gap, span } = heard;
     let line = serde_json::json!({
         "frames": frames,
         "changed": changed,
         "missing": missing,
         "bytes": bytes,
+        "fewest": fewest,
+        "most": most,
         "worst_gap_ms": worst_gap.as_secs_f64() * 1e3,
         "span_ms": span.as_secs_f64() * 1e3,
     });
