@@ -23,7 +23,7 @@ export default {
     const { pathname } = new URL(request.url);
     const path = pathname.endsWith("/") ? pathname + "index.html" : pathname;
     const type = TYPES[path.slice(path.lastIndexOf(".") + 1)];
-    if (type === undefined) return missing();
+    if (type === undefined) return folder(env, request.url);
     const file = await env.FILES.fetch("http://files" + path);
     if (file.status !== 200) return missing();
     const body = await file.arrayBuffer();
@@ -34,6 +34,14 @@ export default {
     return new Response(request.method === "HEAD" ? null : body, { headers });
   },
 };
+
+// A folder's page stands behind a slash, beside its script and style.
+async function folder(env, url) {
+  const page = new URL(url);
+  page.pathname += "/";
+  const file = await env.FILES.fetch("http://files" + page.pathname + "index.html");
+  return file.status === 200 ? Response.redirect(page, 308) : missing();
+}
 
 function missing() {
   return new Response("not found\n", { status: 404, headers: { "content-type": "text/plain; charset=utf-8" } });

@@ -7,6 +7,7 @@
 
 pub mod bench;
 pub mod bench_client;
+pub mod bench_game;
 pub mod build;
 pub mod bundle;
 pub mod capnp;

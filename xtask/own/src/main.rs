@@ -6,7 +6,7 @@ use roomcast_xtask::build::Mode;
 use roomcast_xtask::command::{self, DevArguments};
 use roomcast_xtask::project::{Page, Project};
 use roomcast_xtask::{
-    bench, bench_client, build, client, codegen, peers, reference, repository, setup, sim, size, suite, tidy,
+    bench, bench_client, bench_game, build, client, codegen, peers, reference, repository, setup, sim, size, suite, tidy,
 };
 use std::process::ExitCode;
 
@@ -85,7 +85,8 @@ enum Task {
     Bench {
         #[arg(value_enum, default_value = "room")]
         what: Bench,
-        /// For the load generator, which `-- --help` describes; for the client `--rounds <count>`, `--node`, `--json`
+        /// For the load generator, which `-- --help` describes; for the client `--rounds <count>`, `--node`, `--json`; for
+        /// the game `--seconds <count>`
         #[arg(last = true)]
         arguments: Vec<String>,
     },
@@ -97,6 +98,8 @@ enum Bench {
     Room,
     /// The client's way from a frame to a listener and from a publish to a frame, beside MessagePack and JSON
     Client,
+    /// How frames come to two people and twenty bots in an arena
+    Game,
 }
 
 fn main() -> ExitCode {
@@ -107,6 +110,7 @@ fn main() -> ExitCode {
 fn project() -> Project {
     Project::new(repository::root(), "roomcast-worker", "tests", roomcast_behaviors::all)
         .page(Page { folder: "examples/chat", at: "" })
+        .page(Page { folder: "examples/game", at: "game" })
 }
 
 fn run(task: Task) -> Result<ExitCode> {
@@ -143,6 +147,7 @@ fn run(task: Task) -> Result<ExitCode> {
             return sim::run(&sim::Sim { hours, worlds, seed, steps, json });
         }
         Task::Bench { what: Bench::Room, arguments } => bench::run_bench(project, &arguments)?,
+        Task::Bench { what: Bench::Game, arguments } => bench_game::run_game(project, &arguments)?,
         Task::Bench { what: Bench::Client, arguments } => bench_client::run(project, &arguments)?,
     }
     Ok(ExitCode::SUCCESS)

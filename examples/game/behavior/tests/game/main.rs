@@ -1,0 +1,9 @@
+//! The game without a room: worlds, frames, lobbies and rounds.
+
+mod frames;
+mod golden;
+mod lobby;
+mod queue;
+mod room;
+mod support;
+mod world;

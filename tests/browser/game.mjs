@@ -1,0 +1,167 @@
+// The game at `/game/`, played by two people. node game.mjs <scenario> <url> [<url through the proxy>]
+import assert from 'node:assert/strict';
+import { DEADLINE_MS, goodbye, inBrowser, outside } from './chromium.mjs';
+
+const [scenarioName, url, proxied] = process.argv.slice(2);
+
+/** A page that someone plays on. */
+class Player {
+  constructor(page, name) {
+    this.page = page;
+    this.name = name;
+  }
+
+  static async open(context, name, { at = url, query = '' } = {}) {
+    const player = new Player(await context.newPage(), name);
+    const response = await player.page.goto(`${at}game/?stats&name=${name}${query}#test`);
+    assert.equal(response.status(), 200, 'the game is not served: run `cargo xtask build`');
+    await player.is('[data-status=connected]');
+    return player;
+  }
+
+  /** Waits until the page's body says so. */
+  async is(selector) {
+    await this.page.locator(`body${selector}`).waitFor({ state: 'attached' });
+  }
+
+  body(name) {
+    return this.page.evaluate((key) => document.body.dataset[key], name);
+  }
+
+  /** Which tiles everyone has, by seat. */
+  async tiles() {
+    const all = await this.page.getByTestId('player').evaluateAll((rows) =>
+      rows.map((row) => [Number(row.dataset.seat), Number(row.dataset.tiles)]),
+    );
+    return all.sort(([one], [other]) => one - other);
+  }
+
+  async stats() {
+    const told = await this.page.getByTestId('stats').evaluate((place) => ({ ...place.dataset }));
+    return Object.fromEntries(Object.entries(told).map(([name, value]) => [name, Number(value)]));
+  }
+
+  /** Runs that way until `isSo`. */
+  async run(key, isSo) {
+    await this.page.bringToFront();
+    await this.page.keyboard.down(key);
+    await until(`${this.name} runs to ${key}`, isSo, () => this.tiles());
+    await this.page.keyboard.up(key);
+  }
+
+  ready() {
+    return this.page.getByTestId('ready-button').click();
+  }
+}
+
+async function until(what, isSo, describe) {
+  const deadline = Date.now() + DEADLINE_MS;
+  while (!(await isSo())) {
+    if (Date.now() > deadline) throw new Error(`${what}: not in time; there is ${JSON.stringify(await describe())}`);
+    await new Promise((wake) => setTimeout(wake, 50));
+  }
+}
+
+const tilesOf = async (player, seat) => (await player.tiles()).find(([of]) => of === seat)?.[1] ?? 0;
+
+/** Both see the same floor, once nobody moves any more. */
+async function agree(...players) {
+  const all = async () => Promise.all(players.map(async (player) => JSON.stringify(await player.tiles())));
+  await until('all see the same', async () => new Set(await all()).size === 1, all);
+}
+
+const scenarios = {
+  /** A round among bots: every tick is told, each tells something, and what one does the other sees. */
+  async round(context) {
+    const ann = await Player.open(context, 'Ann');
+    await inBrowser(async (elsewhere) => {
+      const bob = await Player.open(elsewhere, 'Bob');
+      await ann.is(':not([data-seat=""])');
+      await bob.is(':not([data-seat=""])');
+      // Bots are always ready, and more than half.
+      for (const player of [ann, bob]) await player.is('[data-phase=playing]');
+      const seat = Number(await ann.body('seat'));
+      await ann.run('ArrowLeft', async () => (await tilesOf(bob, seat)) > 15);
+      await ann.run('ArrowDown', async () => (await tilesOf(bob, seat)) > 20);
+      for (const player of [ann, bob]) await player.page.getByTestId('stats').click();
+      for (const player of [ann, bob]) {
+        await until('200 frames', async () => (await player.stats()).frames >= 200, () => player.stats());
+        const { frames, changed, skipped, missing } = await player.stats();
+        assert.deepEqual([skipped, missing], [0, 0], `${player.name} heard of every tick`);
+        assert.equal(changed, frames, `${player.name}: each frame says something`);
+      }
+    });
+  },
+
+  /** Bob's way leads through the proxy. Eve watches, and comes when much was painted. */
+  async away(context) {
+    const ann = await Player.open(context, 'Ann');
+    await ann.is('[data-seat="0"]');
+    await inBrowser(async (elsewhere) => {
+      const bob = await Player.open(elsewhere, 'Bob', { at: proxied });
+      await bob.is('[data-seat="1"]');
+      await ann.run('KeyA', async () => (await tilesOf(bob, 0)) > 10);
+      await bob.run('KeyW', async () => (await tilesOf(ann, 1)) > 10);
+      await elsewhere.setOffline(true);
+      await outside('cut');
+      await bob.is(':not([data-status=connected])');
+      await ann.run('KeyD', async () => (await tilesOf(ann, 0)) > 30);
+      assert.equal((await ann.tiles()).length, 2, 'the seat is kept meanwhile');
+      await outside('heal');
+      await elsewhere.setOffline(false);
+      await bob.is('[data-status=connected]');
+      await bob.is('[data-seat="1"]');
+      await agree(ann, bob);
+      const before = await tilesOf(ann, 1);
+      await bob.run('KeyS', async () => (await tilesOf(ann, 1)) > before);
+
+      await bob.page.reload();
+      await bob.is('[data-seat="1"]');
+      const eve = await Player.open(elsewhere, 'Eve', { query: '&watch' });
+      await agree(ann, bob, eve);
+      assert.ok((await eve.tiles()).some(([, tiles]) => tiles > 30), 'a late comer sees what was painted');
+      assert.equal(await eve.body('seat'), '', 'she only watches');
+      await eve.page.getByRole('button', { name: 'Play' }).click();
+      await eve.is('[data-seat="2"]');
+      await until('Ann sees her', async () => (await ann.tiles()).length === 3, () => ann.tiles());
+      await eve.page.close();
+      await until('her seat is free after the grace', async () => (await ann.tiles()).length === 2, () => ann.tiles());
+    });
+  },
+
+  /** The server dies in the middle of a round, which goes on. */
+  async restart(context) {
+    const ann = await Player.open(context, 'Ann');
+    const bob = await Player.open(context, 'Bob');
+    await bob.is('[data-seat="1"]');
+    for (const player of [ann, bob]) {
+      await player.page.bringToFront();
+      await player.ready();
+    }
+    await ann.page.bringToFront();
+    await ann.is('[data-phase=playing]');
+    await ann.run('ArrowLeft', async () => (await tilesOf(ann, 0)) > 25);
+    // Two seconds on, what was painted is stored.
+    const tick = Number(await ann.body('tick'));
+    await until('two seconds pass', async () => Number(await ann.body('tick')) > tick + 41, () => ann.body('tick'));
+    await outside('kill');
+    await ann.is(':not([data-status=connected])');
+    await outside('start');
+    await ann.is('[data-status=connected][data-phase=playing][data-seat="0"]');
+    await until('the paint is still there', async () => (await tilesOf(ann, 0)) > 20, () => ann.tiles());
+    assert.ok(Number(await ann.body('tick')) > tick, 'the round went on');
+    await bob.page.bringToFront();
+    await bob.is('[data-status=connected][data-phase=playing][data-seat="1"]');
+    const before = await tilesOf(bob, 0);
+    await ann.run('ArrowDown', async () => (await tilesOf(ann, 0)) > before);
+  },
+};
+
+const scenario = scenarios[scenarioName];
+assert.ok(scenario, `no scenario ${scenarioName}`);
+try {
+  await inBrowser(scenario);
+  console.log(`${scenarioName}: fine`);
+} finally {
+  goodbye();
+}

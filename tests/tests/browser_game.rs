@@ -1,0 +1,50 @@
+//! Chromium: the game, as people play it among bots (`browser/game.mjs`), and the page's own copy of the movement
+//! (`browser/game_golden.mjs`).
+
+use anyhow::Result;
+use game_bots::bot::Bot;
+use game_bots::tokens::Tokens;
+use std::path::Path;
+use tests::browser::play;
+use tests::server::Server;
+use tokio::process::Command;
+use tokio::task::JoinSet;
+
+/// Bots in the arena that the scenarios play in, until they are dropped.
+fn bots(server: &Server, count: u64) -> JoinSet<Result<()>> {
+    let url = format!("http://{}", server.authority());
+    let mut bots = JoinSet::new();
+    for seed in 0..count {
+        let (tokens, room) = (Tokens::new(&url, None), "arena:test".to_owned());
+        let (user, name) = (format!("bot-{seed}"), format!("Bot {seed}"));
+        bots.spawn(Bot { url: url.clone(), room, tokens, user, name, seed }.play(drop));
+    }
+    bots
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn two_people_and_ten_bots_hear_of_every_tick_of_a_round() -> Result<()> {
+    let server = Server::start().await?;
+    let bots = bots(&server, 10);
+    play(server, "game.mjs", "round").await?;
+    drop(bots);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_lost_connection_and_a_reload_keep_the_seat_and_who_comes_late_sees_the_floor() -> Result<()> {
+    play(Server::start().await?, "game.mjs", "away").await
+}
+
+#[tokio::test]
+async fn a_round_goes_on_after_kill_9_and_a_restart() -> Result<()> {
+    play(Server::start().await?, "game.mjs", "restart").await
+}
+
+#[tokio::test]
+async fn the_page_moves_and_reads_as_the_room_does() -> Result<()> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser/game_golden.mjs");
+    let status = Command::new("node").arg(script).status().await?;
+    anyhow::ensure!(status.success(), "it ended with {status}; its output is above");
+    Ok(())
+}
