@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { DEADLINE_MS, goodbye, inContexts, outside } from './chromium.mjs';
 
 const [scenarioName, url, ...proxied] = process.argv.slice(2);
-const KIND = 'chat';
+const KIND = 'team';
 const backend = { authorization: 'Bearer rk_dev_dev', 'content-type': 'application/json' };
 const WORDS = 'the quick brown fox jumps over the lazy dog and comes back to say what it saw on the other side'.split(' ');
 
@@ -90,6 +90,20 @@ class Person {
   }
 }
 
+/** Asks the room by HTTP, with a token such as the page has. */
+async function ask(person, room, path, body) {
+  const user = await person.page.evaluate((name) => localStorage.getItem(`roomcast-chat.user.${name}`), person.name);
+  const rooms = { [`${KIND}:${room}`]: ['join', 'publish', 'history', 'call'] };
+  const minted = await fetch(new URL('/dev/token', url), { method: 'POST', body: JSON.stringify({ sub: user, rooms, ttl: 60 }) });
+  const { token } = await minted.json();
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+  const answer = await fetch(new URL(`/v1/rooms/${KIND}:${room}/${path}`, url), { method: 'POST', headers, body: JSON.stringify(body) });
+  return { status: answer.status, body: await answer.json() };
+}
+const callAs = (person, room, method) => ask(person, room, `call/${method}`, null);
+const publishAs = (person, room, data) => ask(person, room, 'publish', { data });
+const unreadOf = async (person, room) => (await callAs(person, room, 'unread')).body;
+
 /** Frames while `work` runs: how long each took, as the page's own clock has it. Told, and never judged. */
 async function frames(page, work) {
   await page.evaluate(() => {
@@ -112,11 +126,185 @@ async function frames(page, work) {
   console.log(`    frames: ${times.length}, median ${at(0.5)} ms, p95 ${at(0.95)} ms, p99 ${at(0.99)} ms, worst ${at(1)} ms`);
 }
 
+const PHONE = { width: 390, height: 780 };
 const COUNT = 10_000;
 /** With a window of rows, whatever the history: far below what all would take. */
 const NODES_MAX = 6_000;
 
 const scenarios = {
+  /** What two people do with messages: change, answer, react, take back; each sees it of the other. */
+  async talk(newContext) {
+    const ann = await Person.open(newContext, 'Ann', 'desk');
+    const bob = await Person.open(newContext, 'Bob', 'desk', { viewport: PHONE });
+    await ann.part('composer').pressSequentially('helo');
+    await bob.page.locator('#typing', { hasText: 'Ann is typing' }).waitFor();
+    await ann.part('send-button').click();
+    await bob.message(1).getByText('helo').waitFor();
+    await bob.page.locator('#typing:empty').waitFor({ state: 'attached' });
+    // By the keyboard alone: the last of one's own, changed.
+    await ann.part('composer').press('ArrowUp');
+    await ann.part('composer').fill('hello *Bob*');
+    await ann.part('composer').press('Enter');
+    for (const one of [ann, bob]) {
+      await one.message(1).locator('strong', { hasText: 'Bob' }).waitFor();
+      await one.message(1).getByText('(edited)').waitFor();
+    }
+    await bob.message(1).click();
+    await bob.message(1).getByLabel('React with 👍').click();
+    for (const one of [ann, bob]) await one.message(1).getByTestId('reaction').getByText('1').waitFor();
+    await ann.message(1).getByTestId('reaction').click();
+    for (const one of [ann, bob]) await one.message(1).getByTestId('reaction').getByText('2').waitFor();
+    await bob.message(1).getByTestId('reaction').click();
+    for (const one of [ann, bob]) await one.message(1).getByTestId('reaction').getByText('1').waitFor();
+    // A thread: beside the room, and counted under what began it.
+    await ann.message(1).hover();
+    await ann.message(1).getByLabel('Reply in a thread (T)').click();
+    await ann.part('reply-composer').fill('are you there?');
+    await ann.part('reply-composer').press('Enter');
+    await bob.message(1).getByTestId('thread-line').getByText('1 reply').waitFor();
+    await bob.message(1).getByTestId('thread-line').click();
+    await bob.part('reply').getByText('are you there?').waitFor();
+    await bob.part('reply-composer').fill('yes');
+    await bob.part('reply-send').click();
+    await ann.part('reply').getByText('yes', { exact: true }).waitFor();
+    await ann.message(1).getByTestId('thread-line').getByText('2 replies').waitFor();
+    await bob.page.locator('#thread-close').click();
+    assert.equal(await bob.part('message').count(), 1, 'answers stand in their thread alone');
+    // Taken back: it is gone for both.
+    await bob.say('oops');
+    await ann.part('message').getByText('oops').waitFor();
+    await bob.part('message').getByText('oops').click();
+    await bob.part('message').last().getByLabel('Remove (Del)').click();
+    await bob.page.getByRole('dialog').getByText('Remove', { exact: true }).click();
+    await until('it is gone', async () => (await ann.part('message').count()) === 1 && (await bob.part('message').count()) === 1);
+    // Nobody's text becomes anything but text, and only addresses of the encrypted web become pictures.
+    const hostile = '<img src=x onerror="document.title=1"> javascript:alert(1) http://plain.example/a.png';
+    await bob.say(hostile);
+    const shown = ann.part('message').last();
+    await shown.getByText('<img src=x').waitFor();
+    assert.equal(await shown.locator('img').count(), 0);
+    assert.deepEqual(await shown.locator('a').evaluateAll((all) => all.map(({ href }) => href)), ['http://plain.example/a.png']);
+  },
+
+  /** One is away for a while, says something meanwhile, and comes back to everything. */
+  async away(newContext) {
+    const ann = await Person.open(newContext, 'Ann', 'away');
+    const bob = await Person.open(newContext, 'Bob', 'away', { at: proxied[0] });
+    for (let n = 1; n <= 5; n += 1) await ann.say(`before ${n}`);
+    await bob.message(5).waitFor();
+    await bob.message(2).evaluate((element) => element.setAttribute('data-marked', ''));
+    await bob.context.setOffline(true);
+    await outside('cut 0');
+    await bob.isNotConnected();
+    await bob.say('said while away');
+    await bob.page.locator('[data-testid=message][data-state=pending]').waitFor();
+    await ann.message(1).hover();
+    await ann.message(1).getByLabel('React with ❤️').click();
+    await ann.part('composer').press('ArrowUp');
+    await ann.part('composer').fill('before five');
+    await ann.part('composer').press('Enter');
+    await ann.message(5).getByText('before five').waitFor();
+    for (let n = 1; n <= 60; n += 1) await ann.say(`missed ${n}`);
+    await ann.page.locator('[data-state=pending]').first().waitFor({ state: 'detached' });
+    await outside('heal 0');
+    await bob.context.setOffline(false);
+    await bob.isConnected();
+    await bob.part('message').getByText('missed 60').waitFor();
+    await bob.page.locator('[data-testid=message][data-state=sent]', { hasText: 'said while away' }).waitFor();
+    await ann.part('message').getByText('said while away').waitFor();
+    await bob.message(5).getByText('before five').waitFor();
+    await bob.message(1).getByTestId('reaction').waitFor();
+    // The same for both: each message once, in one order.
+    const shown = (one) => one.part('message').evaluateAll((all) => all.map((li) => `${li.dataset.offset} ${li.querySelector('.words').textContent}`));
+    const [hers, his] = [await shown(ann), await shown(bob)];
+    assert.deepEqual(his, hers);
+    assert.equal(new Set(his).size, 66);
+    assert.equal(await bob.message(2).getAttribute('data-marked'), '', 'what was there was not drawn anew');
+  },
+
+  /** What is unread is counted while one is in another room, told to one's other tabs, and shown where it begins. */
+  async attention(newContext) {
+    const ann = await Person.open(newContext, 'Ann', 'desk');
+    const bob = await Person.open(newContext, 'Bob', 'desk');
+    await ann.say('before');
+    await bob.message(1).waitFor();
+    await until('it is read', async () => (await unreadOf(bob, 'desk')).read === 1);
+    const room = (one, name) => one.page.locator('#rooms a', { hasText: name });
+    await room(bob, 'kitchen').click();
+    await bob.page.locator('#room-name', { hasText: 'kitchen' }).waitFor();
+    const tab = new Person(await bob.context.newPage(), 'Bob');
+    await tab.page.goto(`${url}?name=Bob#rooftop`);
+    await tab.isConnected();
+    await ann.say('one');
+    await ann.part('composer').fill('and @bo');
+    await ann.part('composer').press('Enter');
+    await ann.part('composer').pressSequentially('please');
+    await ann.part('composer').press('Enter');
+    for (const one of [bob, tab]) {
+      await room(one, 'desk').locator('.badge.mention', { hasText: '@ 2' }).waitFor();
+      await until('the title tells', async () => (await one.page.title()).startsWith('(@2) '));
+      await one.page.locator('.toast', { hasText: 'You are mentioned in #desk' }).waitFor();
+    }
+    // Nobody else is told.
+    assert.equal(await ann.page.locator('.toast').count(), 0);
+    await room(bob, 'desk').click();
+    await bob.page.locator('.new + li', { hasText: 'one' }).waitFor();
+    await bob.page.locator('.mentions-me .to-me', { hasText: '@Bob' }).waitFor();
+    // Read in one tab is read in all, and after a restart.
+    for (const one of [bob, tab]) await room(one, 'desk').locator('.badge').waitFor({ state: 'detached' });
+    await until('the title tells', async () => (await tab.page.title()).startsWith('#rooftop'));
+    await outside('kill');
+    await outside('start');
+    for (const one of [ann, bob, tab]) await one.isConnected();
+    assert.deepEqual(await unreadOf(bob, 'desk'), { read: 4, unread: 0, mentions: 0 });
+    await ann.say('three');
+    await room(tab, 'desk').locator('.badge', { hasText: '1' }).waitFor({ state: 'attached' });
+    await room(tab, 'desk').locator('.badge').waitFor({ state: 'detached' });
+  },
+
+  /** A moderator slows the room, takes a voice and gives it back, erases, and sends away; a restart changes nothing. */
+  async moderate(newContext) {
+    const ann = await Person.open(newContext, 'Ann', 'court', { more: '&role=moderator' });
+    const bob = await Person.open(newContext, 'Bob', 'court');
+    const menu = async (choice) => {
+      await ann.part('member').filter({ hasText: 'Bob' }).hover();
+      await ann.page.getByLabel('More about Bob').click();
+      await ann.page.getByRole('menuitem', { name: choice }).click();
+    };
+    assert.equal(await bob.page.locator('#pace').isVisible(), false, 'only moderators are offered what only they may');
+    await bob.say('first');
+    await ann.page.locator('#pace').click();
+    await ann.page.getByRole('menuitem', { name: 'A message every 5 min' }).click();
+    await bob.page.locator('#slow-note', { hasText: 'every 300 s' }).waitFor();
+    await bob.say('second');
+    await ann.part('message').getByText('second').waitFor();
+    await bob.part('composer').fill('third');
+    assert.equal(await bob.part('send-button').isDisabled(), true);
+    await menu('Mute for a day');
+    await bob.page.locator('textarea#text:disabled').waitFor();
+    await outside('kill');
+    await outside('start');
+    for (const one of [ann, bob]) await one.isConnected();
+    // Whatever the page does: the room refuses.
+    await until('the page knows again', async () => (await callAs(bob, 'court', 'enter')).status === 200);
+    const refused = await publishAs(bob, 'court', { text: 'and yet' });
+    assert.deepEqual([refused.status, refused.body.code, refused.body.data.reason], [403, 'forbidden', 'muted']);
+    await menu('Let speak again');
+    await bob.page.locator('textarea#text:enabled').waitFor();
+    await ann.page.locator('#pace').click();
+    await ann.page.getByRole('menuitem', { name: 'Slow mode off' }).click();
+    await bob.page.locator('#slow-note').waitFor({ state: 'hidden' });
+    await ann.part('message').getByText('first').hover();
+    await ann.message(1).getByLabel('Remove (Del)').click();
+    await ann.page.getByRole('dialog').getByText('Remove', { exact: true }).click();
+    await bob.message(1).waitFor({ state: 'detached' });
+    await menu('Remove for an hour');
+    await ann.page.getByRole('dialog').getByText('Remove', { exact: true }).click();
+    await bob.page.locator('[data-testid=status][data-status=failed]').waitFor();
+    await bob.page.locator('#banner', { hasText: 'You were asked to leave' }).waitFor();
+    await ann.part('member').filter({ hasText: 'Bob' }).waitFor({ state: 'detached' });
+  },
+
   /** From the end of ten thousand messages to the first, without one of them jumping. */
   async history(newContext) {
     await seed(`${KIND}:long`, COUNT);

@@ -4,6 +4,7 @@
 //! Nothing here uses the wire types of crate `schemas`. Nothing sleeps in place of synchronisation: tests wait on
 //! conditions that they observe, each with a deadline that is far beyond what a slow machine needs.
 
+pub mod browser;
 pub mod client;
 pub mod config;
 pub mod events;

@@ -1,20 +1,12 @@
 //! Chromium: the demo, as two people use it (`browser/demo.mjs`), pages without the SDK (`browser/events.mjs`), and
 //! what the SDK lives through (`browser/survival.mjs`).
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, ensure};
 use serde_json::json;
 use std::path::Path;
-use std::process::Stdio;
-use tests::proxy::Proxy;
+use tests::browser::{LIMIT, play as play_on};
 use tests::server::Server;
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
-use tokio::process::{ChildStdin, ChildStdout, Command};
-
-/// A scenario's whole run; far beyond what it takes.
-const LIMIT: std::time::Duration = std::time::Duration::from_secs(240);
-
-/// Ways to the server whose cables are pulled one by one.
-const PROXIES: usize = 5;
+use tokio::process::Command;
 
 async fn play(scenario: &str) -> Result<()> {
     play_of("demo.mjs", scenario).await
@@ -29,61 +21,6 @@ async fn play_of(script: &str, scenario: &str) -> Result<()> {
 async fn survive(scenario: &str) -> Result<()> {
     let server = Server::with("kinds.chat.presence.grace = \"120s\"").await?;
     play_on(server, "survival.mjs", scenario).await
-}
-
-async fn play_on(mut server: Server, script: &str, scenario: &str) -> Result<()> {
-    let mut proxies = Vec::new();
-    for _ in 0..PROXIES {
-        proxies.push(Proxy::start(server.authority()).await?);
-    }
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser").join(script);
-    let mut node = Command::new("node")
-        .arg(script)
-        .arg(scenario)
-        .arg(format!("http://{}/", server.authority()))
-        .args(proxies.iter().map(|proxy| format!("http://{}/", proxy.authority())))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .context("start node")?;
-    let mut answers = node.stdin.take().context("node's input is piped")?;
-    let mut lines = BufReader::new(node.stdout.take().context("node's output is piped")?).lines();
-    let conversation = converse(&mut server, &proxies, &mut lines, &mut answers);
-    tokio::time::timeout(LIMIT, conversation).await.context("the scenario does not end")??;
-    let status = node.wait().await?;
-    ensure!(status.success(), "{scenario} ended with {status}; its output is above");
-    Ok(())
-}
-
-async fn converse(
-    server: &mut Server,
-    proxies: &[Proxy],
-    lines: &mut Lines<BufReader<ChildStdout>>,
-    answers: &mut ChildStdin,
-) -> Result<()> {
-    let port = server.port();
-    while let Some(line) = lines.next_line().await? {
-        println!("{line}");
-        let Some(wish) = line.strip_prefix('@') else { continue };
-        let (wish, which) = wish.split_once(' ').unwrap_or((wish, "0"));
-        let proxy = proxies.get(which.parse::<usize>()?).context("there are not so many proxies")?;
-        match wish {
-            "cut" => proxy.cut(),
-            "silence" => proxy.silence(),
-            "heal" => proxy.heal(),
-            "kill" => server.kill().await?,
-            "stop" => server.stop().await?,
-            "start" => server.start_again(port).await?,
-            "move" => {
-                server.start_again(0).await?;
-                proxies.iter().for_each(|proxy| proxy.redirect(server.authority()));
-            }
-            _ => bail!("the scenario wishes for {wish:?}"),
-        }
-        answers.write_all(b"done\n").await?;
-    }
-    Ok(())
 }
 
 #[tokio::test]

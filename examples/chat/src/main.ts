@@ -5,9 +5,9 @@ import { Conversation } from "./conversation.js";
 import { byId } from "./dom.js";
 import type { Unread } from "./generated/chat.js";
 import { watchDrawer } from "./drawer.js";
-import { cleanName, forgetThisTab, identify, lastName, nameOfThisTab } from "./identity.js";
-import { avatar, hueFor } from "./people.js";
-import { createClient } from "./roomcast.js";
+import { cleanName, forgetThisTab, identify, lastName, nameOfThisTab, type Identity } from "./identity.js";
+import { avatar, hueFor, person } from "./people.js";
+import { account, createClient, hasAccounts } from "./roomcast.js";
 import { drawRooms, otherRooms, visit, watchNewRoom } from "./rooms-view.js";
 import { drawShare, watchShare } from "./share.js";
 import { StatusView } from "./status-view.js";
@@ -21,8 +21,20 @@ let watch: Watch | undefined;
 let unseen = 0;
 let elsewhere: ReadonlyMap<string, Unread> = new Map();
 
-function begin(name: string): void {
-  const me = identify(name);
+/** Whoever gives the tokens knows who this is. */
+async function beginWithAccount(): Promise<void> {
+  try {
+    const { user, info } = await account();
+    byId("change-name", HTMLButtonElement).hidden = true;
+    begin({ ...person(user, info), moderates: false });
+  } catch {
+    askName(roomInAddress(), "", () => undefined);
+    byId("join", HTMLFormElement).hidden = true;
+    byId("welcome-lead", HTMLElement).textContent = "Nobody is logged in here. Log in, and come back.";
+  }
+}
+
+function begin(me: Identity): void {
   const client = createClient(me);
   const status = new StatusView({ again: () => conversation?.enter(), rename: leaveForDoor });
   byId("me", HTMLElement).replaceChildren(avatar(me), me.name);
@@ -72,7 +84,7 @@ function leaveForDoor(): void {
 function showDoor(): void {
   const draw = (): void => {
     light(roomInAddress());
-    askName(roomInAddress(), lastName(), begin);
+    askName(roomInAddress(), lastName(), (name) => begin(identify(name)));
   };
   window.onhashchange = draw;
   draw();
@@ -114,5 +126,6 @@ byId("change-name", HTMLButtonElement).onclick = leaveForDoor;
 byId("skip", HTMLButtonElement).onclick = () => byId("text", HTMLTextAreaElement).focus();
 
 const name = cleanName(nameInAddress()) || nameOfThisTab();
-if (name === "") showDoor();
-else begin(name);
+if (hasAccounts) void beginWithAccount();
+else if (name === "") showDoor();
+else begin(identify(name));

@@ -39,6 +39,9 @@ export class MessageTools {
     scroller.onpointerover = follow;
     scroller.onfocus = follow;
     scroller.addEventListener("focusin", follow);
+    scroller.addEventListener("focusout", ({ relatedTarget }) => {
+      if (relatedTarget instanceof Node && !scroller.contains(relatedTarget)) this.hide();
+    });
     scroller.onpointerleave = () => {
       if (!this.#bar.contains(document.activeElement)) this.hide();
     };

@@ -29,41 +29,64 @@ const MESSAGES_MAX = 12_000;
 const PAGE = 100;
 
 /** The kind of the rooms: one with this chat's logic, unless the address says another. */
-export const KIND = /^[a-z][a-z0-9-]{0,31}$/.exec(new URLSearchParams(location.search).get("kind") ?? "")?.[0] ?? "chat";
+export const KIND = /^[a-z][a-z0-9-]{0,31}$/.exec(new URLSearchParams(location.search).get("kind") ?? "")?.[0] ?? "team";
+
+const GATEWAY = meta("roomcast-gateway") || location.origin;
+const TOKENS = meta("roomcast-tokens");
+/** Gives a token to anybody under any name: `cargo xtask dev` has it, so that a demo needs no accounts. */
+const FOR_ANYBODY = "/dev/token";
+
+/** Whether people have accounts, and so no say in who they are. */
+export const hasAccounts = TOKENS !== FOR_ANYBODY;
+
+function meta(name: string): string {
+  return document.querySelector<HTMLMetaElement>(`meta[name="${name}"]`)?.content ?? "";
+}
 
 export function createClient(me: Identity): Roomcast {
-  return new Roomcast({ url: location.origin, token: () => fetchToken(me, true) });
+  return new Roomcast({ url: GATEWAY, token: () => fetchToken(me, true) });
 }
 
 /** For rooms that are not on the page: who watches them is not among those who are there. */
 export function createWatchingClient(me: Identity): Roomcast {
-  return new Roomcast({ url: location.origin, token: () => fetchToken(me, false) });
+  return new Roomcast({ url: GATEWAY, token: () => fetchToken(me, false) });
 }
 
 const WATCHER = ["join", "history", "call"];
 const MEMBER = [...WATCHER, "publish", "presence", "edit-own"];
-const MODERATOR = [...MEMBER, "edit-any", "moderate", "state"];
+const MODERATOR = [...MEMBER, "edit-any", "moderate"];
 
 /**
- * The SDK calls this before each connection. Your own backend would check who asks, and sign a token for exactly
- * the rooms that user may enter; `cargo xtask dev` has an endpoint that signs anything, so that a demo needs none.
+ * The SDK calls this before each connection. Your backend knows who is logged in, and signs a token for the rooms that
+ * user may enter; the one for anybody has to be told.
  */
-async function fetchToken(me: Identity, isHere: boolean): Promise<string> {
-  const capabilities = me.moderates ? MODERATOR : MEMBER;
-  const response = await fetch("/dev/token", {
+async function fetchToken(me: Identity | undefined, isHere: boolean): Promise<string> {
+  const capabilities = me?.moderates ? MODERATOR : MEMBER;
+  const asAnybody = {
+    sub: me?.user,
+    rooms: { [`${KIND}:*`]: isHere ? capabilities : WATCHER },
+    ttl: 3600,
+    info: { name: me?.name, color: me?.color }, // comes with each message of ours, and with us in the list of members
+  };
+  const response = await fetch(TOKENS, {
     method: "POST",
+    credentials: "include",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({
-      sub: me.user,
-      rooms: { [`${KIND}:*`]: isHere ? capabilities : WATCHER },
-      ttl: 3600,
-      info: { name: me.name, color: me.color }, // comes with each message of ours, and with us in the list of members
-    }),
+    body: JSON.stringify(hasAccounts ? { kind: KIND, watching: !isHere } : asAnybody),
   });
   // A refusal ends the attempts to connect; any other error is tried again, with backoff.
-  if (response.status === 404) throw new RoomcastError("no_demo_tokens", "this deployment has no /dev/token");
+  if (response.status === 404) throw new RoomcastError("no_demo_tokens", `there is no ${TOKENS}`);
+  if (response.status === 401 || response.status === 403) throw new RoomcastError("unauthorized", "nobody is logged in");
   if (!response.ok) throw new Error(`no token: HTTP ${response.status}`);
   return ((await response.json()) as { token: string }).token;
+}
+
+/** Who is logged in, as the token has it: nobody but the gateway checks it, and nothing here depends on it. */
+export async function account(): Promise<{ user: string; info: unknown }> {
+  const [, claims = ""] = (await fetchToken(undefined, true)).split(".");
+  const bytes = Uint8Array.from(atob(claims.replaceAll("-", "+").replaceAll("_", "/")), (one) => one.charCodeAt(0));
+  const { sub, info } = JSON.parse(new TextDecoder().decode(bytes)) as { sub: string; info?: unknown };
+  return { user: sub, info };
 }
 
 /** `id` is what stands behind the colon: the chat `lobby` is the room `team:lobby`. */

@@ -6,6 +6,8 @@ import type { Chat, Entered, Policy, Unread } from "./generated/chat.js";
 import { RoomcastError, type ChatRoom } from "./roomcast.js";
 
 const TELL_MS = 1_500;
+/** No timer goes further. */
+const TIMER_MAX_MS = 2 ** 31 - 1;
 
 export class Standing {
   readonly #room: ChatRoom;
@@ -16,6 +18,7 @@ export class Standing {
   #told = 0;
   #head = 0;
   #timer: number | undefined;
+  #unmuting: number | undefined;
 
   constructor(room: ChatRoom, user: string, changed: () => void, signal: AbortSignal) {
     this.#room = room;
@@ -24,7 +27,10 @@ export class Standing {
     room.on("unread", ({ data }) => this.#unread(data), { signal });
     room.on("muted", ({ data }) => this.#muted(data.until), { signal });
     room.on("state", changed, { signal });
-    signal.addEventListener("abort", () => window.clearTimeout(this.#timer));
+    signal.addEventListener("abort", () => {
+      window.clearTimeout(this.#timer);
+      window.clearTimeout(this.#unmuting);
+    });
   }
 
   /** Whether the room has logic; unknown before it was asked. */
@@ -56,7 +62,7 @@ export class Standing {
       this.#kept = await this.#room.call("enter", null);
       this.#logic = "there";
       this.#told = this.#kept.unread.read;
-      this.#changed();
+      this.#muted(this.#kept.muted_until);
       return this.#told;
     } catch (error) {
       if (!isWithoutLogic(error)) throw error;
@@ -91,6 +97,9 @@ export class Standing {
 
   #muted(until: number): void {
     if (this.#kept !== undefined) this.#kept = { ...this.#kept, muted_until: until };
+    window.clearTimeout(this.#unmuting);
+    const left = until - Date.now();
+    if (left > 0) this.#unmuting = window.setTimeout(() => this.#muted(until), Math.min(left, TIMER_MAX_MS));
     this.#changed();
   }
 

@@ -15,7 +15,7 @@ const FAILURES: Record<string, Failure> = {
     text: "Run it with cargo xtask dev, or give this page a token function of your own.",
     remedy: "none",
   },
-  unauthorized: { title: "The room did not accept the token.", text: "A new one may do.", remedy: "again" },
+  unauthorized: { title: "You are not logged in.", text: "Or the room did not accept your token.", remedy: "again" },
   forbidden: { title: "You may not enter this room.", text: "The token does not open it.", remedy: "none" },
   revoked: { title: "Your access was withdrawn.", text: "Whoever runs this server did so.", remedy: "rename" },
   blocked_or_kicked: { title: "You were asked to leave.", text: "A moderator closed the connection.", remedy: "again" },
@@ -61,6 +61,7 @@ export function whyRefused(error: unknown): string {
       return `Slow mode: wait ${Math.ceil(why.wait_ms / 1_000)} s.`;
     case "not_a_moderator":
       return "Only moderators may do that.";
+    case "never_here":
     case "no_such_message":
       return "It is not there any more.";
     case "malformed":
@@ -88,7 +89,6 @@ export function whyRefused(error: unknown): string {
 }
 
 /** What the room's logic says about its refusal. */
-export function reasonIn(error: RoomcastError): ChatError | undefined {
-  const data = (error as { data?: unknown }).data;
+function reasonIn({ data }: RoomcastError): ChatError | undefined {
   return typeof data === "object" && data !== null && "reason" in data ? (data as ChatError) : undefined;
 }

@@ -20,6 +20,7 @@ export interface Block { user: string; minutes: number; reason?: string }
 export interface SlowMode { seconds: number }
 export interface Muted { user: string; until: number }
 export type ChatError =
+  | { reason: "never_here" }
   | { reason: "muted"; until: number }
   | { reason: "slow_mode"; wait_ms: number }
   | { reason: "not_a_moderator" }
