@@ -305,6 +305,36 @@ const scenarios = {
     await ann.part('member').filter({ hasText: 'Bob' }).waitFor({ state: 'detached' });
   },
 
+  /** With accounts nobody is asked for a name: whoever gives the token knows who it is. */
+  async account(newContext) {
+    const context = await newContext();
+    // As the page would be deployed: said in the page itself, before its script runs.
+    await context.addInitScript(() => {
+      const tell = () => document.querySelector('meta[name=roomcast-tokens]')?.setAttribute('content', '/session/token');
+      document.addEventListener('readystatechange', tell, { once: true });
+    });
+    let isLoggedIn = false;
+    await context.route('**/session/token', async (route) => {
+      if (!isLoggedIn) return route.fulfill({ status: 401 });
+      const { kind, watching } = route.request().postDataJSON();
+      const more = watching ? [] : ['publish', 'presence'];
+      const rooms = { [`${kind}:*`]: ['join', 'history', 'call', ...more] };
+      const asked = { sub: 'account-7', rooms, ttl: 60, info: { name: 'Ada Lovelace' } };
+      const minted = await fetch(new URL('/dev/token', url), { method: 'POST', body: JSON.stringify(asked) });
+      await route.fulfill({ json: await minted.json() });
+    });
+    const ada = new Person(await context.newPage(), 'Ada Lovelace');
+    await ada.page.goto(url);
+    await ada.page.getByText('Nobody is logged in here.').waitFor();
+    assert.equal(await ada.part('name-input').isVisible(), false);
+    isLoggedIn = true;
+    await ada.page.reload();
+    await ada.isConnected();
+    await ada.say('by my own name');
+    await ada.part('message').locator('.author', { hasText: 'Ada Lovelace' }).waitFor();
+    await ada.part('member').getByText('Ada Lovelace').waitFor();
+  },
+
   /** From the end of ten thousand messages to the first, without one of them jumping. */
   async history(newContext) {
     await seed(`${KIND}:long`, COUNT);

@@ -29,3 +29,8 @@ async fn r_chat_4_r_chat_5_what_is_unread_elsewhere_is_counted_told_and_shown_an
 async fn r_chat_6_r_chat_7_r_chat_8_a_moderator_slows_mutes_erases_and_sends_away() -> Result<()> {
     play(Server::start().await?, "chat.mjs", "moderate").await
 }
+
+#[tokio::test]
+async fn r_chat_11_with_accounts_the_token_says_who_one_is() -> Result<()> {
+    play(Server::start().await?, "chat.mjs", "account").await
+}

@@ -11,7 +11,7 @@ import type { MessageContext } from "./message-view.js";
 import { Moderation } from "./moderation.js";
 import { listNames, People, type Person } from "./people.js";
 import { loadOlder, messagesOf, openRoom, send, showTyping } from "./roomcast.js";
-import type { ChatMessages, ChatRoom, MessageEntry, Roomcast, RoomStatus, SentEntry } from "./roomcast.js";
+import type { ChatMessages, ChatRoom, Entry, MessageEntry, Roomcast, RoomStatus, SentEntry } from "./roomcast.js";
 import { Rows, type Above } from "./rows.js";
 import { wordsIn, wordsOf } from "./said.js";
 import { drawShare } from "./share.js";
@@ -22,12 +22,6 @@ import { TimelineView } from "./timeline-view.js";
 import { toast } from "./toast.js";
 import { Typing, Typists } from "./typing.js";
 import { whyRefused } from "./wording.js";
-
-export interface Outside {
-  /** Somebody said something that the reader cannot see, or it was seen now. */
-  unseen(count: number): void;
-  mentioned(by: string, text: string): void;
-}
 
 export class Conversation {
   readonly id: string;
@@ -44,7 +38,7 @@ export class Conversation {
   readonly #status: StatusView;
   readonly #typing: Typing;
   readonly #typists: Typists;
-  readonly #outside: Outside;
+  readonly #unseenIs: (count: number) => void;
   readonly #shown = new AbortController();
   readonly #stopped: () => void;
   /** How far was read when the reader came, for the line above what is new. */
@@ -54,11 +48,12 @@ export class Conversation {
   #missedSome = false;
   readonly #draw = onceATurn(() => this.#drawNow());
 
-  constructor(client: Roomcast, id: string, me: Identity, status: StatusView, outside: Outside) {
+  /** `unseenIs` hears how much was said that the reader could not see. */
+  constructor(client: Roomcast, id: string, me: Identity, status: StatusView, unseenIs: (count: number) => void) {
     this.id = id;
     this.#me = me;
     this.#status = status;
-    this.#outside = outside;
+    this.#unseenIs = unseenIs;
     this.#people.learn(me.user, me);
     this.room = openRoom(client, id);
     const { signal } = this.#shown;
@@ -84,7 +79,7 @@ export class Conversation {
     });
     this.#stopped = this.#messages.subscribe(this.#draw);
     this.#listen(signal);
-    document.addEventListener("visibilitychange", () => this.#lookedAt(), { signal });
+    document.addEventListener("visibilitychange", () => this.#glance(), { signal });
     byId("to-end", HTMLButtonElement).onclick = () => this.#toEnd();
     this.#drawToEnd();
   }
@@ -252,24 +247,44 @@ export class Conversation {
     announce(`${this.#people.person(user).name || "Backend"}: ${text}`);
     if (document.hidden || !this.#view.isFollowing) {
       if (thread === undefined) this.#unseen += 1;
-      this.#outside.unseen(this.#unseen);
+      this.#unseenIs(this.#unseen);
       this.#drawToEnd();
     }
   }
 
-  #mentioned({ by, text }: Mention): void {
+  #mentioned(mention: Mention): void {
     if (this.room.status !== "connected") return;
-    const name = this.#people.person(by).name;
-    this.#outside.mentioned(name, text);
-    if (document.hidden || !this.#view.isFollowing) toast(`${name} mentioned you`, text, () => this.#toEnd());
+    const name = this.#people.person(mention.by).name || "Somebody";
+    const isInThread = mention.thread !== undefined && mention.thread !== this.#thread.parent;
+    if (!document.hidden && this.#view.isFollowing && !isInThread) return;
+    toast(`${name} mentioned you`, mention.text, () => this.#showMention(mention));
+  }
+
+  #showMention({ id, thread }: Mention): void {
+    if (thread !== undefined) return this.#thread.open(thread);
+    const isIt = (entry: Entry): boolean => entry.kind === "message" && id !== undefined && wordsIn(entry).id === id;
+    const message = this.#messages.snapshot.entries.find(isIt);
+    if (message === undefined || !this.#view.reveal(message.key)) this.#toEnd();
+  }
+
+  /** What comes while nobody looks stands below a line. */
+  #glance(): void {
+    if (!document.hidden) return this.#lookedAt();
+    this.#readAtFirst = this.#last() ?? this.#readAtFirst;
+    this.#draw();
+  }
+
+  /** The offset of the newest that is there. */
+  #last(): number | undefined {
+    return this.#messages.snapshot.entries.findLast((entry) => entry.kind === "message")?.offset;
   }
 
   /** The end is in view, and somebody looks. */
   #lookedAt(): void {
     if (document.hidden || !this.#view?.isFollowing) return;
-    if (this.#unseen > 0) this.#outside.unseen((this.#unseen = 0));
-    const last = this.#messages.snapshot.entries.findLast((entry) => entry.kind === "message");
-    if (last?.kind === "message" && this.room.status === "connected") this.#standing.seen(last.offset);
+    if (this.#unseen > 0) this.#unseenIs((this.#unseen = 0));
+    const last = this.#last();
+    if (last !== undefined && this.room.status === "connected") this.#standing.seen(last);
   }
 
   #say(said: Said): void {

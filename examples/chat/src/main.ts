@@ -57,12 +57,9 @@ function begin(me: Identity): void {
     watch?.follow(otherRooms(room));
     drawRooms(room, elsewhere);
     drawShare(room, me.name, [me.name]);
-    conversation = new Conversation(client, room, me, status, {
-      unseen: (count) => {
-        unseen = count;
-        drawTitle();
-      },
-      mentioned: () => drawTitle(),
+    conversation = new Conversation(client, room, me, status, (count) => {
+      unseen = count;
+      drawTitle();
     });
     conversation.enter();
   };
