@@ -7,7 +7,7 @@
  * 4. The room's own logic (`behavior/`) is called by methods, whose types `cargo xtask codegen` writes.
  */
 import { Roomcast, RoomcastError, RoomMessages } from "@roomcast/client";
-import type { Left, Member, MessageEntry as AnyEntry, Room, RoomStatus } from "@roomcast/client";
+import type { Left, Member, MessageEntry as AnyEntry, RoomOf, RoomStatus } from "@roomcast/client";
 import type { Chat, Said } from "./generated/chat.js";
 import type { Identity } from "./identity.js";
 
@@ -15,7 +15,7 @@ export { RoomcastError, type Roomcast };
 export type { Left, RoomStatus };
 
 export type ChatEvents = Chat["events"];
-export type ChatRoom = Room<ChatEvents, Chat["presence"], Chat["methods"]>;
+export type ChatRoom = RoomOf<Chat>;
 export type ChatMember = Member<Chat["presence"]>;
 export type ChatMessages = RoomMessages<ChatEvents>;
 export type Entry = AnyEntry<ChatEvents>;
@@ -91,7 +91,7 @@ export async function account(): Promise<{ user: string; info: unknown }> {
 
 /** `id` is what stands behind the colon: the chat `lobby` is the room `team:lobby`. */
 export function openRoom(client: Roomcast, id: string): ChatRoom {
-  return client.room(`${KIND}:${id}`, {
+  return client.room<Chat>(`${KIND}:${id}`, {
     rewind: PAGE, // the newest messages come ahead of the live ones
     presence: { away: false },
   });
@@ -99,7 +99,7 @@ export function openRoom(client: Roomcast, id: string): ChatRoom {
 
 /** Only what is new from now on, and no members. */
 export function watchRoom(client: Roomcast, id: string): ChatRoom {
-  return client.room(`${KIND}:${id}`, { members: false });
+  return client.room<Chat>(`${KIND}:${id}`, { members: false });
 }
 
 export function messagesOf(room: ChatRoom): ChatMessages {

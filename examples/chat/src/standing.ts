@@ -2,7 +2,7 @@
  * What the room's logic keeps of the reader: how far it read, what is unread, whether it is muted. A room without that
  * logic answers `unsupported`; this browser then remembers by itself how far it read, and the rest is not offered.
  */
-import type { Chat, Entered, Policy, Unread } from "./generated/chat.js";
+import type { Chat, Entered, Unread } from "./generated/chat.js";
 import { RoomcastError, type ChatRoom } from "./roomcast.js";
 
 const TELL_MS = 1_500;
@@ -53,7 +53,7 @@ export class Standing {
   }
 
   get slowMs(): number {
-    return (this.#room.state.get("policy") as Policy | undefined)?.slow_ms ?? 0;
+    return this.#room.state.get("policy")?.slow_ms ?? 0;
   }
 
   /** After each welcome. How far the reader had read, where that is known. */
