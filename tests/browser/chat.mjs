@@ -17,10 +17,14 @@ async function seed(room, count) {
       const name = ['Hedy', 'Linus', 'Radia'][Math.floor((from + index) / 4) % 3];
       return { room, data: { text: textOf(from + index) }, from: { user: `u-${name}`, info: { name } } };
     });
-    const answer = await fetch(new URL('/v1/publish', url), { method: 'POST', headers: backend, body: JSON.stringify({ messages }) });
-    const { results } = await answer.json();
-    assert.ok(results.every(({ offset }) => offset > 0), JSON.stringify(results.find(({ offset }) => !offset)));
+    await publish(messages);
   }
+}
+
+async function publish(messages) {
+  const options = { method: 'POST', headers: backend, body: JSON.stringify({ messages }) };
+  const { results } = await (await fetch(new URL('/v1/publish', url), options)).json();
+  assert.ok(results.every(({ offset }) => offset > 0), JSON.stringify(results.find(({ offset }) => !offset)));
 }
 
 async function until(what, isSo) {
@@ -340,8 +344,15 @@ const scenarios = {
     await seed(`${KIND}:long`, COUNT);
     const ann = await Person.open(newContext, 'Ann', 'long');
     await until('the newest are shown', async () => (await ann.look()).drawn.at(-1) === COUNT);
-    const { x, y, width, height } = await ann.page.locator('#log').boundingBox();
-    await ann.page.mouse.move(x + width / 2, y + height / 2);
+    // An answer to what was said long ago: its thread is there without the way back to it.
+    const hedy = { user: 'u-Hedy', info: { name: 'Hedy' } };
+    await publish([{ room: `${KIND}:long`, data: { text: 'I come back to this', thread: 3 }, from: hedy }]);
+    const stray = ann.message(COUNT + 1);
+    await stray.getByText('replied in').waitFor();
+    await stray.getByRole('button', { name: 'a thread' }).click();
+    await ann.part('reply').getByText(textOf(3)).waitFor();
+    await ann.part('reply').getByText('I come back to this').waitFor();
+    await ann.page.locator('#thread-close').click();
     let [nodes, loads, steps] = [0, 0, 0];
     await frames(ann.page, async () => {
       for (let before = await ann.look(); ; steps += 1) {
@@ -377,6 +388,7 @@ const scenarios = {
     console.log(`    ${steps} steps, ${loads} times the log grew, at most ${nodes} nodes in the document`);
     assert.ok(nodes < NODES_MAX, `${nodes} nodes`);
     assert.ok((await ann.message(1).textContent()).includes(textOf(1)));
+    await ann.message(3).getByTestId('thread-line').getByText('1 reply').waitFor();
     // Somebody speaks: who reads at the top stays there, and goes to the end when they like.
     const before = await ann.look();
     const bob = await Person.open(newContext, 'Bob', 'long');
@@ -384,7 +396,7 @@ const scenarios = {
     await ann.page.locator('#to-end-label', { hasText: '1 new' }).waitFor();
     assert.deepEqual((await ann.look()).seen, before.seen);
     await ann.page.locator('#to-end').click();
-    await until('the end is shown', async () => (await ann.look()).drawn.at(-1) === COUNT + 1);
+    await until('the end is shown', async () => (await ann.look()).drawn.at(-1) === COUNT + 2);
     assert.ok((await ann.look()).nodes < NODES_MAX);
   },
 };

@@ -1,5 +1,5 @@
 /** Where one writes. Enter sends, Shift+Enter begins a line; on a touch keyboard Enter begins a line too. */
-import { el, iconButton } from "./dom.js";
+import { el, icon, iconButton } from "./dom.js";
 import type { Attachment, Said } from "./generated/chat.js";
 import { MentionBox } from "./mention-box.js";
 import type { Person } from "./people.js";
@@ -71,6 +71,7 @@ export class Composer {
   setClosed(why: string | undefined): void {
     this.#closed = why;
     this.#text.disabled = why !== undefined;
+    this.#drawStrip();
     this.#fit();
   }
 
@@ -187,7 +188,8 @@ export class Composer {
       el("span", { class: "hint" }, "Escape leaves it as it was"),
       iconButton("close", "Leave it as it was", () => this.#endEditing(), "chip-drop"),
     ];
-    this.#strip.replaceChildren(...(editing ?? []), ...chips);
+    const closed = this.#closed === undefined ? [] : [el("span", { class: "why" }, icon("alert"), `${this.#closed}.`)];
+    this.#strip.replaceChildren(...closed, ...(editing ?? []), ...chips);
     this.#strip.hidden = this.#strip.childElementCount === 0;
     this.#form.classList.toggle("editing", this.#editing !== undefined);
   }

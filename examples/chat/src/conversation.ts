@@ -183,6 +183,7 @@ export class Conversation {
       drawShare(this.id, this.#me.name, this.#members.visitors.map(({ person }) => person.name));
     }, { signal });
     room.on("presence", ({ left }) => {
+      for (const { user } of left) this.#typists.heard(user, false);
       // Only of those whom we saw go: not while we were away, nor when it is us who are out.
       const isUs = left.some(({ session }) => session === room.me?.session);
       if (room.status === "connected" && !isUs) for (const one of left) this.#members.left(one);

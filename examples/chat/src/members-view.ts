@@ -104,7 +104,7 @@ export class MembersView {
     this.#count.textContent = count === 0 ? "" : String(count);
     byId("drawer-count", HTMLElement).textContent = count === 1 ? "1 person here" : `${count} people here`;
     const gone = [...this.#gone].map(([user, { person, reason }]) =>
-      this.#line(`gone ${user}`, "member gone", person, reason === "left" ? "left" : "connection lost"),
+      this.#line(`gone ${user}`, "member gone", person, reason === "left" ? "left" : "gone"),
     );
     const absent = this.#absent.filter(({ user }) => !this.#gone.has(user));
     arrange(this.#list, [...this.#visitors.map((visitor) => this.#member(visitor)), ...gone]);

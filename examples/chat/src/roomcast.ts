@@ -25,7 +25,7 @@ export type SentEntry = Extract<MessageEntry, { kind: "message"; removed: false 
 export type UnsentEntry = Extract<MessageEntry, { kind: "pending" | "failed" }>;
 
 /** As many as a room's log keeps, and some. */
-const MESSAGES_MAX = 12_000;
+const MESSAGES_MAX = 21_000;
 const PAGE = 100;
 
 /** The kind of the rooms: one with this chat's logic, unless the address says another. */

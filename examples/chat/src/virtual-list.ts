@@ -71,11 +71,11 @@ export class VirtualList<Row> {
   }
 
   show(rows: readonly Row[]): void {
-    const anchor = this.#anchor();
+    const anchors = this.#following ? [] : this.#anchors();
     this.#rows = rows;
     this.#indexes.clear();
     rows.forEach((row, index) => this.#indexes.set(this.#drawing.key(row), index));
-    this.#draw(anchor);
+    this.#draw(anchors.find(({ key }) => this.#indexes.has(key)));
   }
 
   toEnd(): void {
@@ -128,17 +128,25 @@ export class VirtualList<Row> {
   /** The first row in view that can hold the others, and where it is. */
   #anchor(): Anchor | undefined {
     if (this.#following) return undefined;
+    const [first] = this.#anchors(1);
+    if (first !== undefined) return first;
+    const index = this.#at(this.#scroller.scrollTop);
+    const row = this.#rows[index];
+    return row && { key: this.#drawing.key(row), offset: this.#place(index) - this.#scroller.scrollTop };
+  }
+
+  /** Rows that are drawn, from the first in view on: should one go, the next holds the others. */
+  #anchors(count = Infinity): Anchor[] {
+    const anchors: Anchor[] = [];
     const edge = this.#scroller.getBoundingClientRect().top;
-    for (let index = this.#first; index < this.#last; index += 1) {
+    for (let index = this.#first; index < this.#last && anchors.length < count; index += 1) {
       const row = this.#rows[index];
       if (row === undefined || !this.#drawing.anchors(row)) continue;
       const key = this.#drawing.key(row);
       const rect = this.#elements.get(key)?.getBoundingClientRect();
-      if (rect !== undefined && rect.bottom > edge + 1) return { key, offset: rect.top - edge };
+      if (rect !== undefined && rect.bottom > edge + 1) anchors.push({ key, offset: rect.top - edge });
     }
-    const index = this.#at(this.#scroller.scrollTop);
-    const row = this.#rows[index];
-    return row && { key: this.#drawing.key(row), offset: this.#place(index) - this.#scroller.scrollTop };
+    return anchors;
   }
 
   #draw(anchor: Anchor | undefined): void {
