@@ -16,7 +16,7 @@ if (!name || !text) {
 }
 
 try {
-  const { offset, epoch } = await rooms.room(`chat:${name}`).publish(
+  const { offset, epoch } = await rooms.room(`team:${name}`).publish(
     "message",
     { text }, // opaque to Roomcast: what your clients expect of a message
     { from: { user: "releases", info: { name: "Releases", color: "#5b52d1" } } }, // optional: without it, nobody said it

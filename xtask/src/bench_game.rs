@@ -37,7 +37,18 @@ pub fn run_game(project: &Project, arguments: &[String]) -> Result<()> {
     let url = format!("http://127.0.0.1:{}", gateway.port());
     say(format_args!("{BOTS} bots and two people play for {seconds} s"));
     let mut bots = cargo();
-    bots.args(["run", "--quiet", "--release", "--package", "game-bots", "--", "--url", &url, "--count", BOTS]);
+    bots.args([
+        "run",
+        "--quiet",
+        "--release",
+        "--package",
+        "game-bots",
+        "--",
+        "--url",
+        &url,
+        "--count",
+        BOTS,
+    ]);
     bots.args(["--room", &format!("arena:{ROOM}"), "--seconds", &(seconds + EARLIER_SECONDS).to_string()]);
     let mut people = command("node");
     if let Some(chromium) = chromium::find() {

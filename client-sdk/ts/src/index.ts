@@ -48,6 +48,7 @@ export { RoomMessages } from "./messages.js";
 export type {
   GapMarker,
   MessageEntry,
+  MessagesOptions,
   MessagesSnapshot,
   RemovedMessage,
   SentMessage,

@@ -66,6 +66,12 @@ export type MessageEntry<Events extends EventMap = EventMap> =
     }[keyof Events & string]
   | GapMarker;
 
+/** How to keep a room's messages. */
+export interface MessagesOptions {
+  /** So many entries are kept, 5,000 unless given; beyond it the oldest go, and can be loaded again. */
+  max?: number;
+}
+
 /** A room's messages at one moment. Another value for each change; entries that did not change stay the same. */
 export interface MessagesSnapshot<Events extends EventMap = EventMap> {
   /** In the room's order; what is not confirmed stands at the end. */
@@ -88,7 +94,7 @@ type Logged = Omit<LoggedPublication, "ephemeral" | "tags" | "data" | "removed" 
   readonly tags?: readonly string[];
 };
 
-/** How many entries are kept; beyond it the oldest go, and can be loaded again. */
+/** How many entries are kept unless told. */
 const ENTRIES_MAX = 5_000;
 const UNSENT_MAX = 256;
 /** Edits, removals and reactions that came while the page with their target was under way. */
@@ -111,7 +117,8 @@ const EMPTY: MessagesSnapshot = Object.freeze({ entries: [], hasOlder: false, is
  * ```
  */
 export class RoomMessages<Events extends EventMap = EventMap> {
-  readonly #room: Room<Events, any>;
+  readonly #room: Room<Events, any, any>;
+  readonly #max: number;
   readonly #listeners = new Set<() => void>();
   #snapshot: MessagesSnapshot<Events> | undefined;
   #toTell = false;
@@ -123,8 +130,9 @@ export class RoomMessages<Events extends EventMap = EventMap> {
   #loading: Promise<void> | undefined;
   #error: RoomcastError | undefined;
 
-  constructor(room: Room<Events, any>) {
+  constructor(room: Room<Events, any, any>, { max = ENTRIES_MAX }: MessagesOptions = {}) {
     this.#room = room;
+    this.#max = max;
     let wasLeft = false;
     room.on("publication", (message) => this.#heard(message as Publication));
     room.on("gap", ({ reason }) => this.#gap(reason));
@@ -399,14 +407,16 @@ export class RoomMessages<Events extends EventMap = EventMap> {
     return this.#placed.find(isSent)?.offset;
   }
 
-  /** Where the first entry at or above an offset is: almost always at the end. */
+  /** Where the first entry at or above an offset is. */
   #indexOf(offset: number): number {
-    let index = this.#placed.length;
-    for (; index > 0; index -= 1) {
-      const before = this.#placed[index - 1];
-      if (before === undefined || (isSent(before) ? before.offset : before.after + 0.5) < offset) break;
+    let [from, to] = [0, this.#placed.length];
+    while (from < to) {
+      const middle = (from + to) >>> 1;
+      const entry = this.#placed[middle];
+      if (entry !== undefined && (isSent(entry) ? entry.offset : entry.after + 0.5) < offset) from = middle + 1;
+      else to = middle;
     }
-    return index;
+    return from;
   }
 
   #at(offset: number): Sent | undefined {
@@ -417,8 +427,8 @@ export class RoomMessages<Events extends EventMap = EventMap> {
   #insert(message: Sent): void {
     this.#placed.splice(this.#indexOf(message.offset), 0, message);
     if (this.#oldest() === 1) this.#hasOlder = false;
-    if (this.#placed.length <= ENTRIES_MAX || this.#loading !== undefined) return;
-    this.#placed.splice(0, this.#placed.length - ENTRIES_MAX);
+    if (this.#placed.length <= this.#max || this.#loading !== undefined) return;
+    this.#placed.splice(0, this.#placed.length - this.#max);
     this.#hasOlder = true;
   }
 

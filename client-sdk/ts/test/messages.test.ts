@@ -70,6 +70,17 @@ test("R-VIEW-1: edits, removals and reactions change what is shown, and nothing 
   assert.equal("data" in only(messages) || "edited" in only(messages), false);
 });
 
+test("R-VIEW-2: of many entries as many are kept as were asked for, and the rest can be loaded again", async () => {
+  const room = client().room<Chat>("chat:lobby");
+  const messages = new RoomMessages(room, { max: 2 });
+  const socket = await join(room);
+  socket.say(said(11, "a"), said(12, "b"), said(13, "c"));
+  assert.deepEqual(shown(messages), ["12 b", "13 c"]);
+  assert.equal(messages.snapshot.hasOlder, true);
+  socket.say(about(14, "edit", 13, { text: "see" }), about(15, "edit", 11, { text: "gone" }));
+  assert.deepEqual(shown(messages), ["12 b", "13 see"]);
+});
+
 test("R-VIEW-1: what is shown is one value until it changes, and a turn is told of once", async () => {
   const { messages, socket } = await joined();
   let told = 0;

@@ -1,4 +1,4 @@
-/** The page's address: `?name=Ada#lobby`. The hash is the room. */
+/** The page's address: `?name=Ada#lobby`. The hash is the room; `role=moderator` and `kind=…` are for trying things. */
 
 const ROOM = /^[A-Za-z0-9._~-]{1,128}$/;
 
@@ -28,10 +28,17 @@ export function nameInAddress(): string {
   return new URLSearchParams(location.search).get("name") ?? "";
 }
 
+export function moderatesInAddress(): boolean {
+  return new URLSearchParams(location.search).get("role") === "moderator";
+}
+
 /** Where others find this room; with a name they are in at once. */
-export function linkTo(room: string, name?: string): string {
+export function linkTo(room: string, name?: string, role?: "moderator"): string {
   const url = new URL(location.pathname, location.origin);
+  const kind = new URLSearchParams(location.search).get("kind");
+  if (kind !== null) url.searchParams.set("kind", kind);
   if (name !== undefined) url.searchParams.set("name", name);
+  if (role !== undefined) url.searchParams.set("role", role);
   url.hash = room;
   return url.href;
 }

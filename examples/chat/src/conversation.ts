@@ -1,246 +1,387 @@
 /** One room on the page: what the room tells goes to the views, what the reader does goes to the room. */
 import { announce } from "./announcer.js";
 import { Composer } from "./composer.js";
-import { byId, onceATurn } from "./dom.js";
+import { byId, el, onceATurn } from "./dom.js";
+import type { Mention, Said } from "./generated/chat.js";
 import { randomId, type Identity } from "./identity.js";
 import { MembersView } from "./members-view.js";
-import { person } from "./people.js";
-import { openRoom, readPage, send, showTyping } from "./roomcast.js";
-import type { ChatMember, ChatMessage, ChatRoom, Left, Roomcast, RoomListener, RoomStatus } from "./roomcast.js";
+import { confirmed } from "./menu.js";
+import { MessageTools } from "./message-tools.js";
+import type { MessageContext } from "./message-view.js";
+import { Moderation } from "./moderation.js";
+import { listNames, People, type Person } from "./people.js";
+import { loadOlder, messagesOf, openRoom, send, showTyping } from "./roomcast.js";
+import type { ChatMessages, ChatRoom, Entry, MessageEntry, Roomcast, RoomStatus, SentEntry } from "./roomcast.js";
+import { Rows, type Above } from "./rows.js";
+import { wordsIn, wordsOf } from "./said.js";
 import { drawShare } from "./share.js";
+import { Standing } from "./standing.js";
 import type { StatusView } from "./status-view.js";
-import { TimelineView, type Above } from "./timeline-view.js";
-import { Timeline, type Arrival, type Gap } from "./timeline.js";
-import { Typing } from "./typing.js";
-import { LOST_ON_THE_WAY, whyUnsent } from "./wording.js";
-
-/** More than this leave the page at its top while one reads along at its end. */
-const SHOWN_MAX = 500;
-const GAP_PAGES_MAX = 4;
+import { ThreadView } from "./thread-view.js";
+import { TimelineView } from "./timeline-view.js";
+import { toast } from "./toast.js";
+import { Typing, Typists } from "./typing.js";
+import { whyRefused } from "./wording.js";
 
 export class Conversation {
   readonly id: string;
+  readonly room: ChatRoom;
   readonly #me: Identity;
-  readonly #room: ChatRoom;
-  readonly #timeline = new Timeline();
+  readonly #people = new People();
+  readonly #messages: ChatMessages;
+  readonly #standing: Standing;
+  readonly #rows = new Rows();
   readonly #view: TimelineView;
+  readonly #thread: ThreadView;
   readonly #members: MembersView;
   readonly #composer: Composer;
   readonly #status: StatusView;
   readonly #typing: Typing;
-  readonly #unread: () => void;
+  readonly #typists: Typists;
+  readonly #unseenIs: (count: number) => void;
   readonly #shown = new AbortController();
-  #above: Above = "unknown";
-  /** Where the earlier page begins, once one was read. */
-  #next: number | undefined;
+  readonly #stopped: () => void;
+  /** How far was read when the reader came, for the line above what is new. */
+  #readAtFirst: number | undefined;
+  #unseen = 0;
   #live = false;
-  /** Catching up did not bring everything. */
   #missedSome = false;
   readonly #draw = onceATurn(() => this.#drawNow());
 
-  constructor(client: Roomcast, id: string, me: Identity, status: StatusView, unread: () => void) {
+  /** `unseenIs` hears how much was said that the reader could not see. */
+  constructor(client: Roomcast, id: string, me: Identity, status: StatusView, unseenIs: (count: number) => void) {
     this.id = id;
     this.#me = me;
     this.#status = status;
-    this.#unread = unread;
-    this.#view = new TimelineView({
-      retry: (messageId) => this.#retry(messageId),
-      discard: (messageId) => this.#discard(messageId),
-      loadEarlier: () => void this.#loadEarlier(),
-      loadMissing: (gap) => void this.#loadMissing(gap),
+    this.#unseenIs = unseenIs;
+    this.#people.learn(me.user, me);
+    this.room = openRoom(client, id);
+    const { signal } = this.#shown;
+    this.#messages = messagesOf(this.room);
+    this.#standing = new Standing(this.room, me.user, () => this.#standingChange(), signal);
+    this.#typing = new Typing((on) => showTyping(this.room, on, undefined));
+    this.#typists = new Typists(() => this.#drawTyping());
+    const moderation = new Moderation(this.#standing, this.#people);
+    this.#members = new MembersView(me.user, {
+      mySession: () => this.room.me?.session,
+      mention: (person) => this.#composer.mention(person),
+      moderation,
     });
-    const listener: RoomListener = {
-      message: (message) => this.#heard(message),
-      members: (members) => this.#memberChange(members),
-      left: (who) => this.#farewell(who),
-      status: (now) => this.#statusChange(now),
-      gap: (reason) => this.#missed(reason),
-    };
-    this.#room = openRoom(client, id, listener, this.#shown.signal);
-    this.#members = new MembersView(me.user, () => this.#room.me?.session);
-    // A presence update that is lost with its connection is made good by the next.
-    this.#typing = new Typing((typing) => void showTyping(this.#room, typing).catch(() => undefined));
-    this.#composer = new Composer(id, {
-      send: (text) => this.#say(text),
-      typed: (text) => this.#typing.typed(text),
+    const context = this.#context();
+    const tools = new MessageTools(this.#tools());
+    this.#view = this.#makeView(context, tools);
+    this.#composer = this.#makeComposer();
+    this.#thread = new ThreadView(this.room, this.#messages, this.#standing, context, tools, {
+      send: (said) => this.#say(said),
+      save: (offset, said) => this.#save(offset, said),
+      candidates: () => this.#candidates(),
+      loadGap: (key) => void this.#messages.loadGap(key),
     });
+    this.#stopped = this.#messages.subscribe(this.#draw);
+    this.#listen(signal);
+    document.addEventListener("visibilitychange", () => this.#glance(), { signal });
+    byId("to-end", HTMLButtonElement).onclick = () => this.#toEnd();
+    this.#drawToEnd();
   }
 
   enter(): void {
     this.#composer.focus();
     // What goes wrong is told by the status, too.
-    this.#room.join().catch(() => undefined);
+    this.room.join().catch(() => undefined);
   }
 
   async leave(): Promise<void> {
     this.#typing.stop();
-    await this.#room.leave();
+    await this.room.leave();
   }
 
   /** Takes it off the page. */
   close(): void {
     this.#shown.abort();
-    const isConnected = this.#room.status === "connected";
-    const unsent = this.#timeline.entries.filter((one) => one.kind === "failed" || (one.kind === "pending" && !isConnected));
-    this.#composer.putBack(unsent.map((one) => ("text" in one ? one.text : "")));
+    this.#stopped();
+    const isConnected = this.room.status === "connected";
+    const unsent = this.#messages.snapshot.entries.filter(
+      (one): one is MessageEntry => one.kind === "failed" || (one.kind === "pending" && !isConnected),
+    );
+    this.#composer.putBack(unsent.map((one) => wordsIn(one).text));
     this.leave().catch(() => undefined);
+    this.#typists.forget();
+    this.#thread.close();
+    this.#composer.close();
     this.#members.close();
     this.#view.close();
   }
 
+  #context(): MessageContext {
+    return {
+      me: this.#me,
+      people: this.#people,
+      testId: "message",
+      actions: {
+        retry: (key) => this.#messages.retry(key),
+        discard: (key) => this.#discard(key),
+        react: (message, name, on) => void this.#react(message, name, on),
+        openThread: (parent) => this.#thread.open(parent),
+      },
+    };
+  }
+
+  #tools(): ConstructorParameters<typeof MessageTools>[0] {
+    const isMine = (message: SentEntry): boolean => message.from?.user === this.#me.user;
+    return {
+      react: (message, name, on) => void this.#react(message, name, on),
+      openThread: (parent) => this.#thread.open(parent),
+      edit: ({ offset, data }) => {
+        const isInThread = this.#thread.parent !== undefined && wordsOf(data).thread === this.#thread.parent;
+        if (isInThread) this.#thread.edit(offset, data);
+        else this.#composer.edit(offset, data);
+      },
+      remove: (message) => void this.#remove(message),
+      mayEdit: isMine,
+      mayRemove: (message) => isMine(message) || this.#standing.moderates,
+    };
+  }
+
+  #makeView(context: MessageContext, tools: MessageTools): TimelineView {
+    return new TimelineView(byId("log", HTMLElement), byId("messages", HTMLOListElement), context, tools, {
+      loadOlder: () => {
+        if (!this.#messages.snapshot.isLoading) void loadOlder(this.#messages);
+      },
+      loadGap: (key) => void this.#messages.loadGap(key),
+      moved: (isFollowing) => {
+        if (isFollowing) this.#lookedAt();
+        this.#drawToEnd();
+      },
+    });
+  }
+
+  #makeComposer(): Composer {
+    return new Composer(byId("compose", HTMLFormElement), this.id, `Message #${this.id}`, {
+      send: (said) => this.#say(said),
+      save: (offset, said) => this.#save(offset, said),
+      typed: (text) => this.#typing.typed(text),
+      lastOwn: () => this.#lastOwn(),
+      candidates: () => this.#candidates(),
+    });
+  }
+
+  #listen(signal: AbortSignal): void {
+    const { room } = this;
+    room.on("publication", (message) => {
+      if (message.from !== undefined) this.#people.learn(message.from.user, message.from.info);
+    }, { signal });
+    room.on("message", (message) => message.ephemeral || this.#heard(message), { signal });
+    room.on("typing", ({ from, data }) => {
+      if (from === undefined || from.user === this.#me.user || !data) return;
+      if (data.thread === undefined) this.#typists.heard(from.user, data.on === true);
+      else this.#thread.typing(from.user, data.thread, data.on === true);
+    }, { signal });
+    room.on("mention", (message) => message.ephemeral || this.#mentioned(message.data), { signal });
+    room.on("members", (members) => {
+      for (const { user, info } of members) this.#people.learn(user, info);
+      this.#members.show(members, this.#standing.people);
+      drawShare(this.id, this.#me.name, this.#members.visitors.map(({ person }) => person.name));
+    }, { signal });
+    room.on("presence", ({ left }) => {
+      for (const { user } of left) this.#typists.heard(user, false);
+      // Only of those whom we saw go: not while we were away, nor when it is us who are out.
+      const isUs = left.some(({ session }) => session === room.me?.session);
+      if (room.status === "connected" && !isUs) for (const one of left) this.#members.left(one);
+    }, { signal });
+    room.on("status", (status) => this.#statusChange(status), { signal });
+    room.on("gap", () => (this.#missedSome = true), { signal });
+  }
+
   #statusChange(status: RoomStatus): void {
-    this.#status.show(status, this.#room.failure, this.#missedSome);
+    this.#status.show(status, this.room.failure, this.#missedSome);
     this.#members.setStale(status !== "connected");
-    this.#composer.setClosed(status === "failed");
     if (status === "connected") {
-      if (!this.#missedSome) this.#timeline.caughtUp(LOST_ON_THE_WAY);
       this.#missedSome = false;
-      this.#lookAbove();
+      void this.#settle();
+    } else {
+      this.#typists.forget();
     }
+    this.#close();
     this.#draw();
   }
 
-  #missed(reason: string): void {
-    this.#timeline.gap(reason);
-    this.#missedSome = true;
-    this.#above = "unknown";
-    this.#next = undefined;
+  /** After each welcome: what the room keeps of us. */
+  async #settle(): Promise<void> {
+    try {
+      const read = await this.#standing.enter();
+      this.#readAtFirst ??= read;
+    } catch {
+      // Nothing is known then, and nothing is claimed; the next welcome asks again.
+    }
+    for (const { user, info } of this.#standing.people) this.#people.learn(user, info);
+    this.#lookedAt();
     this.#draw();
   }
 
-  #heard(message: ChatMessage): void {
-    const isNew = this.#timeline.add(this.#arrival(message));
+  #standingChange(): void {
+    byId("slow-note", HTMLElement).hidden = this.#standing.slowMs === 0;
+    byId("slow-note", HTMLElement).textContent = `Slow mode: one message every ${this.#standing.slowMs / 1_000} s`;
+    this.#members.show(this.room.members, this.#standing.people);
+    this.#close();
+  }
+
+  /** Says in the composer why nobody can write here, where that is so. */
+  #close(): void {
+    const until = this.#standing.mutedUntil;
+    const minutes = Math.ceil((until - Date.now()) / 60_000);
+    const why =
+      this.room.status === "failed" ? "The room is closed"
+      : until > 0 ? `A moderator muted you for ${minutes === 1 ? "another minute" : `another ${minutes} minutes`}`
+      : undefined;
+    this.#composer.setClosed(why);
+    this.#thread?.setClosed(why);
+  }
+
+  #heard(message: Pick<SentEntry, "from" | "data">): void {
     // What comes before the status says "connected" was said before we came, or while we were away.
-    const live = this.#room.status === "connected";
-    if (isNew && live) {
-      this.#live = true;
-      if (message.from?.user !== this.#me.user) this.#toldByOthers(message);
-    }
-    this.#draw();
-  }
-
-  #toldByOthers(message: ChatMessage): void {
-    const { author, text } = this.#arrival(message);
-    announce(`${author?.name ?? "Backend"}: ${text}`);
-    this.#view.countUnseen();
-    if (document.hidden) this.#unread();
-  }
-
-  #arrival({ offset, time, from, data }: ChatMessage): Arrival {
-    const author = from && person(from.user, from.info);
-    // Whoever holds a token may publish any data: nothing about it is certain.
-    const said = typeof data === "object" && data !== null ? data : { text: data };
-    const text = typeof said.text === "string" ? said.text : JSON.stringify(data);
-    const id = "id" in said && typeof said.id === "string" ? said.id : undefined;
-    return { offset, time, author, text, id, own: from?.user === this.#me.user };
-  }
-
-  #memberChange(members: readonly ChatMember[]): void {
-    this.#members.show(members);
-    this.#shareLinks();
-    this.#draw();
-  }
-
-  /** Only of those whom we saw go: not while we were away, nor when it is us who are out. */
-  #farewell(who: readonly Left[]): void {
-    const isUs = who.some(({ session }) => session === this.#room.me?.session);
-    if (this.#room.status === "connected" && !isUs) for (const one of who) this.#members.left(one);
-  }
-
-  #say(text: string): void {
-    this.#typing.stop();
-    const id = randomId();
-    this.#timeline.begin(id, text, Date.now());
+    if (this.room.status !== "connected") return;
     this.#live = true;
-    this.#view.toEnd();
-    this.#draw();
-    void this.#deliver(id, text);
+    const user = message.from?.user ?? "";
+    this.#typists.heard(user, false);
+    if (user === this.#me.user) return;
+    const { text, thread } = wordsOf(message.data);
+    announce(`${this.#people.person(user).name || "Backend"}: ${text}`);
+    if (document.hidden || !this.#view.isFollowing) {
+      if (thread === undefined) this.#unseen += 1;
+      this.#unseenIs(this.#unseen);
+      this.#drawToEnd();
+    }
   }
 
-  async #deliver(id: string, text: string): Promise<void> {
+  #mentioned(mention: Mention): void {
+    if (this.room.status !== "connected") return;
+    const name = this.#people.person(mention.by).name || "Somebody";
+    const isInThread = mention.thread !== undefined && mention.thread !== this.#thread.parent;
+    if (!document.hidden && this.#view.isFollowing && !isInThread) return;
+    toast(`${name} mentioned you`, mention.text, () => this.#showMention(mention));
+  }
+
+  #showMention({ id, thread }: Mention): void {
+    if (thread !== undefined) return this.#thread.open(thread);
+    const isIt = (entry: Entry): boolean => entry.kind === "message" && id !== undefined && wordsIn(entry).id === id;
+    const message = this.#messages.snapshot.entries.find(isIt);
+    if (message === undefined || !this.#view.reveal(message.key)) this.#toEnd();
+  }
+
+  /** What comes while nobody looks stands below a line. */
+  #glance(): void {
+    if (!document.hidden) return this.#lookedAt();
+    this.#readAtFirst = this.#last() ?? this.#readAtFirst;
+    this.#draw();
+  }
+
+  /** The offset of the newest that is there. */
+  #last(): number | undefined {
+    return this.#messages.snapshot.entries.findLast((entry) => entry.kind === "message")?.offset;
+  }
+
+  /** The end is in view, and somebody looks. */
+  #lookedAt(): void {
+    if (document.hidden || !this.#view?.isFollowing) return;
+    if (this.#unseen > 0) this.#unseenIs((this.#unseen = 0));
+    const last = this.#last();
+    if (last !== undefined && this.room.status === "connected") this.#standing.seen(last);
+  }
+
+  #say(said: Said): void {
+    this.#typing.stop();
+    this.#live = true;
+    this.#readAtFirst = undefined;
     try {
-      this.#timeline.arrived(id, await send(this.#room, id, text), this.#me);
+      send(this.#messages, { ...said, id: randomId() });
     } catch (error) {
-      this.#timeline.fail(id, whyUnsent(error));
-      if (!this.#shown.signal.aborted) announce("A message was not sent", "now");
+      return toast("Not sent", whyRefused(error));
     }
-    this.#draw();
+    if (this.#standing.slowMs > 0 && !this.#standing.moderates) this.#composer.wait(Date.now() + this.#standing.slowMs);
+    if (said.thread === undefined) this.#toEnd();
   }
 
-  /** Under the same id: should the first have arrived after all, it takes this one's place when it shows up. */
-  #retry(id: string): void {
-    const text = this.#timeline.discard(id);
-    if (text === undefined) return;
-    this.#timeline.begin(id, text, Date.now());
-    this.#draw();
+  async #save(offset: number, said: Said): Promise<void> {
+    await this.#tried("The change was not saved", () => this.room.edit(offset, said));
+  }
+
+  async #react(message: SentEntry, name: string, on: boolean): Promise<void> {
+    await this.#tried("The reaction did not arrive", () => this.room.react(message.offset, name, on));
+  }
+
+  async #remove(message: SentEntry): Promise<void> {
+    const { text } = wordsOf(message.data);
+    const excerpt = text.length > 140 ? `${text.slice(0, 140)}…` : text;
+    if (!(await confirmed("Remove this message?", excerpt, "Remove"))) return;
+    const { offset } = message;
+    const remove = () => (this.#standing.logic === "there" ? this.#standing.ask("remove", { offset }) : this.room.remove(offset));
+    await this.#tried("It was not removed", remove);
+  }
+
+  #discard(key: string): void {
+    this.#messages.discard(key);
     this.#composer.focus();
-    void this.#deliver(id, text);
   }
 
-  #discard(id: string): void {
-    this.#timeline.discard(id);
-    this.#draw();
-    this.#composer.focus();
-  }
-
-  async #loadEarlier(): Promise<void> {
-    const before = this.#next ?? this.#timeline.oldest;
-    if (before === undefined || this.#above === "loading") return;
-    this.#above = "loading";
-    this.#draw();
+  async #tried(failed: string, what: () => Promise<unknown>): Promise<void> {
     try {
-      const { messages, next } = await readPage(this.#room, before);
-      for (const message of messages) this.#timeline.add(this.#arrival(message));
-      this.#next = next;
-      this.#lookAbove(next !== undefined);
-    } catch {
-      this.#above = "failed";
+      await what();
+    } catch (error) {
+      if (!this.#shown.signal.aborted) toast(failed, whyRefused(error));
     }
-    this.#draw();
   }
 
-  async #loadMissing(gap: Gap): Promise<void> {
-    this.#timeline.setGap(gap.key, "loading");
-    this.#draw();
-    try {
-      let before = this.#timeline.beyond(gap);
-      for (let pages = 0; before !== undefined && pages < GAP_PAGES_MAX; pages += 1) {
-        const { messages, next } = await readPage(this.#room, before);
-        for (const message of messages) this.#timeline.add(this.#arrival(message));
-        before = next !== undefined && next > gap.after + 1 ? next : undefined;
-      }
-      if (before !== undefined) this.#timeline.setGap(gap.key, "open");
-      else if (gap.reason === "trimmed") this.#timeline.setGap(gap.key, "lost");
-      else this.#timeline.closeGap(gap.key);
-    } catch {
-      this.#timeline.setGap(gap.key, "failed");
-    }
-    this.#draw();
+  #lastOwn(): { offset: number; data: unknown } | undefined {
+    const last = this.#messages.snapshot.entries.findLast(
+      (one) => one.kind === "message" && !one.removed && one.from?.user === this.#me.user && one.type === "message",
+    );
+    return last?.kind === "message" && !last.removed ? last : undefined;
   }
 
-  /** Offset 1 is where a log begins; a log that begins later has been trimmed. */
-  #lookAbove(more = true): void {
-    const oldest = this.#timeline.oldest;
-    if (oldest === undefined) this.#above = "unknown";
-    else if (oldest === 1) this.#above = "beginning";
-    else this.#above = more ? "more" : "trimmed";
+  #candidates(): readonly Person[] {
+    return this.#people.all.filter(({ user }) => user !== this.#me.user && user !== "");
+  }
+
+  #above(): Above | undefined {
+    const { entries, hasOlder, isLoading, error } = this.#messages.snapshot;
+    const first = entries.find((entry) => entry.kind === "message");
+    if (first === undefined) return undefined;
+    if (isLoading) return "loading";
+    if (error !== undefined) return "failed";
+    if (hasOlder) return "more";
+    return first.kind === "message" && first.offset === 1 ? "beginning" : "trimmed";
   }
 
   #drawNow(): void {
     if (this.#shown.signal.aborted) return;
-    if (this.#above === "unknown" && this.#room.status === "connected") this.#lookAbove();
-    if (this.#view.isFollowing && this.#timeline.trim(SHOWN_MAX)) {
-      this.#next = undefined;
-      this.#lookAbove();
-    }
-    const isEmpty = this.#timeline.entries.length === 0;
-    byId("empty", HTMLElement).hidden = !isEmpty || this.#room.status !== "connected";
-    byId("skeleton", HTMLElement).hidden = !isEmpty || this.#room.status !== "connecting";
-    this.#view.draw(this.#timeline, this.#above, this.#live);
+    const { entries } = this.#messages.snapshot;
+    const isEmpty = !entries.some((entry) => entry.kind === "gap" || entry.type === "message");
+    byId("empty", HTMLElement).hidden = !isEmpty || this.room.status !== "connected";
+    byId("skeleton", HTMLElement).hidden = !isEmpty || this.room.status !== "connecting";
+    const reader = { user: this.#me.user, read: this.#readAtFirst };
+    this.#view.draw(this.#rows.ofRoom(entries, this.#above(), reader), this.#live);
+    this.#thread.draw();
     this.#live = false;
   }
 
-  #shareLinks(): void {
-    drawShare(this.id, this.#me.name, this.#members.visitors.map((visitor) => visitor.person.name));
+  #toEnd(): void {
+    this.#view.toEnd();
+    this.#lookedAt();
+    this.#drawToEnd();
+  }
+
+  #drawToEnd(): void {
+    byId("to-end", HTMLButtonElement).hidden = this.#view?.isFollowing ?? true;
+    byId("to-end-label", HTMLElement).textContent = this.#unseen === 0 ? "Latest" : `${this.#unseen} new`;
+  }
+
+  #drawTyping(): void {
+    const users = this.#typists.users;
+    this.#members.setTyping(users);
+    const line = byId("typing", HTMLElement);
+    const names = users.map((user) => this.#people.person(user).name);
+    const text = names.length === 0 ? "" : `${listNames(names)} ${names.length === 1 ? "is" : "are"} typing`;
+    if (line.textContent === text) return;
+    line.replaceChildren(...(text ? [el("span", {}, text), el("span", { class: "dots", "aria-hidden": "true" })] : []));
   }
 }

@@ -33,6 +33,13 @@ export function icon(name: string): SVGSVGElement {
   return svg;
 }
 
+/** A button that is a picture; `label` is what it says to who cannot see it, and to the pointer that rests on it. */
+export function iconButton(name: string, label: string, onClick: () => void, className = "icon-button"): HTMLButtonElement {
+  const element = el("button", { type: "button", class: className, "aria-label": label, title: label }, icon(name));
+  element.addEventListener("click", onClick);
+  return element;
+}
+
 export function button(label: string, onClick: () => void, className = "quiet"): HTMLButtonElement {
   const element = el("button", { type: "button", class: className }, label);
   element.addEventListener("click", onClick);

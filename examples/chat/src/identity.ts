@@ -1,4 +1,5 @@
 /** Who this browser says it is. A real application has accounts instead. */
+import { moderatesInAddress } from "./address.js";
 import { colorFor } from "./people.js";
 
 export interface Identity {
@@ -6,6 +7,8 @@ export interface Identity {
   user: string;
   name: string;
   color: string;
+  /** Whether its token lets it moderate; the address says so, where anybody may sign tokens. */
+  moderates: boolean;
 }
 
 const NAME_LENGTH_MAX = 40;
@@ -27,7 +30,7 @@ export function identify(name: string): Identity {
   kept(() => localStorage.setItem(userOf(name), user));
   kept(() => localStorage.setItem(LAST_NAME, name));
   kept(() => sessionStorage.setItem(NAME_OF_THIS_TAB, name));
-  return { user, name, color: colorFor(user) };
+  return { user, name, color: colorFor(user), moderates: moderatesInAddress() };
 }
 
 export function cleanName(text: string): string {

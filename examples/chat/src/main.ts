@@ -1,25 +1,50 @@
 /** The page: a door that asks for a name, then one room at a time, named by the address. */
+import { watchAbsence } from "./absence.js";
 import { dropNameFromAddress, nameInAddress, roomInAddress, settleAddress } from "./address.js";
 import { Conversation } from "./conversation.js";
 import { byId } from "./dom.js";
+import type { Unread } from "./generated/chat.js";
 import { watchDrawer } from "./drawer.js";
-import { cleanName, forgetThisTab, identify, lastName, nameOfThisTab } from "./identity.js";
-import { avatar, hueFor } from "./people.js";
-import { createClient } from "./roomcast.js";
-import { drawRooms, visit, watchNewRoom } from "./rooms-view.js";
+import { cleanName, forgetThisTab, identify, lastName, nameOfThisTab, type Identity } from "./identity.js";
+import { avatar, hueFor, person } from "./people.js";
+import { account, createClient, hasAccounts } from "./roomcast.js";
+import { drawRooms, otherRooms, visit, watchNewRoom } from "./rooms-view.js";
 import { drawShare, watchShare } from "./share.js";
 import { StatusView } from "./status-view.js";
+import { toast } from "./toast.js";
+import { Watch } from "./watch.js";
 import { askName } from "./welcome.js";
 
 let conversation: Conversation | undefined;
-let unread = 0;
+let watch: Watch | undefined;
+/** In the room that is shown, while nobody looks. */
+let unseen = 0;
+let elsewhere: ReadonlyMap<string, Unread> = new Map();
 
-function begin(name: string): void {
-  const me = identify(name);
+/** Whoever gives the tokens knows who this is. */
+async function beginWithAccount(): Promise<void> {
+  try {
+    const { user, info } = await account();
+    byId("change-name", HTMLButtonElement).hidden = true;
+    begin({ ...person(user, info), moderates: false });
+  } catch {
+    askName(roomInAddress(), "", () => undefined);
+    byId("join", HTMLFormElement).hidden = true;
+    byId("welcome-lead", HTMLElement).textContent = "Nobody is logged in here. Log in, and come back.";
+  }
+}
+
+function begin(me: Identity): void {
   const client = createClient(me);
   const status = new StatusView({ again: () => conversation?.enter(), rename: leaveForDoor });
   byId("me", HTMLElement).replaceChildren(avatar(me), me.name);
   byId("chat", HTMLElement).hidden = false;
+  watch = new Watch(me, (unread, mention) => {
+    elsewhere = unread;
+    drawRooms(roomInAddress(), elsewhere);
+    drawTitle();
+    if (mention) toast(`You are mentioned in #${mention.room}:`, mention.text, () => (location.hash = mention.room));
+  });
 
   const enter = (): void => {
     const room = roomInAddress();
@@ -29,9 +54,13 @@ function begin(name: string): void {
     settleAddress(room);
     light(room);
     visit(room);
-    drawRooms(room);
+    watch?.follow(otherRooms(room));
+    drawRooms(room, elsewhere);
     drawShare(room, me.name, [me.name]);
-    conversation = new Conversation(client, room, me, status, () => countUnread(room));
+    conversation = new Conversation(client, room, me, status, (count) => {
+      unseen = count;
+      drawTitle();
+    });
     conversation.enter();
   };
   window.onhashchange = enter;
@@ -42,6 +71,7 @@ function begin(name: string): void {
 function leaveForDoor(): void {
   conversation?.close();
   conversation = undefined;
+  watch?.close();
   byId("chat", HTMLElement).hidden = true;
   forgetThisTab();
   dropNameFromAddress();
@@ -51,7 +81,7 @@ function leaveForDoor(): void {
 function showDoor(): void {
   const draw = (): void => {
     light(roomInAddress());
-    askName(roomInAddress(), lastName(), begin);
+    askName(roomInAddress(), lastName(), (name) => begin(identify(name)));
   };
   window.onhashchange = draw;
   draw();
@@ -61,27 +91,30 @@ function showDoor(): void {
 function light(room: string): void {
   document.documentElement.style.setProperty("--hue", String(hueFor(room)));
   byId("room-name", HTMLElement).textContent = room;
-  unread = 0;
-  titleFor(room);
+  unseen = 0;
+  drawTitle();
 }
 
-function countUnread(room: string): void {
-  unread += 1;
-  titleFor(room);
+/** What is unread here and elsewhere stands in the title, and a dot where somebody is mentioned. */
+function drawTitle(): void {
+  const room = roomInAddress();
+  const others = [...elsewhere].filter(([id]) => id !== room).map(([, unread]) => unread);
+  const count = others.reduce((sum, { unread }) => sum + unread, unseen);
+  const isMentioned = others.some(({ mentions }) => mentions > 0);
+  document.title = `${count > 0 ? `(${isMentioned ? "@" : ""}${count}) ` : ""}#${room} · Roomcast`;
 }
 
-function titleFor(room: string): void {
-  document.title = `${unread > 0 ? `(${unread}) ` : ""}#${room} · Roomcast`;
-}
-
-document.addEventListener("visibilitychange", () => {
-  if (document.hidden) return;
-  unread = 0;
-  titleFor(roomInAddress());
-});
 // Closing the tab is leaving, which the room need not wait to find out. A page that comes back goes in again.
-window.addEventListener("pagehide", () => void conversation?.leave().catch(() => undefined));
-window.addEventListener("pageshow", (event) => event.persisted && conversation?.enter());
+window.addEventListener("pagehide", () => {
+  conversation?.leave().catch(() => undefined);
+  watch?.close();
+});
+window.addEventListener("pageshow", (event) => {
+  if (!event.persisted) return;
+  conversation?.enter();
+  watch?.follow(otherRooms(roomInAddress()));
+});
+watchAbsence((away) => void conversation?.room.presence.set({ away }).catch(() => undefined));
 
 watchDrawer();
 watchNewRoom();
@@ -90,5 +123,6 @@ byId("change-name", HTMLButtonElement).onclick = leaveForDoor;
 byId("skip", HTMLButtonElement).onclick = () => byId("text", HTMLTextAreaElement).focus();
 
 const name = cleanName(nameInAddress()) || nameOfThisTab();
-if (name === "") showDoor();
-else begin(name);
+if (hasAccounts) void beginWithAccount();
+else if (name === "") showDoor();
+else begin(identify(name));

@@ -1,33 +1,45 @@
-/** Who is here: one line a user, however many tabs it has. */
-import { arrange, byId, el } from "./dom.js";
-import { avatar, listNames, person, type Person } from "./people.js";
+/** Who is here: one line a user, however many tabs it has; and who was, where the room remembers. */
+import { arrange, byId, el, iconButton } from "./dom.js";
+import type { Profile } from "./generated/chat.js";
+import { showMenu } from "./menu.js";
+import type { Moderation } from "./moderation.js";
+import { avatar, person, type Person } from "./people.js";
 import type { ChatMember, Left } from "./roomcast.js";
 
 interface Visitor {
   person: Person;
   sessions: string[];
   since: number;
-  typing: boolean;
+  away: boolean;
+}
+
+export interface MembersActions {
+  mySession(): string | undefined;
+  mention(person: Person): void;
+  moderation: Moderation;
 }
 
 /** So long someone who went stays listed, with how it went. */
 const FAREWELL_MS = 12_000;
 const FACES_MAX = 4;
+const ABSENT_MAX = 30;
 
 export class MembersView {
   readonly #list = byId("members", HTMLUListElement);
+  readonly #absentList = byId("absent", HTMLUListElement);
   readonly #count = byId("members-count", HTMLElement);
   readonly #faces = byId("faces", HTMLElement);
-  readonly #typing = byId("typing", HTMLElement);
   readonly #user: string;
-  readonly #mySession: () => string | undefined;
+  readonly #actions: MembersActions;
   readonly #elements = new Map<string, HTMLLIElement>();
   #visitors: Visitor[] = [];
+  #absent: Person[] = [];
+  #typing: ReadonlySet<string> = new Set();
   readonly #gone = new Map<string, { person: Person; reason: Left["reason"]; timer: number }>();
 
-  constructor(user: string, mySession: () => string | undefined) {
+  constructor(user: string, actions: MembersActions) {
     this.#user = user;
-    this.#mySession = mySession;
+    this.#actions = actions;
     this.#draw();
   }
 
@@ -35,18 +47,24 @@ export class MembersView {
     return this.#visitors;
   }
 
-  show(members: readonly ChatMember[]): void {
+  show(members: readonly ChatMember[], known: readonly Profile[]): void {
     const byUser = new Map<string, Visitor>();
     for (const { session, user, info, data, since } of members) {
-      const visitor = byUser.get(user) ?? { person: person(user, info), sessions: [], since, typing: false };
+      const visitor = byUser.get(user) ?? { person: person(user, info), sessions: [], since, away: true };
       visitor.sessions.push(session);
       visitor.since = Math.min(visitor.since, since);
-      visitor.typing ||= data?.typing === true && session !== this.#mySession();
+      visitor.away &&= data?.away === true;
       byUser.set(user, visitor);
     }
     const rank = ({ person }: Visitor): number => (person.user === this.#user ? 0 : 1);
     this.#visitors = [...byUser.values()].sort((a, b) => rank(a) - rank(b) || a.since - b.since);
+    this.#absent = known.filter(({ user }) => !byUser.has(user)).slice(0, ABSENT_MAX).map(({ user, info }) => person(user, info));
     for (const user of byUser.keys()) this.#forget(user);
+    this.#draw();
+  }
+
+  setTyping(users: readonly string[]): void {
+    this.#typing = new Set(users);
     this.#draw();
   }
 
@@ -67,12 +85,12 @@ export class MembersView {
   setStale(stale: boolean): void {
     this.#list.toggleAttribute("data-stale", stale);
     byId("members-stale", HTMLElement).hidden = !stale || this.#visitors.length === 0;
-    this.#typing.toggleAttribute("data-stale", stale);
   }
 
   close(): void {
     for (const user of [...this.#gone.keys()]) this.#forget(user);
     this.#visitors = [];
+    this.#absent = [];
     this.#draw();
   }
 
@@ -86,22 +104,27 @@ export class MembersView {
     this.#count.textContent = count === 0 ? "" : String(count);
     byId("drawer-count", HTMLElement).textContent = count === 1 ? "1 person here" : `${count} people here`;
     const gone = [...this.#gone].map(([user, { person, reason }]) =>
-      this.#line(`gone ${user}`, "member gone", person, reason === "left" ? "left" : "connection lost"),
+      this.#line(`gone ${user}`, "member gone", person, reason === "left" ? "left" : "gone"),
     );
-    const here = this.#visitors.map((visitor) => this.#member(visitor));
-    arrange(this.#list, [...here, ...gone]);
-    const drawn = new Set([...this.#list.children]);
+    const absent = this.#absent.filter(({ user }) => !this.#gone.has(user));
+    arrange(this.#list, [...this.#visitors.map((visitor) => this.#member(visitor)), ...gone]);
+    arrange(this.#absentList, absent.map((person) => this.#line(`absent ${person.user}`, "member gone", person, "")));
+    byId("absent-part", HTMLElement).hidden = absent.length === 0;
+    const drawn = new Set([...this.#list.children, ...this.#absentList.children]);
     for (const [key, element] of this.#elements) if (!drawn.has(element)) this.#elements.delete(key);
     this.#faces.replaceChildren(...this.#visitors.slice(0, FACES_MAX).map(({ person }) => avatar(person)));
-    this.#drawTyping();
+    byId("pace", HTMLButtonElement).hidden = !this.#actions.moderation.isOffered;
+    byId("pace", HTMLButtonElement).onclick = () => this.#actions.moderation.showPaces(byId("pace", HTMLButtonElement));
   }
 
-  #member({ person, sessions, typing }: Visitor): HTMLLIElement {
+  #member({ person, sessions, away }: Visitor): HTMLLIElement {
+    const isTyping = this.#typing.has(person.user);
     const tabs = sessions.length > 1 ? `${sessions.length} tabs` : "";
-    const element = this.#line(person.user, "member", person, typing ? "typing…" : tabs);
+    const element = this.#line(person.user, "member", person, isTyping ? "typing…" : away ? "away" : tabs);
     element.dataset["testid"] = "member";
     element.dataset["sessions"] = String(sessions.length);
-    element.classList.toggle("typing", typing);
+    element.classList.toggle("typing", isTyping);
+    element.classList.toggle("away", away);
     return element;
   }
 
@@ -111,6 +134,7 @@ export class MembersView {
       const name = el("span", { class: "name" }, of.name);
       if (of.user === this.#user) name.append(el("span", { class: "you" }, "you"));
       element = el("li", { class: className }, avatar(of), name, el("span", { class: "note" }));
+      if (of.user !== this.#user) element.append(this.#more(of));
       this.#elements.set(key, element);
     }
     const noteElement = element.querySelector(".note");
@@ -118,10 +142,13 @@ export class MembersView {
     return element;
   }
 
-  #drawTyping(): void {
-    const names = this.#visitors.filter(({ typing }) => typing).map(({ person }) => person.name);
-    const text = names.length === 0 ? "" : `${listNames(names)} ${names.length === 1 ? "is" : "are"} typing`;
-    if (this.#typing.textContent === text) return;
-    this.#typing.replaceChildren(...(text ? [el("span", {}, text), el("span", { class: "dots", "aria-hidden": "true" })] : []));
+  #more(of: Person): HTMLButtonElement {
+    const { mention, moderation } = this.#actions;
+    const open = (): void => {
+      const choices = [{ label: `Mention ${of.name}`, run: () => mention(of) }, ...moderation.choices(of)];
+      showMenu(more, of.name, choices);
+    };
+    const more = iconButton("more", `More about ${of.name}`, open, "icon-button more");
+    return more;
   }
 }

@@ -6,6 +6,9 @@ export interface Person {
   color: string;
 }
 
+/** What nobody published in their own name. */
+export const BACKEND: Person = { user: "", name: "Backend", color: "#5a6270" };
+
 /** Each is dark enough for white letters (4.5:1), and is mixed with black or white where it colours text. */
 const COLORS = [
   "#b3402a", "#a14a00", "#806000", "#4f7300", "#1c7a3e", "#0b7770",
@@ -30,6 +33,29 @@ export function person(user: string, info: unknown): Person {
   const name = typeof said["name"] === "string" ? said["name"].trim().slice(0, 40) : "";
   const color = typeof said["color"] === "string" && /^#[0-9a-f]{6}$/i.test(said["color"]) ? said["color"] : "";
   return { user, name: name || user.slice(0, 12), color: color || colorFor(user) };
+}
+
+/** Who was met in a room: by its list of members, by what they said, and by what the room tells. */
+export class People {
+  readonly #known = new Map<string, Person>();
+
+  learn(user: string, info: unknown): Person {
+    const known = this.#known.get(user);
+    // Without a profile nothing is learned about somebody who is known.
+    if (known !== undefined && info === undefined) return known;
+    const met = person(user, info);
+    if (known?.name === met.name && known.color === met.color) return known;
+    this.#known.set(user, met);
+    return met;
+  }
+
+  person(user: string): Person {
+    return this.#known.get(user) ?? this.learn(user, undefined);
+  }
+
+  get all(): Person[] {
+    return [...this.#known.values()];
+  }
 }
 
 export function initials(name: string): string {

@@ -3,104 +3,135 @@
  *
  * 1. A client knows where the gateway is and how to get a token.
  * 2. A room is opened by name, and tells what happens in it. Connecting, reconnecting and catching up is its own work.
- * 3. We publish, show others that we type, and page back through the history.
+ * 3. `RoomMessages` keeps its messages: edited, removed, reacted to, on their way or failed, and older pages.
+ * 4. The room's own logic (`behavior/`) is called by methods, whose types `cargo xtask codegen` writes.
  */
-import { Roomcast, RoomcastError } from "@roomcast/client";
-import type { Left, LoggedPublication, Member, Room, RoomStatus } from "@roomcast/client";
+import { Roomcast, RoomcastError, RoomMessages } from "@roomcast/client";
+import type { Left, Member, MessageEntry as AnyEntry, RoomOf, RoomStatus } from "@roomcast/client";
+import type { Chat, Said } from "./generated/chat.js";
 import type { Identity } from "./identity.js";
 
 export { RoomcastError, type Roomcast };
 export type { Left, RoomStatus };
 
-/** What is published in a chat: one type of message, and its data. */
-export type ChatEvents = {
-  /** `id` is the author's own name for a message, by which it knows it again when the room sends it back. */
-  message: { text: string; id?: string };
-};
+export type ChatEvents = Chat["events"];
+export type ChatRoom = RoomOf<Chat>;
+export type ChatMember = Member<Chat["presence"]>;
+export type ChatMessages = RoomMessages<ChatEvents>;
+export type Entry = AnyEntry<ChatEvents>;
+export type GapEntry = Extract<Entry, { kind: "gap" }>;
+export type MessageEntry = Exclude<Entry, GapEntry>;
+export type SentEntry = Extract<MessageEntry, { kind: "message"; removed: false }>;
+export type UnsentEntry = Extract<MessageEntry, { kind: "pending" | "failed" }>;
 
-/** What everybody in the room sees of a member while it is here. Never stored. */
-export type Doing = { typing: boolean };
+/** As many as a room's log keeps, and some. */
+const MESSAGES_MAX = 21_000;
+const PAGE = 100;
 
-export type ChatRoom = Room<ChatEvents, Doing>;
-export type ChatMember = Member<Doing>;
-export type ChatMessage = LoggedPublication<ChatEvents["message"], "message">;
+/** The kind of the rooms: one with this chat's logic, unless the address says another. */
+export const KIND = /^[a-z][a-z0-9-]{0,31}$/.exec(new URLSearchParams(location.search).get("kind") ?? "")?.[0] ?? "team";
 
-export function createClient(me: Identity): Roomcast {
-  return new Roomcast({ url: location.origin, token: () => fetchToken(me) });
+const GATEWAY = meta("roomcast-gateway") || location.origin;
+const TOKENS = meta("roomcast-tokens");
+/** Gives a token to anybody under any name: `cargo xtask dev` has it, so that a demo needs no accounts. */
+const FOR_ANYBODY = "/dev/token";
+
+/** Whether people have accounts, and so no say in who they are. */
+export const hasAccounts = TOKENS !== FOR_ANYBODY;
+
+function meta(name: string): string {
+  return document.querySelector<HTMLMetaElement>(`meta[name="${name}"]`)?.content ?? "";
 }
 
+export function createClient(me: Identity): Roomcast {
+  return new Roomcast({ url: GATEWAY, token: () => fetchToken(me, true) });
+}
+
+/** For rooms that are not on the page: who watches them is not among those who are there. */
+export function createWatchingClient(me: Identity): Roomcast {
+  return new Roomcast({ url: GATEWAY, token: () => fetchToken(me, false) });
+}
+
+const WATCHER = ["join", "history", "call"];
+const MEMBER = [...WATCHER, "publish", "presence", "edit-own"];
+const MODERATOR = [...MEMBER, "edit-any", "moderate"];
+
 /**
- * The SDK calls this before each connection. Your own backend would check who asks, and sign a token for exactly
- * the rooms that user may enter; `cargo xtask dev` has an endpoint that signs anything, so that a demo needs none.
+ * The SDK calls this before each connection. Your backend knows who is logged in, and signs a token for the rooms that
+ * user may enter; the one for anybody has to be told.
  */
-async function fetchToken(me: Identity): Promise<string> {
-  const response = await fetch("/dev/token", {
+async function fetchToken(me: Identity | undefined, isHere: boolean): Promise<string> {
+  const capabilities = me?.moderates ? MODERATOR : MEMBER;
+  const asAnybody = {
+    sub: me?.user,
+    rooms: { [`${KIND}:*`]: isHere ? capabilities : WATCHER },
+    ttl: 3600,
+    info: { name: me?.name, color: me?.color }, // comes with each message of ours, and with us in the list of members
+  };
+  const response = await fetch(TOKENS, {
     method: "POST",
+    credentials: "include",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({
-      sub: me.user,
-      rooms: { "chat:*": ["*"] }, // any chat, with all capabilities
-      ttl: 3600,
-      info: { name: me.name, color: me.color }, // comes with each message of ours, and with us in the list of members
-    }),
+    body: JSON.stringify(hasAccounts ? { kind: KIND, watching: !isHere } : asAnybody),
   });
   // A refusal ends the attempts to connect; any other error is tried again, with backoff.
-  if (response.status === 404) throw new RoomcastError("no_demo_tokens", "this deployment has no /dev/token");
+  if (response.status === 404) throw new RoomcastError("no_demo_tokens", `there is no ${TOKENS}`);
+  if (response.status === 401 || response.status === 403) throw new RoomcastError("unauthorized", "nobody is logged in");
   if (!response.ok) throw new Error(`no token: HTTP ${response.status}`);
   return ((await response.json()) as { token: string }).token;
 }
 
-/** What the rest of the demo wants to hear of a room. */
-export interface RoomListener {
-  /** Caught up with or live: in the room's order, each once. */
-  message(message: ChatMessage): void;
-  /** The whole list, whenever somebody comes, goes, or begins to type. */
-  members(members: readonly ChatMember[]): void;
-  /** Who just went, and whether they said so or were lost (which shows only when their grace is over). */
-  left(who: readonly Left[]): void;
-  status(status: RoomStatus): void;
-  /** The room could not bring all that we missed. Its newest 50 messages follow. */
-  gap(reason: string): void;
+/** Who is logged in, as the token has it: nobody but the gateway checks it, and nothing here depends on it. */
+export async function account(): Promise<{ user: string; info: unknown }> {
+  const [, claims = ""] = (await fetchToken(undefined, true)).split(".");
+  const bytes = Uint8Array.from(atob(claims.replaceAll("-", "+").replaceAll("_", "/")), (one) => one.charCodeAt(0));
+  const { sub, info } = JSON.parse(new TextDecoder().decode(bytes)) as { sub: string; info?: unknown };
+  return { user: sub, info };
 }
 
-/** `id` is what stands behind the colon: the chat `lobby` is the room `chat:lobby`. Aborting ends the listening. */
-export function openRoom(client: Roomcast, id: string, listener: RoomListener, signal: AbortSignal): ChatRoom {
-  const room: ChatRoom = client.room(`chat:${id}`, {
-    rewind: 50, // the newest 50 messages come ahead of the live ones
-    presence: { typing: false },
+/** `id` is what stands behind the colon: the chat `lobby` is the room `team:lobby`. */
+export function openRoom(client: Roomcast, id: string): ChatRoom {
+  return client.room<Chat>(`${KIND}:${id}`, {
+    rewind: PAGE, // the newest messages come ahead of the live ones
+    presence: { away: false },
   });
-  room.on("message", (message) => message.ephemeral || listener.message(message), { signal });
-  room.on("members", (members) => listener.members(members), { signal });
-  room.on("presence", ({ left }) => listener.left(left), { signal });
-  room.on("status", (status) => listener.status(status), { signal });
-  room.on("gap", ({ reason }) => listener.gap(reason), { signal });
-  return room;
+}
+
+/** Only what is new from now on, and no members. */
+export function watchRoom(client: Roomcast, id: string): ChatRoom {
+  return client.room<Chat>(`${KIND}:${id}`, { members: false });
+}
+
+export function messagesOf(room: ChatRoom): ChatMessages {
+  return new RoomMessages(room, { max: MESSAGES_MAX });
 }
 
 /**
- * Resolves with the message's place in the log once the room has stored it, from when on no restart can lose it.
- * Without a connection it waits for the next one. When the answer is lost on the way, nobody can say whether the
- * message was; the SDK does not guess and rejects with `outcome: "unknown"`, and catching up then shows us.
+ * Shows it at once, and publishes it under a key: once, however often it has to be sent. Without a connection it waits
+ * for the next one; from when it is `sent`, no restart of the room can lose it.
  */
-export async function send(room: ChatRoom, id: string, text: string): Promise<number> {
-  const { offset } = await room.publish("message", { text, id });
-  return offset;
+export function send(messages: ChatMessages, said: Said): void {
+  messages.publish("message", said);
 }
 
-/** Presence data reaches everybody here, and is said again after a reconnect. */
-export async function showTyping(room: ChatRoom, typing: boolean): Promise<void> {
-  await room.presence.set({ typing });
+export function loadOlder(messages: ChatMessages): Promise<void> {
+  return messages.loadOlder(PAGE);
 }
 
-export interface Page {
-  messages: readonly ChatMessage[];
-  /** The `before` of the page ahead of this one; absent where the log begins. */
-  next: number | undefined;
+/** Others see it while they are here; of many that are on their way to somebody slow, the last is enough. */
+export function showTyping(room: ChatRoom, on: boolean, thread: number | undefined): void {
+  const data = thread === undefined ? { on } : { on, thread };
+  // One that is lost with its connection is made good by the next.
+  room.publish("typing", data, { ephemeral: true, echo: false, conflate: "typing" }).catch(() => undefined);
 }
 
-/** At most 50 messages of the log before an offset, oldest first. */
-export async function readPage(room: ChatRoom, before: number): Promise<Page> {
-  const { messages, next } = await room.history({ before, limit: 50 });
-  const said = messages.filter((message): message is ChatMessage => message.type === "message" && !message.removed);
+/** Messages behind an offset, up to a page; oldest first. */
+export async function readAfter(room: ChatRoom, after: number): Promise<{ messages: SentEntry[]; next: number | undefined }> {
+  const { messages, next } = await room.history({ after, limit: PAGE });
+  const said = messages.flatMap((message): SentEntry[] =>
+    message.type !== "message" || message.removed
+      ? []
+      : [{ ...message, kind: "message", key: `at ${message.offset}`, own: false, removed: false, reactions: message.reactions ?? {} }],
+  );
   return { messages: said, next };
 }

@@ -1,6 +1,7 @@
 /** The rooms this browser knows, as windows of a house: the one we are in is lit. */
 import { FIRST_ROOM, roomId } from "./address.js";
 import { byId, el } from "./dom.js";
+import type { Unread } from "./generated/chat.js";
 import { hueFor } from "./people.js";
 
 const KEY = "roomcast-chat.rooms";
@@ -17,15 +18,30 @@ export function visit(room: string): void {
   }
 }
 
-export function drawRooms(current: string): void {
+/** The rooms of the list but the one that is shown. */
+export function otherRooms(current: string): string[] {
+  return [...new Set([...SUGGESTED, ...known()])].filter((room) => room !== current);
+}
+
+export function drawRooms(current: string, unread: ReadonlyMap<string, Unread>): void {
   const rooms = [...new Set([...SUGGESTED, ...known(), current])];
   const links = rooms.map((room) => {
-    const link = el("a", { href: `#${room}`, class: "room" }, el("span", { class: "window", "aria-hidden": "true" }), room);
+    const name = el("span", { class: "room-label" }, room);
+    const link = el("a", { href: `#${room}`, class: "room" }, el("span", { class: "window", "aria-hidden": "true" }), name);
     link.style.setProperty("--hue", String(hueFor(room)));
     if (room === current) link.setAttribute("aria-current", "page");
+    const { unread: count = 0, mentions = 0 } = (room === current ? undefined : unread.get(room)) ?? {};
+    link.classList.toggle("unread", count > 0);
+    if (count > 0) link.append(badge(count, mentions));
     return el("li", {}, link);
   });
   byId("rooms", HTMLUListElement).replaceChildren(...links);
+}
+
+function badge(count: number, mentions: number): HTMLElement {
+  const label = mentions > 0 ? `${count} unread, you are mentioned` : `${count} unread`;
+  const shown = count > 99 ? "99+" : String(count);
+  return el("span", { class: mentions > 0 ? "badge mention" : "badge", "aria-label": label }, mentions > 0 ? `@ ${shown}` : shown);
 }
 
 export function watchNewRoom(): void {

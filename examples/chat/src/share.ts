@@ -10,6 +10,9 @@ export function drawShare(room: string, me: string, taken: readonly string[]): v
   const guest = GUESTS.find((name) => !taken.includes(name)) ?? "Guest";
   byId("share-link", HTMLInputElement).value = linkTo(room);
   for (const link of document.querySelectorAll<HTMLAnchorElement>("[data-open=me]")) link.href = linkTo(room, me);
+  for (const link of document.querySelectorAll<HTMLAnchorElement>("[data-open=moderator]")) {
+    link.href = linkTo(room, "Mod", "moderator");
+  }
   for (const link of document.querySelectorAll<HTMLAnchorElement>("[data-open=guest]")) {
     link.href = linkTo(room, guest);
     const name = link.querySelector(".guest");

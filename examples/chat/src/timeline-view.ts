@@ -1,168 +1,190 @@
-/** The scrolling log: draws rows, keeps one's place in it, and asks for more at its top. */
+/** A scrolling log: draws rows, keeps one's place among them, asks for more at its top, goes by keyboard. */
 import { dayName } from "./clock.js";
-import { arrange, button, byId, el } from "./dom.js";
-import { messageElement, updateMessage, type MessageActions } from "./message-view.js";
-import { rows, type Gap, type Row, type Timeline } from "./timeline.js";
+import { button, el } from "./dom.js";
+import { messageElement, updateMessage, type MessageContext } from "./message-view.js";
+import type { MessageTools } from "./message-tools.js";
+import type { GapEntry } from "./roomcast.js";
+import type { Above, MessageRow, Row } from "./rows.js";
+import { wordsOf } from "./said.js";
+import { VirtualList } from "./virtual-list.js";
 
-export interface TimelineActions extends MessageActions {
-  loadEarlier(): void;
-  loadMissing(gap: Gap): void;
+export interface TimelineActions {
+  loadOlder(): void;
+  loadGap(key: string): void;
+  /** After scrolling or drawing: whether the end is in view. */
+  moved(isFollowing: boolean): void;
 }
 
-/** What lies above the oldest message that is shown. */
-export type Above = "unknown" | "more" | "loading" | "failed" | "beginning" | "trimmed";
-
-/** So far from the end still counts as reading along. */
-const NEAR_END_PX = 80;
+/** Older messages are asked for when so little lies above what is seen. */
+const AHEAD_PX = 3_000;
+const LINE_PX = 23;
 
 export class TimelineView {
-  readonly #scroller = byId("log", HTMLElement);
-  readonly #list = byId("messages", HTMLOListElement);
-  readonly #above = byId("above", HTMLElement);
-  readonly #toEnd = byId("to-end", HTMLButtonElement);
-  readonly #elements = new Map<string, HTMLLIElement>();
+  readonly #scroller: HTMLElement;
+  readonly #list: VirtualList<Row>;
+  readonly #context: MessageContext;
   readonly #actions: TimelineActions;
-  readonly #resizing = new ResizeObserver(() => this.#following && this.#jumpToEnd());
-  readonly #reaching: IntersectionObserver;
-  #aboveState: Above = "unknown";
-  #following = true;
-  #unseen = 0;
+  #above: Above | undefined;
+  #live = false;
 
-  constructor(actions: TimelineActions) {
+  constructor(
+    scroller: HTMLElement,
+    list: HTMLElement,
+    context: MessageContext,
+    tools: MessageTools,
+    actions: TimelineActions,
+  ) {
+    this.#scroller = scroller;
+    this.#context = context;
     this.#actions = actions;
-    this.#scroller.onscroll = () => this.#scrolled();
-    this.#toEnd.onclick = () => this.toEnd();
-    // A keyboard that opens, or a composer that grows, must not hide what is being read.
-    this.#resizing.observe(this.#scroller);
-    this.#resizing.observe(this.#list);
-    const reached: IntersectionObserverCallback = ([entry]) => {
-      if (entry?.isIntersecting && this.#aboveState === "more" && !this.#following) actions.loadEarlier();
-    };
-    this.#reaching = new IntersectionObserver(reached, { root: this.#scroller, rootMargin: "200px 0px 0px" });
-    this.#reaching.observe(this.#above);
-    this.#drawToEnd();
+    this.#list = new VirtualList<Row>(scroller, list, {
+      key: (row) => row.key,
+      guess: (row) => guess(row, scroller.clientWidth),
+      create: (row) => this.#create(row),
+      update: (element, row) => this.#update(element as HTMLLIElement, row),
+      anchors: (row) => row.kind === "message",
+      moved: () => this.#moved(),
+    });
+    tools.serve(scroller, (element) => this.#messageOf(element));
+    scroller.onkeydown = (event) => this.#key(event, tools);
   }
 
   get isFollowing(): boolean {
-    return this.#following;
+    return this.#list.isFollowing;
   }
 
   /** `live`: somebody just said it, so it may be seen to arrive. */
-  draw(timeline: Timeline, above: Above, live: boolean): void {
-    const anchor = this.#firstVisible();
+  draw(rows: readonly Row[], live: boolean): void {
+    this.#above = rows[0]?.kind === "above" ? rows[0].state : undefined;
+    this.#live = live;
     const hadFocus = this.#scroller.contains(document.activeElement);
-    const wanted = rows(timeline.entries);
-    const keys = new Set(wanted.map((row) => row.key));
-    for (const key of this.#elements.keys()) if (!keys.has(key)) this.#elements.delete(key);
-    arrange(this.#list, wanted.map((row) => this.#element(row, live)));
-    this.#drawAbove(above);
-    if (this.#following) this.#jumpToEnd();
-    else if (anchor) this.#scroller.scrollTop += anchor.element.getBoundingClientRect().bottom - anchor.bottom;
-    // A button that did its work is gone, and with it the keyboard's place on the page.
+    this.#list.show(rows);
+    this.#live = false;
+    // What had the keyboard's place on the page may be gone.
     if (hadFocus && document.activeElement === document.body) this.#scroller.focus({ preventScroll: true });
   }
 
-  /** Somebody said something while the reader was further up. */
-  countUnseen(): void {
-    if (this.#following) return;
-    this.#unseen += 1;
-    this.#drawToEnd();
-  }
-
   toEnd(): void {
-    this.#following = true;
-    this.#jumpToEnd();
-    this.#scrolled();
+    this.#list.toEnd();
   }
 
-  /** Leaves the page to another room's. */
+  /** Brings a row to the eye; whether there is one. */
+  reveal(key: string): boolean {
+    const element = this.#list.reveal(key);
+    element?.classList.remove("flash");
+    // Anew, also for who asks twice.
+    requestAnimationFrame(() => element?.classList.add("flash"));
+    return element !== undefined;
+  }
+
   close(): void {
-    this.#resizing.disconnect();
-    this.#reaching.disconnect();
-    this.#list.replaceChildren();
-    this.#above.replaceChildren();
+    this.#list.close();
+    this.#scroller.onkeydown = null;
   }
 
-  #element(row: Row, live: boolean): HTMLLIElement {
-    let element = this.#elements.get(row.key);
-    if (element === undefined) {
-      element = row.kind === "message" ? messageElement(row) : el("li", { class: row.kind });
-      if (live && row.kind === "message") element.classList.add("arriving");
-      this.#elements.set(row.key, element);
-    }
-    if (row.kind === "message") {
-      updateMessage(element, row, this.#actions);
-    } else if (row.kind === "day") {
-      const name = dayName(row.time, Date.now());
-      if (element.textContent !== name) element.replaceChildren(el("span", {}, name));
-    } else if (element.dataset["state"] !== row.gap.state) {
-      element.dataset["state"] = row.gap.state;
-      element.replaceChildren(...this.#gap(row.gap));
-    }
+  #messageOf(element: HTMLElement): MessageRow | undefined {
+    const row = this.#list.rowOf(element);
+    return row?.kind === "message" ? row : undefined;
+  }
+
+  #create(row: Row): HTMLElement {
+    if (row.kind !== "message") return el("li", { class: row.kind });
+    const element = messageElement(this.#context);
+    if (this.#live && this.#list.isFollowing) element.classList.add("arriving");
     return element;
   }
 
-  #gap(gap: Gap): Node[] {
+  #update(element: HTMLLIElement, row: Row): void {
+    switch (row.kind) {
+      case "message":
+        return updateMessage(element, row, this.#context);
+      case "day":
+        return element.replaceChildren(el("span", {}, dayName(row.time, Date.now())));
+      case "new":
+        return element.replaceChildren(el("span", {}, "New"));
+      case "gap":
+        return element.replaceChildren(...this.#gap(row.gap));
+      case "above":
+        element.dataset["state"] = row.state;
+        return element.replaceChildren(...this.#aboveAll(row.state));
+    }
+  }
+
+  #gap(gap: GapEntry): Node[] {
     const says = el("span", {}, gapText(gap));
-    if (gap.state === "lost") return [says];
-    const load = button(gap.state === "loading" ? "Loading…" : "Load them", () => this.#actions.loadMissing(gap), "link");
-    load.disabled = gap.state === "loading";
-    return [says, load];
+    return gap.state === "lost" ? [says] : [says, button("Load them", () => this.#actions.loadGap(gap.key), "link")];
   }
 
-  #drawAbove(above: Above): void {
-    if (above === this.#aboveState) return;
-    this.#aboveState = above;
-    this.#above.dataset["state"] = above;
-    const load = (label: string) => button(label, () => this.#actions.loadEarlier());
-    switch (above) {
-      case "unknown":
-        return this.#above.replaceChildren();
+  #aboveAll(state: Above): Node[] {
+    const load = (label: string) => button(label, () => this.#actions.loadOlder(), "link");
+    switch (state) {
       case "more":
-        return this.#above.replaceChildren(load("Earlier messages"));
+        return [load("Earlier messages")];
       case "loading":
-        return this.#above.replaceChildren(el("span", { role: "status" }, "Loading earlier messages…"));
+        return [el("span", { class: "spinner", "aria-hidden": "true" }), el("span", { role: "status" }, "Loading earlier messages…")];
       case "failed":
-        return this.#above.replaceChildren(el("span", {}, "They could not be loaded."), load("Try again"));
+        return [el("span", {}, "They could not be loaded."), load("Try again")];
       case "beginning":
-        return this.#above.replaceChildren(el("span", {}, "This is where it all began."));
+        return [el("span", {}, "This is where it all began.")];
       case "trimmed":
-        return this.#above.replaceChildren(el("span", {}, "What was said before is no longer kept."));
+        return [el("span", {}, "What was said before is no longer kept.")];
     }
   }
 
-  /** The first message in view and where it ends: there it stays while others come above it, and join its group. */
-  #firstVisible(): { element: Element; bottom: number } | undefined {
-    const edge = this.#scroller.getBoundingClientRect().top;
-    for (const element of this.#list.children) {
-      const { bottom } = element.getBoundingClientRect();
-      if (bottom > edge && element.classList.contains("message")) return { element, bottom };
+  #moved(): void {
+    this.#actions.moved(this.#list.isFollowing);
+    if (this.#above === "more" && this.#scroller.scrollTop < AHEAD_PX) this.#actions.loadOlder();
+  }
+
+  /** Arrows go from message to message; letters do what the buttons at a message do. */
+  #key(event: KeyboardEvent, tools: MessageTools): void {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    const focused = document.activeElement;
+    const message = focused instanceof HTMLElement ? focused.closest<HTMLElement>("li.message") : null;
+    if (event.key === "ArrowUp" || event.key === "ArrowDown") {
+      const next = message === null ? this.#lastSeen() : neighbour(message, event.key === "ArrowUp");
+      if (next === undefined) return;
+      event.preventDefault();
+      next.focus({ preventScroll: true });
+      next.scrollIntoView({ block: "nearest" });
+    } else if (message !== null && message === focused) {
+      const row = this.#messageOf(message);
+      if (row !== undefined && tools.key(event.key, row, message)) event.preventDefault();
     }
-    return undefined;
   }
 
-  #scrolled(): void {
-    const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
-    this.#following = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
-    if (this.#following) this.#unseen = 0;
-    this.#drawToEnd();
-  }
-
-  #jumpToEnd(): void {
-    this.#scroller.scrollTop = this.#scroller.scrollHeight;
-  }
-
-  #drawToEnd(): void {
-    this.#toEnd.hidden = this.#following;
-    const label = byId("to-end-label", HTMLElement);
-    label.textContent = this.#unseen === 0 ? "Latest" : `${this.#unseen} new`;
+  #lastSeen(): HTMLElement | undefined {
+    const end = this.#scroller.getBoundingClientRect().bottom;
+    const all = [...this.#scroller.querySelectorAll<HTMLElement>("li.message")];
+    return all.findLast((element) => element.getBoundingClientRect().top < end - 20);
   }
 }
 
-function gapText({ reason, state }: Gap): string {
+function neighbour(message: HTMLElement, isUp: boolean): HTMLElement | undefined {
+  let other: Element | null = message;
+  do other = isUp ? other.previousElementSibling : other.nextElementSibling;
+  while (other !== null && !other.classList.contains("message"));
+  return other instanceof HTMLElement ? other : undefined;
+}
+
+/** How high a row will be, until it was drawn. */
+function guess(row: Row, width: number): number {
+  if (row.kind !== "message") return 44;
+  const { message, head, thread } = row;
+  let height = head ? 46 : 27;
+  if (!message.removed) {
+    const { text, attachments } = wordsOf(message.data);
+    const perLine = Math.max(20, (Math.min(width, 900) - 110) / 7.6);
+    const lines = text.split("\n").reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / perLine)), 0);
+    height += (lines - 1) * LINE_PX + attachments.length * 90;
+    if (message.kind === "message" && Object.keys(message.reactions).length > 0) height += 34;
+  }
+  return height + (thread === undefined ? 0 : 36);
+}
+
+function gapText({ reason, state }: GapEntry): string {
   if (reason === "forbidden") return "What was said while you were away is not yours to read.";
   if (reason === "trimmed" && state === "lost") return "Some of what you missed is no longer kept.";
   if (state === "lost") return "The room began anew: what was said in it before is gone.";
-  if (state === "failed") return "What you missed could not be loaded.";
   return "You were away for long, and messages are missing here.";
 }

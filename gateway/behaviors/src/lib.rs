@@ -6,5 +6,5 @@ use room_core::behavior::Behaviors;
 /// What a kind's `behavior` may name.
 #[must_use]
 pub fn all() -> Behaviors {
-    Behaviors::new().with::<game_behavior::Game>()
+    Behaviors::new().with::<chat_behavior::Chat>().with::<game_behavior::Game>().with::<poll_behavior::Poll>()
 }

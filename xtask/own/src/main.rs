@@ -6,7 +6,8 @@ use roomcast_xtask::build::Mode;
 use roomcast_xtask::command::{self, DevArguments};
 use roomcast_xtask::project::{Page, Project};
 use roomcast_xtask::{
-    bench, bench_client, bench_game, build, client, codegen, peers, reference, repository, setup, sim, size, suite, tidy,
+    bench, bench_client, bench_game, build, client, codegen, peers, reference, repository, setup, sim, size,
+    suite, tidy,
 };
 use std::process::ExitCode;
 

@@ -46,10 +46,10 @@ pub use interface::{Arguments, Interface};
 pub use machine::{InvalidTransition, StateMachine};
 pub use scheduling::{TIMER_NAME_BYTES_MAX, TIMER_PAYLOAD_BYTES_MAX, TIMERS_MAX};
 pub use schemas::{
-    ErrorCode, Offset, Payload, PublicSession, UserId,
+    Capabilities, Capability, ErrorCode, Offset, Payload, PublicSession, UserId,
     client_message::To,
     http::Who,
-    server_message::{Author, LeaveReason, Member},
+    server_message::{Author, LeaveReason, Member, Publication},
 };
 pub use sql::{Bindings, Sql};
 pub(crate) use step::{Admitted, Hook, Settled};

@@ -1,0 +1,71 @@
+/** What a moderator can do about somebody, and about the pace of a room. The room's logic decides who may. */
+import { confirmed, showMenu, type Choice } from "./menu.js";
+import type { People, Person } from "./people.js";
+import type { Standing } from "./standing.js";
+import { toast } from "./toast.js";
+import { whyRefused } from "./wording.js";
+
+const MUTES = [
+  ["Mute for 10 minutes", 10],
+  ["Mute for a day", 24 * 60],
+] as const;
+const PACES = [
+  ["Slow mode off", 0],
+  ["A message every 5 s", 5],
+  ["A message every 30 s", 30],
+  ["A message every 5 min", 300],
+] as const;
+const BLOCK_MINUTES = 60;
+
+export class Moderation {
+  readonly #standing: Standing;
+  readonly #people: People;
+
+  constructor(standing: Standing, people: People) {
+    this.#standing = standing;
+    this.#people = people;
+  }
+
+  /** What may be done about somebody: nothing, where the reader is no moderator. */
+  choices({ user }: Person): Choice[] {
+    if (!this.#standing.moderates) return [];
+    const { name } = this.#people.person(user);
+    const mutes = MUTES.map(([label, minutes]) => ({
+      label,
+      run: () => void this.#do(`${name} is muted`, () => this.#standing.ask("mute", { user, minutes })),
+    }));
+    return [
+      ...mutes,
+      { label: "Let speak again", run: () => void this.#do(`${name} may speak`, () => this.#standing.ask("unmute", { user })) },
+      { label: "Remove for an hour", danger: true, run: () => void this.#block(user, name) },
+    ];
+  }
+
+  get isOffered(): boolean {
+    return this.#standing.moderates;
+  }
+
+  /** The pace of the whole room. */
+  showPaces(at: HTMLElement): void {
+    const choices = PACES.map(([label, seconds]) => ({
+      label: this.#standing.slowMs === seconds * 1_000 ? `${label} ✓` : label,
+      run: () => void this.#do("The pace is set", () => this.#standing.ask("slow_mode", { seconds })),
+    }));
+    showMenu(at, "Pace of the room", choices);
+  }
+
+  async #block(user: string, name: string): Promise<void> {
+    const text = `${name} is disconnected, and cannot come back for an hour.`;
+    if (!(await confirmed(`Remove ${name} from the room?`, text, "Remove"))) return;
+    await this.#do(`${name} was removed`, () => this.#standing.ask("block", { user, minutes: BLOCK_MINUTES }));
+  }
+
+  async #do(done: string, what: () => Promise<unknown>): Promise<void> {
+    try {
+      await what();
+      toast(done, "");
+    } catch (error) {
+      toast("That did not work", whyRefused(error));
+    }
+  }
+}
