@@ -25,15 +25,6 @@ pub struct Vote {
 
 type Tally = BTreeMap<String, u32>;
 
-#[derive(Debug, thiserror::Error, Serialize, TS)]
-#[serde(tag = "reason", rename_all = "snake_case")]
-pub enum PollError {
-    #[error("no poll is open")]
-    NotOpen,
-    #[error("the poll has {count} options")]
-    NoSuchOption { count: usize },
-}
-
 #[derive(Debug)]
 pub struct Poll;
 
@@ -70,18 +61,16 @@ impl Poll {
         Ok(())
     }
 
-    pub fn vote(&mut self, ctx: &mut Context<'_>, vote: Vote) -> Result<Tally, PollError> {
-        let poll: Open = ctx.shared("poll").ok_or(PollError::NotOpen)?;
+    pub fn vote(&mut self, ctx: &mut Context<'_>, vote: Vote) -> Result<Tally, Failure> {
+        let poll: Open = ctx.shared("poll").ok_or_else(|| Failure::new("no poll is open"))?;
         let option = |index: usize| poll.options.get(index).cloned();
-        option(vote.option).ok_or(PollError::NoSuchOption { count: poll.options.len() })?;
-        let voter = ctx.caller().user.as_ref().map_or_else(|| "a backend".to_owned(), ToString::to_string);
-        ctx.put(&format!("vote/{voter}"), &vote.option);
-        let votes = ctx.list::<usize>(&List::prefix("vote/").limit(10_000));
+        option(vote.option).ok_or_else(|| Failure::invalid("option", "is none of the poll's"))?;
+        let user = ctx.caller().user.clone().ok_or_else(|| Failure::new("a backend has no vote"))?;
+        ctx.put(&format!("vote/{user}"), &vote.option);
         let mut tally = Tally::new();
-        votes
-            .into_iter()
-            .filter_map(|(_, index)| option(index))
-            .for_each(|name| *tally.entry(name).or_default() += 1);
+        for (_, index) in ctx.list::<usize>(&List::prefix("vote/").limit(10_000)) {
+            *tally.entry(option(index).unwrap_or_default()).or_default() += 1;
+        }
         ctx.share("tally", &tally);
         Ok(tally)
     }

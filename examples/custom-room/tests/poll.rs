@@ -25,8 +25,8 @@ fn everyone_sees_the_tally_and_time_closes_the_poll() {
 #[test]
 fn what_is_wrong_is_named() {
     let mut room = TestRoom::<Poll>::new();
-    let error =
-        room.call(ada, "open", json!({ "question": "", "options": ["one"] })).expect_err("two mistakes");
+    let poll = json!({ "question": "", "options": ["one"], "seconds": 60 });
+    let error = room.service("open", &poll).expect_err("two mistakes");
     let paths: Vec<&str> = error.details.iter().map(|detail| detail.path.as_str()).collect();
     assert_eq!(paths, ["question", "options"]);
 }
