@@ -28,5 +28,5 @@ fn what_is_wrong_is_named() {
     let poll = json!({ "question": "", "options": ["one"], "seconds": 60 });
     let error = room.service("open", &poll).expect_err("two mistakes");
     let paths: Vec<&str> = error.details.iter().map(|detail| detail.path.as_str()).collect();
-    assert_eq!(paths, ["question", "options"]);
+    assert_eq!(paths, ["options", "question"]);
 }
