@@ -30,3 +30,10 @@ fn what_is_wrong_is_named() {
     let paths: Vec<&str> = error.details.iter().map(|detail| detail.path.as_str()).collect();
     assert_eq!(paths, ["options", "question"]);
 }
+
+#[test]
+fn the_guide_shows_the_very_code_and_it_is_short() {
+    let (guide, code) = (include_str!("../../../docs/BEHAVIORS.md"), include_str!("../src/lib.rs"));
+    assert!(guide.contains(&format!("```rust\n{code}```")), "docs/BEHAVIORS.md shows another poll");
+    assert!(code.lines().count() < 80);
+}
