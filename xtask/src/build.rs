@@ -5,8 +5,7 @@ use crate::project::Project;
 use crate::repository::{build_directory, root};
 use crate::setup::target;
 use crate::wasm::{Crate, Host};
-use crate::wrangler::Wrangler;
-use crate::{bundle, client, fingerprint, page, sources};
+use crate::{bundle, client, codegen, fingerprint, page, sources};
 use anyhow::{Context as _, Result};
 use std::fs::File;
 use std::path::Path;
@@ -50,6 +49,7 @@ impl Mode {
 /// Everything. Steps whose inputs did not change are skipped.
 pub fn run(project: &Project, mode: Mode) -> Result<()> {
     let _lock = lock(&project.build_directory())?;
+    codegen::write_behaviors(project)?;
     worker(project, mode, &project.build_directory())?;
     if project.pages().is_empty() {
         return Ok(());
@@ -94,7 +94,7 @@ fn worker(project: &Project, mode: Mode, build: &Path) -> Result<()> {
         &[mode.name(), TOOL, &target::compiler()?],
     )?;
     let outputs = [worker.join("index.js"), worker.join("index_bg.wasm")];
-    let wrangler = Wrangler::read(&config)?;
+    let wrangler = project.wrangler(&config)?;
     fingerprint::unless_done(&build.join("stamps/worker"), &inputs, &outputs, || {
         let module =
             step(&format!("compile {} ({})", krate.package, mode.name()), || krate.compile(project.root()))?;

@@ -34,13 +34,20 @@ pub fn worker(glue: &Path, worker: &Path, minify: bool) -> Result<()> {
     std::fs::rename(&next, worker).context("cannot put the bundle in its place")
 }
 
-/// Every class that `wrangler.toml` binds comes out of the bundle: one that does not would vanish silently.
+/// Every class that `wrangler.toml` binds comes out of the bundle, and no other: one that does not would vanish
+/// silently.
 pub fn check_classes(worker: &Path, classes: &BTreeSet<&str>) -> Result<()> {
     let exported = exports(&metafile(worker))?;
     for class in classes {
         ensure!(exported.contains(*class), "the class {class} is bound, and the bundle does not export it");
     }
     ensure!(exported.contains("default"), "the bundle exports no default handler");
+    for class in exported.iter().filter(|name| *name != "default") {
+        ensure!(
+            classes.contains(class.as_str()),
+            "durable_objects.bindings: the bundle exports the class {class}, and no binding names it"
+        );
+    }
     Ok(())
 }
 

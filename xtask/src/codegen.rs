@@ -1,5 +1,5 @@
-//! What is written from Rust types: of the crate `schemas`, the TypeScript types of the wire and the HTTP API's OpenAPI
-//! document.
+//! What is written from Rust types: the TypeScript of a project's behaviors; and in this repository, of the crate
+//! `schemas`, that of the wire, and the HTTP API's OpenAPI document.
 
 use crate::process::say;
 use crate::project::Project;
@@ -15,9 +15,21 @@ const OWN: [Made; 3] = [
     ("docs/openapi.json", schemas::openapi::document),
 ];
 
+const HEAD: &str = "// Written by `cargo xtask codegen` from the Rust types of a behavior. Do not edit.\n";
+
 /// Writes the files that are not what they should be.
 pub fn write(project: &Project) -> Result<()> {
-    for (file, wanted) in made(project) {
+    write_files(own(project))?;
+    write_behaviors(project)
+}
+
+/// Those of the behaviors alone.
+pub fn write_behaviors(project: &Project) -> Result<()> {
+    write_files(of_behaviors(project)?)
+}
+
+fn write_files(files: Vec<(PathBuf, String)>) -> Result<()> {
+    for (file, wanted) in files {
         if std::fs::read_to_string(&file).is_ok_and(|text| text == wanted) {
             continue;
         }
@@ -33,10 +45,17 @@ pub fn write(project: &Project) -> Result<()> {
 
 /// Fails where a file is not what would be written.
 pub fn check(project: &Project) -> Result<()> {
-    made(project).iter().try_for_each(|(file, wanted)| check_file(file, wanted))
+    let mut files = own(project);
+    files.extend(of_behaviors(project)?);
+    files.iter().try_for_each(|(file, wanted)| check_file(file, wanted))
 }
 
-fn made(project: &Project) -> Vec<(PathBuf, String)> {
+fn of_behaviors(project: &Project) -> Result<Vec<(PathBuf, String)>> {
+    let files = project.typescript()?.into_iter();
+    Ok(files.map(|(file, behavior)| (file, HEAD.to_owned() + &behavior.typescript())).collect())
+}
+
+fn own(project: &Project) -> Vec<(PathBuf, String)> {
     let own: &[Made] = if project.is_roomcast() { &OWN } else { &[] };
     own.iter().map(|(path, made)| (project.root().join(path), made())).collect()
 }

@@ -73,9 +73,12 @@ impl DevArguments {
 /// All that the `main` of a project's `cargo xtask` does: reads the arguments, and says on stderr what went wrong.
 ///
 /// ```no_run
-/// # use roomcast_xtask::{command, project::{Page, Project}};
+/// # use roomcast_xtask::{command, project::{Page, Project, Types}};
+/// # use room_core::behavior::Behaviors as behaviors;
 /// let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-/// let project = Project::new(root, "my-app-worker", "my-app-tests").page(Page { folder: "page", at: "" });
+/// let project = Project::new(root, "my-app-worker", "my-app-tests", behaviors::new)
+///     .page(Page { folder: "page", at: "" })
+///     .types(Types { folder: "page/src/generated", of: &[] });
 /// let code = command::run(&project);
 /// ```
 #[must_use]

@@ -1,7 +1,8 @@
 //! `cargo xtask dev`: a gateway on this machine that follows the sources.
 //!
-//! Builds run in a process of their own (`xtask build --dev`), so that meanwhile the gateway is watched, and
-//! restarted when it dies, and a signal ends everything at once.
+//! Builds run in a process of their own (`cargo xtask build --dev`), so that meanwhile the gateway is watched, and
+//! restarted when it dies, and a signal ends everything at once. It is compiled first: the types of behaviors that it
+//! writes are those of the sources as they are now.
 
 use crate::process::say;
 use crate::project::Project;
@@ -15,7 +16,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -39,10 +40,10 @@ pub fn run(project: &Project, dev: &Dev) -> Result<()> {
         signal_hook::flag::register(signal, Arc::clone(&stop)).context("cannot catch signals")?;
     }
     let config = dev.config.clone().unwrap_or_else(|| project.config());
-    Wrangler::read(&config)?;
+    project.wrangler(&config)?;
     crate::workerd::ensure_startable(&dev.data, dev.port)?;
     let mut watch = Watch::begin(project, &config)?;
-    let mut build = Build::begin()?;
+    let mut build = Build::begin(project)?;
     match build.finish(&stop)? {
         Finished::Well => {}
         Finished::Badly => bail!("the build failed"),
@@ -77,7 +78,7 @@ pub fn run(project: &Project, dev: &Dev) -> Result<()> {
         }
         if dev.watch && watch.settled_change()? {
             say("sources changed");
-            running = Some(Build::begin()?);
+            running = Some(Build::begin(project)?);
         }
     }
     say("stopping");
@@ -172,13 +173,6 @@ fn what_is_served(options: &Options) -> Option<Vec<Vec<u8>>> {
     Some(served)
 }
 
-/// Linux marks a binary that was rebuilt while it runs; the new one stands at the old place.
-fn own_program() -> Result<PathBuf> {
-    let program = std::env::current_exe().context("cannot find xtask itself")?;
-    let rebuilt = program.to_str().and_then(|path| path.strip_suffix(" (deleted)")).map(PathBuf::from);
-    Ok(rebuilt.unwrap_or(program))
-}
-
 /// A build under way; dropping it ends it with all that it started.
 struct Build {
     child: Child,
@@ -192,10 +186,10 @@ enum Finished {
 }
 
 impl Build {
-    fn begin() -> Result<Build> {
-        let child = Command::new(own_program()?)
-            .args(["build", "--dev"])
-            .stdin(Stdio::null())
+    fn begin(project: &Project) -> Result<Build> {
+        let child = project
+            .cargo()
+            .args(["run", "--quiet", "--package", "xtask", "--", "build", "--dev"])
             .stdout(std::io::stderr())
             .process_group(0)
             .spawn()

@@ -2,6 +2,10 @@
 
 use crate::process;
 use crate::repository;
+use crate::wrangler::Wrangler;
+use anyhow::{Context as _, Result, ensure};
+use room_core::behavior::{Behaviors, Hosted};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -13,7 +17,9 @@ pub struct Project {
     root: PathBuf,
     worker: &'static str,
     end_to_end: &'static str,
+    behaviors: fn() -> Behaviors,
     pages: Vec<Page>,
+    types: Vec<Types>,
 }
 
 /// A folder with an `index.html`, what lies beside it, and `src/main.ts`, which becomes `main.js`.
@@ -25,21 +31,42 @@ pub struct Page {
     pub at: &'static str,
 }
 
+/// Where the TypeScript of behaviors is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Types {
+    /// From the project's root; each behavior has a file of its name there.
+    pub folder: &'static str,
+    /// Of which behaviors; of all where it is empty.
+    pub of: &'static [&'static str],
+}
+
 impl Project {
     /// The project in a folder. `worker` is the package with the `cdylib`, `end_to_end` the one whose tests start a
-    /// server, which [`crate::command::run`] builds first.
+    /// server, which [`crate::command::run`] builds first, and `behaviors` those that the module registers.
     #[must_use]
-    pub fn new(root: impl AsRef<Path>, worker: &'static str, end_to_end: &'static str) -> Project {
+    pub fn new(
+        root: impl AsRef<Path>,
+        worker: &'static str,
+        end_to_end: &'static str,
+        behaviors: fn() -> Behaviors,
+    ) -> Project {
         let root = root.as_ref();
         // One that is not there is named as it was given by whatever needs it first.
         let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
-        Project { root, worker, end_to_end, pages: Vec::new() }
+        Project { root, worker, end_to_end, behaviors, pages: Vec::new(), types: Vec::new() }
     }
 
     /// With a page more.
     #[must_use]
     pub fn page(mut self, page: Page) -> Project {
         self.pages.push(page);
+        self
+    }
+
+    /// With the TypeScript of its behaviors written to one more folder.
+    #[must_use]
+    pub fn types(mut self, types: Types) -> Project {
+        self.types.push(types);
         self
     }
 
@@ -63,6 +90,38 @@ impl Project {
     #[must_use]
     pub fn pages(&self) -> &[Page] {
         &self.pages
+    }
+
+    /// Each file of TypeScript that is written of its behaviors, and of which.
+    ///
+    /// # Errors
+    /// Where types are wanted of a behavior that is not registered.
+    pub fn typescript(&self) -> Result<Vec<(PathBuf, Hosted)>> {
+        let behaviors = (self.behaviors)();
+        let mut files = Vec::new();
+        for Types { folder, of } in &self.types {
+            for name in *of {
+                ensure!(behaviors.find(name).is_some(), "{folder}: no behavior is registered as {name:?}");
+            }
+            let wanted = behaviors.iter().filter(|behavior| of.is_empty() || of.contains(&behavior.name()));
+            let file = |behavior: &Hosted| self.root.join(folder).join(format!("{}.ts", behavior.name()));
+            files.extend(wanted.map(|behavior| (file(&behavior), behavior)));
+        }
+        Ok(files)
+    }
+
+    /// Reads a `wrangler.toml` and holds it against the behaviors.
+    ///
+    /// # Errors
+    /// Where it cannot be read, and where something in it is not right, which is named with its path.
+    pub fn wrangler(&self, config: &Path) -> Result<Wrangler> {
+        let wrangler = Wrangler::read(config)?;
+        let behaviors = (self.behaviors)();
+        let registered: BTreeSet<&str> = behaviors.iter().map(Hosted::name).collect();
+        wrangler
+            .check_behaviors(&registered)
+            .with_context(|| format!("{} is not right", config.display()))?;
+        Ok(wrangler)
     }
 
     /// Its one configuration file.

@@ -1,6 +1,7 @@
 //! `wrangler.toml`, the one configuration file: what of it a workerd needs.
 
 use anyhow::{Context as _, Result, bail, ensure};
+use schemas::config::{Config, RELAY};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,7 +31,12 @@ pub struct DurableObjects {
 pub struct ObjectBinding {
     pub name: String,
     pub class_name: String,
+    /// The Worker that the class is of, where it is another.
+    pub script_name: Option<String>,
 }
+
+/// The objects that the gateway asks for: binding and class.
+const OBJECTS: [(&str, &str); 3] = [("ROOMS", "Room"), ("DIRECTORY", "Directory"), ("LIMITER", "Limiter")];
 
 #[derive(Clone, Debug, Deserialize)]
 pub struct Migration {
@@ -41,6 +47,14 @@ pub struct Migration {
     pub new_classes: Vec<String>,
     #[serde(default)]
     pub deleted_classes: Vec<String>,
+    #[serde(default)]
+    pub renamed_classes: Vec<Renamed>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Renamed {
+    pub from: String,
+    pub to: String,
 }
 
 impl Wrangler {
@@ -58,27 +72,41 @@ impl Wrangler {
         Ok(wrangler)
     }
 
-    /// The classes that hold objects, those that bindings name.
+    /// The classes that hold objects, those of its own that bindings name.
     #[must_use]
     pub fn classes(&self) -> BTreeSet<&str> {
-        self.durable_objects.bindings.iter().map(|binding| binding.class_name.as_str()).collect()
+        let bindings = self.durable_objects.bindings.iter();
+        let own = bindings.filter(|binding| binding.script_name.is_none());
+        own.map(|binding| binding.class_name.as_str()).collect()
+    }
+
+    /// Fails where a kind has a behavior that is none of `registered`.
+    pub fn check_behaviors(&self, registered: &BTreeSet<&str>) -> Result<()> {
+        for (kind, behavior) in self.config()?.kinds.iter().map(|(kind, of)| (kind, of.behavior.as_str())) {
+            let is_known = behavior == RELAY || registered.contains(behavior);
+            let known: Vec<&str> = [RELAY].iter().chain(registered).copied().collect();
+            ensure!(
+                is_known,
+                "vars.roomcast.kinds.{kind}.behavior: {behavior:?} is not registered; there are {}",
+                known.join(", ")
+            );
+        }
+        Ok(())
     }
 
     fn check_objects(&self) -> Result<()> {
-        let mut migrated = BTreeSet::new();
-        for migration in &self.migrations {
-            if let Some(class) = migration.new_classes.first() {
-                bail!("migrations.{}: {class} has no SQLite; list it in new_sqlite_classes", migration.tag);
-            }
-            migrated.extend(migration.new_sqlite_classes.iter().map(String::as_str));
-            for class in &migration.deleted_classes {
-                ensure!(
-                    migrated.remove(class.as_str()),
-                    "migrations.{}: {class} was never made",
-                    migration.tag
-                );
-            }
+        let bindings = &self.durable_objects.bindings;
+        for (name, class) in OBJECTS {
+            let binding = bindings.iter().find(|binding| binding.name == name);
+            let binding = binding.with_context(|| {
+                format!("durable_objects.bindings: {name} is missing; it binds the class {class}")
+            })?;
+            ensure!(
+                binding.class_name == class && binding.script_name.is_none(),
+                "durable_objects.bindings.{name}: the class must be {class}, and of this Worker"
+            );
         }
+        let migrated = self.migrated()?;
         for class in self.classes() {
             ensure!(
                 migrated.contains(class),
@@ -91,10 +119,35 @@ impl Wrangler {
         Ok(())
     }
 
+    /// The classes that are there once all migrations have run.
+    fn migrated(&self) -> Result<BTreeSet<&str>> {
+        let mut migrated: BTreeSet<&str> = BTreeSet::new();
+        let mut tags = BTreeSet::new();
+        for migration in &self.migrations {
+            let tag = &migration.tag;
+            ensure!(tags.insert(tag), "migrations.{tag}: two have this tag");
+            if let Some(class) = migration.new_classes.first() {
+                bail!("migrations.{tag}: {class} has no SQLite; list it in new_sqlite_classes");
+            }
+            let renamed = migration.renamed_classes.iter();
+            let gone = migration.deleted_classes.iter().chain(renamed.clone().map(|renamed| &renamed.from));
+            for class in gone {
+                ensure!(migrated.remove(class.as_str()), "migrations.{tag}: {class} was never made");
+            }
+            for class in migration.new_sqlite_classes.iter().chain(renamed.map(|renamed| &renamed.to)) {
+                ensure!(migrated.insert(class.as_str()), "migrations.{tag}: {class} was made before");
+            }
+        }
+        Ok(migrated)
+    }
+
     fn check_roomcast(&self) -> Result<()> {
+        self.config().map(drop)
+    }
+
+    fn config(&self) -> Result<Config> {
         let roomcast = self.vars.get("roomcast").context("[vars.roomcast] is missing")?;
-        schemas::config::Config::parse(&roomcast.to_string()).context("[vars.roomcast]")?;
-        Ok(())
+        Config::parse(&roomcast.to_string()).context("[vars.roomcast]")
     }
 
     /// Takes away the bounds of callers' rates, where the file sets none: what is measured here comes from one address.
@@ -127,6 +180,7 @@ impl Wrangler {
 #[cfg(test)]
 mod tests {
     use super::Wrangler;
+    use std::collections::BTreeSet;
 
     const RIGHT: &str = r#"
         name = "roomcast"
@@ -134,9 +188,15 @@ mod tests {
         [[durable_objects.bindings]]
         name = "ROOMS"
         class_name = "Room"
+        [[durable_objects.bindings]]
+        name = "DIRECTORY"
+        class_name = "Directory"
+        [[durable_objects.bindings]]
+        name = "LIMITER"
+        class_name = "Limiter"
         [[migrations]]
         tag = "v1"
-        new_sqlite_classes = ["Room"]
+        new_sqlite_classes = ["Room", "Directory", "Limiter"]
         [vars.roomcast.kinds.chat]
         access = "token"
     "#;
@@ -175,7 +235,56 @@ mod tests {
 
     #[test]
     fn a_class_without_a_migration_is_refused() {
-        let refusal = refusal(&RIGHT.replace("[\"Room\"]", "[]"));
+        let refusal = refusal(&RIGHT.replace("[\"Room\", ", "["));
         assert!(refusal.contains("no migration makes the class Room"), "{refusal}");
+    }
+
+    #[test]
+    fn bindings_classes_and_migrations_must_agree() {
+        let wrong = [
+            (
+                RIGHT.replace("\"LIMITER\"", "\"LIMITS\""),
+                "bindings: LIMITER is missing; it binds the class Limiter",
+            ),
+            (RIGHT.replace("= \"Limiter\"", "= \"Room\""), "bindings.LIMITER: the class must be Limiter"),
+            (
+                RIGHT.replace("\"Limiter\"]", "\"Limiter\", \"Lobby\"]"),
+                "migrations: the class Lobby has no binding",
+            ),
+            (RIGHT.replace("new_sqlite_classes", "new_classes"), "migrations.v1: Room has no SQLite"),
+            (format!("{RIGHT}\n[[migrations]]\ntag = \"v1\""), "migrations.v1: two have this tag"),
+            (
+                format!("{RIGHT}\n[[migrations]]\ntag = \"v2\"\nnew_sqlite_classes = [\"Room\"]"),
+                "migrations.v2: Room was made before",
+            ),
+            (
+                format!("{RIGHT}\n[[migrations]]\ntag = \"v2\"\ndeleted_classes = [\"Lobby\"]"),
+                "migrations.v2: Lobby was never made",
+            ),
+        ];
+        for (text, expected) in wrong {
+            let refusal = refusal(&text);
+            assert!(refusal.contains(expected), "{expected}: {refusal}");
+        }
+        let renamed =
+            "\n[[migrations]]\ntag = \"v2\"\nrenamed_classes = [{ from = \"Lobby\", to = \"Room\" }]";
+        let renamed = RIGHT.replace("[\"Room\", ", "[\"Lobby\", ") + renamed;
+        assert!(Wrangler::parse(&renamed).is_ok());
+        let of_another =
+            "\n[[durable_objects.bindings]]\nname = \"O\"\nclass_name = \"O\"\nscript_name = \"other\"";
+        let wrangler = Wrangler::parse(&format!("{RIGHT}{of_another}")).expect("is right");
+        assert!(!wrangler.classes().contains("O"), "the class of another Worker needs no migration here");
+    }
+
+    #[test]
+    fn a_kind_names_a_behavior_that_is_registered() {
+        let registered = BTreeSet::from(["dice", "poll"]);
+        let check = |text: &str| Wrangler::parse(text).expect("is right").check_behaviors(&registered);
+        assert!(check(RIGHT).is_ok(), "a kind without a behavior relays");
+        assert!(check(&format!("{RIGHT}behavior = \"poll\"")).is_ok());
+        let error = check(&format!("{RIGHT}behavior = \"pol\"")).expect_err("is refused").to_string();
+        let said =
+            "vars.roomcast.kinds.chat.behavior: \"pol\" is not registered; there are relay, dice, poll";
+        assert_eq!(error, said);
     }
 }

@@ -6,7 +6,7 @@ use room_core::behavior::Behaviors;
 gateway::worker!(behaviors);
 
 fn behaviors() -> Behaviors {
-    let behaviors = Behaviors::new();
+    let behaviors = roomcast_behaviors::all();
     #[cfg(feature = "faults")]
     let behaviors = behaviors.with::<fixture_behavior::Fixture>().with::<fixture_behavior::Ticker>();
     behaviors

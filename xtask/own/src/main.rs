@@ -105,7 +105,7 @@ fn main() -> ExitCode {
 
 /// What this repository builds.
 fn project() -> Project {
-    Project::new(repository::root(), "roomcast-worker", "tests")
+    Project::new(repository::root(), "roomcast-worker", "tests", roomcast_behaviors::all)
         .page(Page { folder: "examples/chat", at: "" })
 }
 
