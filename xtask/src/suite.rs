@@ -7,7 +7,7 @@ use crate::process::{command, find_program, say};
 use crate::project::Project;
 use crate::repository::{build_directory, npm_tool, target_directory};
 use crate::setup::chromium;
-use crate::{build, client, codegen, package, page, tidy};
+use crate::{build, client, codegen, package, page, scaffold, tidy};
 use anyhow::{Context as _, Result, bail, ensure};
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ pub struct Part {
 }
 
 /// What is checked of this repository.
-pub const ROOMCAST: [Part; 8] = [
+pub const ROOMCAST: [Part; 9] = [
     Part { name: "tidy", about: "formatting, lints, and the rules of the house", run: |_| one(tidy::run()) },
     Part {
         name: "codegen",
@@ -45,6 +45,11 @@ pub const ROOMCAST: [Part; 8] = [
         name: "pack",
         about: "the npm package works in Node, a bundler and a type check",
         run: |_| one(package::smoke()),
+    },
+    Part {
+        name: "scaffold",
+        about: "a project that `roomcast new` begins builds and passes its own tests",
+        run: |_| scaffold::check(),
     },
 ];
 
@@ -151,15 +156,17 @@ fn has_nextest() -> bool {
     find_program(&["cargo-nextest"]).is_some()
 }
 
-/// All but what starts a workerd: the integration tests of that package.
+/// All but what starts a workerd: the integration tests of that package. The module itself is compiled for Wasm alone.
 fn native(project: &Project) -> Result<Count> {
-    let package = project.end_to_end();
+    let (package, worker) = (project.end_to_end(), project.worker());
     let mut cargo = project.cargo();
     if has_nextest() {
         let filter = format!("not (package({package}) and kind(test))");
-        return counted(cargo.args(["nextest", "run", "--no-tests=fail", "--workspace", "-E", &filter]));
+        cargo.args(["nextest", "run", "--no-tests=fail", "--workspace", "--exclude", worker, "-E", &filter]);
+        return counted(&mut cargo);
     }
-    let mut count = counted(cargo.args(["test", "--no-fail-fast", "--workspace", "--exclude", package]))?;
+    cargo.args(["test", "--no-fail-fast", "--workspace", "--exclude", worker, "--exclude", package]);
+    let mut count = counted(&mut cargo)?;
     count += counted(project.cargo().args(["test", "--package", package, "--lib"]))?;
     Ok(count)
 }

@@ -68,7 +68,9 @@ impl Options {
         Options::in_folder(project.root())
     }
 
-    fn in_folder(root: &Path) -> Options {
+    /// The same of the project in this folder.
+    #[must_use]
+    pub fn in_folder(root: &Path) -> Options {
         Options {
             build: root.join("build"),
             config: root.join("wrangler.toml"),
