@@ -209,12 +209,12 @@ impl<B: Behavior> Interface<B> {
         ]);
         for (name, method) in methods {
             let MethodTypes { args, result, error } = (method.described.types)(&mut types);
-            let table = match (method.audience, method.described.is_streamed) {
-                (_, true) => "streams",
-                (Audience::Everyone, false) => "methods",
-                (Audience::Services, false) => "services",
+            let (table, gives) = match (method.audience, method.described.is_streamed) {
+                (_, true) => ("streams", "item"),
+                (Audience::Everyone, false) => ("methods", "result"),
+                (Audience::Services, false) => ("services", "result"),
             };
-            let entry = format!("\n    {name}: {{ args: {args}; result: {result}; error: {error} }};");
+            let entry = format!("\n    {name}: {{ args: {args}; {gives}: {result}; error: {error} }};");
             tables.entry(table).or_default().push_str(&entry);
         }
         for (table, named) in [("events", events), ("state", state)] {
