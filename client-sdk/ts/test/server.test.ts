@@ -161,3 +161,77 @@ test("R-SRV-2: what cannot be right is refused before anything is sent", async (
   assert.throws(() => gateway([], { url: "rooms.example" }), { code: "invalid_argument", path: "url" });
   assert.throws(() => gateway([], { apiKey: "secret" }), { code: "invalid_argument", path: "apiKey" });
 });
+
+interface Poll {
+  methods: { vote: { args: { option: number }; result: number; error: { why: string } } };
+  services: { close: { args: null; result: { votes: number }; error: never } };
+  streams: { votes: { args: null; item: { user: string } | Uint8Array; error: never } };
+  events: { closed: string };
+  state: { tally: number };
+  presence: null;
+}
+
+/** An answer of lines that comes in these pieces, and how often it was asked to end early. */
+function lines(...pieces: string[]): { answer: Response; cancelled: () => number } {
+  let cancelled = 0;
+  const body = new ReadableStream<Uint8Array>(
+    {
+      pull(controller) {
+        const piece = pieces.shift();
+        if (piece === undefined) controller.close();
+        else controller.enqueue(new TextEncoder().encode(piece));
+      },
+      cancel() {
+        cancelled += 1;
+      },
+    },
+    { highWaterMark: 0 },
+  );
+  const headers = { "content-type": "application/x-ndjson", "x-request-id": "req-9" };
+  return { answer: new Response(body, { headers }), cancelled: () => cancelled };
+}
+
+test("R-SRV-5: a method is called once, and its own error comes with its data", async () => {
+  const data = { why: "closed" };
+  const { rooms, asked } = gateway([json(3), json({ votes: 3 }), problem(422, "method_failed", { data }), lost()]);
+  const poll = rooms.room<Poll>("poll:lunch");
+  assert.equal(await poll.call("vote", { option: 1 }), 3);
+  assert.deepEqual(await poll.call("close"), { votes: 3 });
+  await assert.rejects(poll.call("vote", { option: 1 }), { code: "method_failed", status: 422, outcome: "rejected", data });
+  await assert.rejects(poll.call("vote", { option: 1 }), { code: "unavailable", outcome: "unknown" });
+  assert.deepEqual(
+    asked.map(({ method, path, body }) => [method, path, body]),
+    [
+      ["POST", "/v1/rooms/poll%3Alunch/call/vote", { option: 1 }],
+      ["POST", "/v1/rooms/poll%3Alunch/call/close", null],
+      ["POST", "/v1/rooms/poll%3Alunch/call/vote", { option: 1 }],
+      ["POST", "/v1/rooms/poll%3Alunch/call/vote", { option: 1 }],
+    ],
+  );
+});
+
+test("R-SRV-5: what a method streams comes as it is read, however it is cut", async () => {
+  const told = lines('{"result":{"user":"a', 'nn"},"more":true}\n  {"result":', ' {"$bin":"AP8="},"more":true}\n  ', ' {"result":null,"more":false}\n');
+  const { rooms } = gateway([told.answer]);
+  const stream = rooms.room<Poll>("poll:lunch").stream("votes");
+  assert.deepEqual(await stream.next(), { value: { user: "ann" }, done: false });
+  assert.deepEqual(await stream.next(), { value: new Uint8Array([0, 255]), done: false });
+  assert.deepEqual(await stream.next(), { value: null, done: true });
+});
+
+test("R-SRV-5: a stream that fails, is cut off or left says so", async () => {
+  const error = { type: "about:blank", title: "no more", status: 422, code: "method_failed", data: 7 };
+  const chunk = '{"result":{"user":"ann"},"more":true}\n';
+  const [failed, cut, left] = [lines(chunk, `${JSON.stringify({ error })}\n`), lines(chunk), lines(chunk, chunk)];
+  const { rooms } = gateway([failed.answer, cut.answer, left.answer, problem(404, "not_found"), lines(chunk, '{"result":null,"more":false}\n').answer]);
+  const poll = rooms.room<Poll>("poll:lunch");
+  const read = async (): Promise<void> => {
+    for await (const _ of poll.stream("votes"));
+  };
+  await assert.rejects(read(), { code: "method_failed", message: "no more", data: 7, requestId: "req-9" });
+  await assert.rejects(read(), { code: "unavailable", outcome: "unknown" });
+  for await (const _ of poll.stream("votes")) break;
+  assert.equal(left.cancelled(), 1);
+  await assert.rejects(read(), { code: "not_found", status: 404 });
+  assert.equal(await rooms.room("poll:lunch").call("votes"), null);
+});

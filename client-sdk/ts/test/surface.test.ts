@@ -1,6 +1,7 @@
 // What a room offers besides messages and members: calls, streams, pages of history, subscriptions, reloads.
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
+import { Bytes } from "./msgpack.js";
 import { type FakeSocket, client, endAll, epoch, join, nextSocket, publication, until, welcome } from "./fake_server.js";
 
 type Chat = { message: { text: string } };
@@ -23,7 +24,13 @@ test("a call returns its result, and what a stream gives comes one by one", asyn
 
   const refused = room.call("brew", { tea: "black" });
   socket.say({ t: "error", id: (await asked())["id"], code: "unsupported", message: "no logic", retryable: false });
-  await assert.rejects(refused, { name: "RoomcastError", code: "unsupported", retryable: false });
+  await assert.rejects(refused, { name: "RoomcastError", code: "unsupported", retryable: false, data: undefined });
+  for (const [told, data] of [['{"why":"cold"}', { why: "cold" }], [new Bytes(new Uint8Array([7])), new Uint8Array([7])]]) {
+    const failed = room.call("brew", { tea: "iced" });
+    const error = { code: "method_failed", message: "no", retryable: false, data: told };
+    socket.say({ t: "error", id: (await asked())["id"], ...error });
+    await assert.rejects(failed, { code: "method_failed", outcome: "rejected", data });
+  }
 
   const stream = room.stream("count", null);
   const first = stream.next();

@@ -15,7 +15,14 @@
 export { RoomcastServer } from "./server.js";
 export type { BatchOutcome, ServerUsers } from "./server.js";
 export { ServerRoom } from "./room.js";
-export type { BatchMessage, MessagesOptions, MessagesPage, ServerPublishOptions, ServerStateOp } from "./room.js";
+export type {
+  BatchMessage,
+  MessagesOptions,
+  MessagesPage,
+  ServerMethodsOf,
+  ServerPublishOptions,
+  ServerStateOp,
+} from "./room.js";
 export type { RoomcastServerOptions, Signalled } from "./request.js";
 export { createToken } from "./token.js";
 export type { TokenClaims, TokenKey } from "./token.js";
@@ -24,7 +31,7 @@ export type { WebhookBatch, WebhookEvent, WebhookHeaders, WebhookOptions } from 
 export { RoomcastHttpError } from "./errors.js";
 export { RoomcastError } from "../errors.js";
 export type { ErrorOutcome, RoomcastErrorCode } from "../errors.js";
-export type { EventMap, LoggedPublication, MethodMap } from "../events.js";
+export type { BehaviorTypes, EventMap, Given, LoggedPublication, MethodMap, MethodsOf, StreamNames } from "../events.js";
 export type {
   Capability,
   Closed,

@@ -1,4 +1,13 @@
-import type { AnyPublication, EventMap, LoggedPublication, MethodMap } from "../events.js";
+import type {
+  AnyPublication,
+  BehaviorTypes,
+  EventMap,
+  Given,
+  LoggedPublication,
+  MethodMap,
+  MethodsOf,
+  StreamNames,
+} from "../events.js";
 import type { Closed, DisconnectBody, FromBody, RoomInfo } from "../generated/http.js";
 import type { Amended, Member, MembersPage, Published, StateSnapshot, StateVersion, To } from "../generated/wire.js";
 import { invalid } from "./errors.js";
@@ -54,6 +63,10 @@ export interface MessagesPage<Events extends EventMap = EventMap> {
 
 /** One operation on shared state. `if`: only while the key has this version, 0 for absent. */
 export type ServerStateOp = { set: string; value: unknown; if?: number } | { delete: string; if?: number };
+
+/** What a backend can ask the rooms of a behavior to do: what users can, and what is for services alone. */
+export type ServerMethodsOf<Types extends BehaviorTypes> = MethodsOf<Types> &
+  (Types extends { services: infer Services } ? Services : unknown);
 
 const ROOM = /^[a-z][a-z0-9-]{0,31}:[A-Za-z0-9._~-]{1,128}$/;
 
@@ -165,14 +178,13 @@ export class ServerRoom<Events extends EventMap = EventMap, Methods extends Meth
    *
    * @example
    * ```ts
-   * const poll = rooms.room<{}, { close: { args: { reason: string }; result: { votes: number } } }>("poll:lunch");
+   * const poll = rooms.room<Poll>("poll:lunch");
    * const { votes } = await poll.call("close", { reason: "time is up" });
    * ```
    */
   async call<Method extends keyof Methods & string>(
     method: Method,
-    args: Methods[Method]["args"],
-    { signal }: Signalled = {},
+    ...[args = null, { signal } = {}]: Given<Methods[Method]["args"], Signalled>
   ): Promise<Methods[Method]["result"]> {
     return read(await this.#requests.ask(this.#invoked(method, args, signal)));
   }
@@ -183,14 +195,12 @@ export class ServerRoom<Events extends EventMap = EventMap, Methods extends Meth
    *
    * @example
    * ```ts
-   * const poll = rooms.room<{}, { votes: { args: null; item: { user: string }; result: null } }>("poll:lunch");
-   * for await (const { user } of poll.stream("votes", null)) console.log(user);
+   * for await (const { user } of rooms.room<Poll>("poll:lunch").stream("votes")) console.log(user);
    * ```
    */
-  stream<Method extends keyof Methods & string>(
+  stream<Method extends StreamNames<Methods> & string>(
     method: Method,
-    args: Methods[Method]["args"],
-    { signal }: Signalled = {},
+    ...[args = null, { signal } = {}]: Given<Methods[Method]["args"], Signalled>
   ): AsyncGenerator<Methods[Method]["item"], Methods[Method]["result"], void> {
     return this.#requests.lines(this.#invoked(method, args, signal));
   }

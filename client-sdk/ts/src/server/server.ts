@@ -1,4 +1,4 @@
-import type { EventMap, MethodMap } from "../events.js";
+import type { BehaviorTypes, EventMap, MethodMap } from "../events.js";
 import type {
   BatchAnswer,
   DisconnectedAnswer,
@@ -14,7 +14,7 @@ import type {
 import type { Published } from "../generated/wire.js";
 import { invalid, refused, type RoomcastHttpError } from "./errors.js";
 import { Requests, type RoomcastServerOptions, type Signalled } from "./request.js";
-import { publish, publishBody, ServerRoom, type BatchMessage, type ServerPublishOptions } from "./room.js";
+import { publish, publishBody, ServerRoom, type BatchMessage, type ServerMethodsOf, type ServerPublishOptions } from "./room.js";
 
 /** What became of one message of a batch; `published` is absent for an ephemeral. */
 export type BatchOutcome = { ok: true; published?: Published } | { ok: false; error: RoomcastHttpError };
@@ -87,8 +87,18 @@ export class RoomcastServer {
    */
   room<Events extends EventMap = EventMap, Methods extends MethodMap = MethodMap>(
     name: string,
-  ): ServerRoom<Events, Methods> {
-    return new ServerRoom<Events, Methods>(name, this.#requests);
+  ): ServerRoom<Events, Methods>;
+  /**
+   * A room of a behavior, typed by what `cargo xtask codegen` writes of it.
+   *
+   * @example
+   * ```ts
+   * const { votes } = await rooms.room<Poll>("poll:lunch").call("close", { reason: "time is up" });
+   * ```
+   */
+  room<Types extends BehaviorTypes>(name: string): ServerRoom<Types["events"], ServerMethodsOf<Types>>;
+  room(name: string): ServerRoom {
+    return new ServerRoom(name, this.#requests);
   }
 
   /**

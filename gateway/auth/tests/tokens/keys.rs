@@ -265,7 +265,7 @@ fn r_auth_13_an_api_key_is_for_its_scopes_until_it_expires() {
         let key = keys.authorize("rk_ci_x", NOW_MS).expect("a key");
         Scope::ALL.into_iter().filter(|scope| key.has(*scope)).map(Scope::as_str).collect()
     };
-    let all = ["publish", "read", "edit", "moderate", "admin", "tokens", "revoke", "metrics"];
+    let all = ["publish", "read", "edit", "moderate", "admin", "tokens", "revoke", "metrics", "call"];
     assert_eq!(scopes(json!({})), all);
     assert_eq!(scopes(json!({ "scopes": null })), all);
     assert_eq!(scopes(json!({ "scopes": [] })), Vec::<&str>::new());
