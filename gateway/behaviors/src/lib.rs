@@ -6,5 +6,5 @@ use room_core::behavior::Behaviors;
 /// What a kind's `behavior` may name.
 #[must_use]
 pub fn all() -> Behaviors {
-    Behaviors::new()
+    Behaviors::new().with::<poll_behavior::Poll>()
 }

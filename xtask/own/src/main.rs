@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand, ValueEnum};
 use roomcast_xtask::build::Mode;
 use roomcast_xtask::command::{self, DevArguments};
-use roomcast_xtask::project::{Page, Project};
+use roomcast_xtask::project::{Page, Project, Types};
 use roomcast_xtask::{
     bench, bench_client, build, client, codegen, peers, reference, repository, setup, sim, size, suite, tidy,
 };
@@ -107,6 +107,7 @@ fn main() -> ExitCode {
 fn project() -> Project {
     Project::new(repository::root(), "roomcast-worker", "tests", roomcast_behaviors::all)
         .page(Page { folder: "examples/chat", at: "" })
+        .types(Types { folder: "examples/consumer-worker/typescript/src/generated", of: &["poll"] })
 }
 
 fn run(task: Task) -> Result<ExitCode> {
