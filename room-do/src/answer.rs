@@ -1,6 +1,6 @@
 //! What a room answers over HTTP, as the response that the gateway passes on.
 
-use schemas::{codes::ErrorCode, http::Problem};
+use schemas::{codes::ErrorCode, http::Problem, server_message::Detail};
 use worker::{Headers, Response, ResponseBuilder, Result};
 
 use crate::live::Answer;
@@ -19,6 +19,13 @@ pub(crate) fn response(answer: Answer) -> Result<Response> {
 
 pub(crate) fn refusal(code: ErrorCode, title: &str) -> Result<Response> {
     problem(&Problem::from_code(code, title))
+}
+
+/// What a caller that is no gateway said is not as it must be.
+pub(crate) fn invalid(path: &str, message: &str) -> Result<Response> {
+    let mut refusal = Problem::from_code(ErrorCode::InvalidArgument, format!("{path}: {message}"));
+    refusal.details.push(Detail { path: path.into(), message: message.into() });
+    problem(&refusal)
 }
 
 fn problem(problem: &Problem) -> Result<Response> {

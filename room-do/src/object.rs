@@ -11,10 +11,10 @@ use deployment::Settings;
 use js_sys::{Promise, Uint8Array};
 use room_core::{Setup, Waking, outbox::Webhooks};
 use schemas::{
-    Claims, Codec, Frame, RoomName, Tenant,
+    Claims, Codec, Frame, Payload, RoomName, Tenant,
     codes::ErrorCode,
     config::{Acks, Config, KindConfig},
-    http::{CLAIMS_HEADER, CODEC_HEADER, REQUEST_ID_HEADER, RoomCall},
+    http::{CLAIMS_HEADER, CODEC_HEADER, MethodCall, MethodCaller, REQUEST_ID_HEADER, RoomCall},
 };
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
@@ -65,7 +65,7 @@ impl RoomObject {
         }
     }
 
-    /// `/connect` upgrades, `/call` asks.
+    /// `/connect` upgrades, `/call` asks; `/call/{method}` is for Workers that are bound to the rooms.
     pub fn fetch(&self, request: web_sys::Request) -> Promise {
         let shared = Rc::clone(&self.shared);
         future_to_promise(async move {
@@ -200,9 +200,14 @@ impl Shared {
                     line.request(&request_id(request.headers())).write();
                     return answer::refusal(ErrorCode::Internal, "the gateway's call cannot be read");
                 };
-                match live.ask(call).await {
-                    Ok(answer) => answer::response(answer),
-                    Err(_) => answer::refusal(ErrorCode::Unavailable, "the room went away"),
+                answered(&live, call).await
+            }
+            path if path.starts_with(METHODS) => {
+                let method = path[METHODS.len()..].to_owned();
+                let body = request.bytes().await?;
+                match method_call(method, &body) {
+                    Ok(call) => answered(&live, RoomCall::Method(call)).await,
+                    Err(message) => answer::invalid("args", &message),
                 }
             }
             #[cfg(feature = "faults")]
@@ -250,6 +255,25 @@ impl Shared {
         let server: JsValue = server.as_ref().into();
         live.open(server.unchecked_into(), codec, claims, &request_id);
         Ok(answer.empty())
+    }
+}
+
+/// What Workers that are bound to the rooms call, with the arguments as JSON.
+const METHODS: &str = "/call/";
+
+fn method_call(method: String, body: &[u8]) -> std::result::Result<MethodCall, String> {
+    let args = match body {
+        [] => Payload::of(&()),
+        body => Payload::from_json(String::from_utf8_lossy(body).into_owned())
+            .map_err(|error| error.to_string())?,
+    };
+    Ok(MethodCall { method, args, caller: MethodCaller::Service })
+}
+
+async fn answered(live: &Live, call: RoomCall) -> Result<Response> {
+    match live.ask(call).await {
+        Ok(answer) => answer::response(answer),
+        Err(_) => answer::refusal(ErrorCode::Unavailable, "the room went away"),
     }
 }
 

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use xtask::secrets::{DEV_API_KEY, Secrets};
-use xtask::workerd::{Options, Workerd};
+use xtask::workerd::{Neighbour, Options, Workerd};
 
 /// The class of a room's object, as `wrangler.toml` binds it.
 const ROOM_CLASS: &str = "Room";
@@ -27,6 +27,7 @@ pub struct Server {
     authority: String,
     /// Beside the keys, which are always the same.
     secrets: Secrets,
+    neighbours: Vec<Neighbour>,
 }
 
 impl Server {
@@ -70,6 +71,20 @@ impl Server {
         self.secrets.insert(name.to_owned(), value);
     }
 
+    /// With one more Worker beside it, for the next start.
+    pub fn add_neighbour(&mut self, neighbour: Neighbour) {
+        self.neighbours.push(neighbour);
+    }
+
+    /// The `host:port` of a Worker beside it.
+    pub fn neighbour(&self, name: &str) -> Result<String> {
+        let url = self.workerd.as_ref().and_then(|workerd| workerd.neighbour_url(name));
+        Ok(url
+            .with_context(|| format!("no Worker is called {name}"))?
+            .trim_start_matches("http://")
+            .to_owned())
+    }
+
     /// As [`Server::with_faults`], not started yet.
     pub fn not_yet_with_faults(changes: &str) -> Result<Server> {
         Server::not_started(faults_directory()?, changes, Rates::Off)
@@ -89,7 +104,14 @@ impl Server {
         let shipped =
             std::fs::read_to_string(&shipped).with_context(|| format!("read {}", shipped.display()))?;
         std::fs::write(directory.path().join("wrangler.toml"), overlay(&shipped, changes, rates)?)?;
-        Ok(Server { workerd: None, build, directory, authority: String::new(), secrets: Secrets::new() })
+        Ok(Server {
+            workerd: None,
+            build,
+            directory,
+            authority: String::new(),
+            secrets: Secrets::new(),
+            neighbours: Vec::new(),
+        })
     }
 
     /// Starts on the data that is there; port 0 is any.
@@ -107,6 +129,7 @@ impl Server {
             port,
             secrets,
             control: true,
+            neighbours: self.neighbours.clone(),
             ..Options::default()
         };
         let workerd = tokio::task::spawn_blocking(move || Workerd::start(&options)).await??;

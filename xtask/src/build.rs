@@ -5,7 +5,7 @@ use crate::project::Project;
 use crate::repository::{build_directory, root};
 use crate::setup::target;
 use crate::wasm::{Crate, Host};
-use crate::{bundle, client, codegen, fingerprint, page, sources};
+use crate::{bundle, client, codegen, consumer, fingerprint, page, sources};
 use anyhow::{Context as _, Result};
 use std::fs::File;
 use std::path::Path;
@@ -60,11 +60,15 @@ pub fn run(project: &Project, mode: Mode) -> Result<()> {
     project.pages().iter().try_for_each(|page| page::build(project, page, mode))
 }
 
-/// The Worker with faults on command, to `build/faults/worker`.
+/// The Worker with faults on command, to `build/faults/worker`; here with the example that calls its rooms.
 pub fn faults(project: &Project) -> Result<()> {
     let build = project.build_directory();
     let _lock = lock(&build)?;
-    worker(project, Mode::Faults, &build.join("faults"))
+    worker(project, Mode::Faults, &build.join("faults"))?;
+    match project.is_roomcast() {
+        true => step("the Worker beside the rooms", || consumer::build(&build, Mode::Faults.profile())),
+        false => Ok(()),
+    }
 }
 
 /// One build at a time: they share their folders.
@@ -99,13 +103,13 @@ fn worker(project: &Project, mode: Mode, build: &Path) -> Result<()> {
         let module =
             step(&format!("compile {} ({})", krate.package, mode.name()), || krate.compile(project.root()))?;
         // A change to a comment or a test leaves the module as it was.
-        let inputs = fingerprint::of(&[module.clone(), shim], &[mode.name(), TOOL])?;
+        let inputs = fingerprint::of(&[module.clone(), shim.clone()], &[mode.name(), TOOL])?;
         let stamp = build.join("stamps/worker-bundle");
         fingerprint::unless_done(&stamp, &inputs, &outputs, || {
             step(&format!("bind and bundle {}", krate.package), || {
                 let glue = build.join("glue");
                 krate.bind(&module, &glue, "index")?;
-                bundle::worker(&glue, &worker, mode == Mode::Release)
+                bundle::worker(&shim, &glue, &worker, mode == Mode::Release)
             })
         })
         .map(drop)

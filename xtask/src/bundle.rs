@@ -7,14 +7,14 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Joins `gateway/shim.js` with the glue in `glue` into `index.js` beside the module in `worker`.
-pub fn worker(glue: &Path, worker: &Path, minify: bool) -> Result<()> {
+/// Joins a Worker's entry, which imports `gateway-wasm`, with the glue in `glue` into `index.js` beside the module in `worker`.
+pub fn worker(entry: &Path, glue: &Path, worker: &Path, minify: bool) -> Result<()> {
     let next = worker.with_extension("next");
     std::fs::create_dir_all(&next).with_context(|| format!("cannot make {}", next.display()))?;
     let mut esbuild = command(npm_tool("esbuild"));
     esbuild
         .current_dir(root())
-        .arg("gateway/shim.js")
+        .arg(entry)
         .args(["--bundle", "--format=esm", "--log-level=warning", "--legal-comments=none"])
         .args(["--external:cloudflare:*", "--external:./index_bg.wasm"])
         .arg(format!("--alias:gateway-wasm={}", glue.join("index.js").display()))

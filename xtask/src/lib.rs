@@ -14,6 +14,7 @@ pub mod capnp;
 pub mod client;
 pub mod codegen;
 pub mod command;
+mod consumer;
 pub mod counted;
 pub mod dev;
 pub mod fingerprint;

@@ -9,6 +9,7 @@ use crate::project::Project;
 use crate::secrets::{Secrets, with_stand_ins};
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -44,6 +45,19 @@ pub struct Options {
     /// 10 s of silence would.
     pub control: bool,
     pub log: Log,
+    /// Other Workers in the same process, which bind this one or its objects.
+    pub neighbours: Vec<Neighbour>,
+}
+
+/// A Worker beside the gateway, on a port of its own.
+#[derive(Clone, Debug)]
+pub struct Neighbour {
+    /// Of its port: [`Workerd::neighbour_url`].
+    pub name: String,
+    /// With `index.js`, and `index_bg.wasm` where it has one.
+    pub worker: PathBuf,
+    /// Its `wrangler.toml`.
+    pub config: PathBuf,
 }
 
 /// Where the process's output goes.
@@ -80,6 +94,7 @@ impl Options {
             demo: true,
             control: false,
             log: Log::File,
+            neighbours: Vec::new(),
         }
     }
 }
@@ -93,10 +108,11 @@ pub struct Workerd {
     _lock: File,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Ports {
     http: u16,
     control: Option<u16>,
+    neighbours: BTreeMap<String, u16>,
 }
 
 impl Workerd {
@@ -125,7 +141,7 @@ impl Workerd {
         std::fs::write(root.join("workerd.pid"), workerd.pid().to_string())
             .context("cannot write workerd.pid")?;
         let events = workerd.follow_output(options.log, &root)?;
-        workerd.wait_until_ready(&events, options.control, deadline).map_err(|error| {
+        workerd.wait_until_ready(&events, options, deadline).map_err(|error| {
             let log = match options.log {
                 Log::File => read_from(&root.join("workerd.log"), log_start),
                 Log::Inherit => String::new(),
@@ -150,6 +166,12 @@ impl Workerd {
     #[must_use]
     pub fn control_url(&self) -> Option<String> {
         self.ports.control.map(|port| format!("http://127.0.0.1:{port}"))
+    }
+
+    /// `http://127.0.0.1:<port>` of a neighbour, if it is there.
+    #[must_use]
+    pub fn neighbour_url(&self, name: &str) -> Option<String> {
+        self.ports.neighbours.get(name).map(|port| format!("http://127.0.0.1:{port}"))
     }
 
     #[must_use]
@@ -200,13 +222,18 @@ impl Workerd {
     fn wait_until_ready(
         &mut self,
         events: &Receiver<(String, u16)>,
-        control: bool,
+        options: &Options,
         deadline: Instant,
     ) -> Result<()> {
-        while self.ports.http == 0 || control != self.ports.control.is_some() {
+        let is_listening = |ports: &Ports| {
+            let has_control = options.control == ports.control.is_some();
+            ports.http != 0 && has_control && options.neighbours.len() == ports.neighbours.len()
+        };
+        while !is_listening(&self.ports) {
             match events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok((socket, port)) if socket == "http" => self.ports.http = port,
-                Ok((_, port)) => self.ports.control = Some(port),
+                Ok((socket, port)) if socket == "control" => self.ports.control = Some(port),
+                Ok((socket, port)) => drop(self.ports.neighbours.insert(socket, port)),
                 Err(RecvTimeoutError::Timeout) => bail!("it opened no port within {READY_DEADLINE:?}"),
                 Err(RecvTimeoutError::Disconnected) => {
                     let status = self.child.wait().context("cannot wait for workerd")?;

@@ -19,6 +19,15 @@ pub struct Wrangler {
     pub durable_objects: DurableObjects,
     #[serde(default)]
     pub migrations: Vec<Migration>,
+    #[serde(default)]
+    pub services: Vec<ServiceBinding>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct ServiceBinding {
+    pub binding: String,
+    /// A Worker, by its name.
+    pub service: String,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -63,6 +72,13 @@ impl Wrangler {
         let text =
             std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         Wrangler::parse(&text).with_context(|| format!("{} is not right", path.display()))
+    }
+
+    /// As it stands, for a Worker that is no gateway.
+    pub fn read_as_is(path: &Path) -> Result<Wrangler> {
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        toml::from_str(&text).with_context(|| format!("{} is not right", path.display()))
     }
 
     pub fn parse(text: &str) -> Result<Wrangler> {

@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { RoomcastError, RoomcastHttpError, RoomcastServer, type RoomcastServerOptions } from "@roomcast/client/server";
+import {
+  RoomcastError,
+  RoomcastHttpError,
+  RoomcastServer,
+  type RoomcastServerOptions,
+  roomStub,
+} from "@roomcast/client/server";
 
 interface Asked {
   method: string;
@@ -234,4 +240,31 @@ test("R-SRV-5: a stream that fails, is cut off or left says so", async () => {
   assert.equal(left.cancelled(), 1);
   await assert.rejects(read(), { code: "not_found", status: 404 });
   assert.equal(await rooms.room("poll:lunch").call("votes"), null);
+});
+
+test("R-CALL-15: a bound Worker calls a room by its tenant and name, and tells errors apart", async () => {
+  const named: unknown[] = [];
+  const busy = Object.assign(new Error("too much to do"), { overloaded: true });
+  const answers: (Response | Error)[] = [json(3), problem(404, "not_found"), problem(503, "unavailable"), busy, lost()];
+  const asked: unknown[] = [];
+  const object = {
+    fetch: (async (address: URL, init: RequestInit) => {
+      asked.push([String(address), init.body, (init.headers as Record<string, string>)["authorization"]]);
+      const answer = answers.shift();
+      if (answer instanceof Error) throw answer;
+      return answer;
+    }) as typeof fetch,
+  };
+  const namespace = { getByName: (...name: unknown[]) => (named.push(name), object) };
+  const poll = roomStub<Poll>(namespace, "poll:lunch", { tenant: "acme", locationHint: "weur" });
+  assert.equal(await poll.call("vote", { option: 1 }), 3);
+  assert.deepEqual(named, [["acme/poll:lunch", { locationHint: "weur" }]]);
+  assert.deepEqual(asked, [["https://room/call/vote", '{"option":1}', undefined]]);
+  await assert.rejects(poll.call("close"), { code: "not_found", retryable: false, outcome: "rejected" });
+  await assert.rejects(poll.call("close"), { code: "unavailable", retryable: true, outcome: "unknown" });
+  await assert.rejects(poll.call("close"), { code: "overloaded", retryable: true, outcome: "rejected" });
+  await assert.rejects(poll.call("close"), { code: "unavailable", retryable: true, outcome: "unknown" });
+  assert.throws(() => roomStub<Poll>(namespace, "lunch"), { code: "invalid_argument", path: "name" });
+  assert.throws(() => roomStub<Poll>(namespace, "poll:x", { tenant: "A" }), { code: "invalid_argument", path: "tenant" });
+  assert.throws(() => roomStub<Poll>(namespace, "poll:x", { jurisdiction: "eu" }), { path: "jurisdiction" });
 });

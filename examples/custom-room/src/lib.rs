@@ -1,29 +1,43 @@
-//! A poll with a deadline: everyone sees the tally, each user has one vote, and time closes it.
-
-use std::collections::BTreeMap;
+//! A poll with a deadline: a backend opens it, everyone here votes and may change their mind, all see the tally.
 
 use garde::Validate;
-use room_core::behavior::{Behavior, Context, Failure, Fired, Interface, List, Message, When};
+use room_core::behavior::{Behavior, Context, Failure, Fired, Interface, Message, When};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-#[derive(Debug, Serialize, Deserialize, Validate, TS)]
+#[derive(Debug, Deserialize, Serialize, TS, Validate)]
+#[garde(allow_unvalidated)]
 pub struct Open {
-    #[garde(length(min = 1, max = 200))]
-    question: String,
-    #[garde(length(min = 2, max = 10), inner(length(min = 1, max = 80)))]
-    options: Vec<String>,
-    #[garde(range(min = 5, max = 86_400))]
-    seconds: u32,
+    pub question: String,
+    #[garde(length(min = 2, max = 20))]
+    pub options: Vec<String>,
+    #[garde(range(min = 1, max = 604_800))]
+    pub seconds: u32,
 }
 
-#[derive(Debug, Deserialize, Validate, TS)]
+#[derive(Debug, Deserialize, Serialize, TS, Validate)]
+#[garde(allow_unvalidated)]
 pub struct Vote {
-    #[garde(skip)]
-    option: usize,
+    pub option: usize,
 }
 
-type Tally = BTreeMap<String, u32>;
+#[derive(Debug, Deserialize, Serialize, TS)]
+pub struct Tally {
+    pub question: String,
+    pub options: Vec<String>,
+    pub votes: Vec<u32>,
+    pub is_open: bool,
+}
+
+#[derive(Debug, PartialEq, Deserialize, Serialize, TS, thiserror::Error)]
+pub enum PollError {
+    #[error("the poll is opened already")]
+    Opened,
+    #[error("the poll is closed")]
+    Closed,
+    #[error("there is no such option")]
+    NoSuchOption,
+}
 
 #[derive(Debug)]
 pub struct Poll;
@@ -34,43 +48,42 @@ impl Behavior for Poll {
     fn describe(interface: &mut Interface<Self>) {
         interface.service("open", Self::open);
         interface.method("vote", Self::vote);
-        interface.state::<Open>("poll");
-        interface.state::<Tally>("tally");
         interface.event::<Tally>("closed");
+        interface.state::<Tally>("tally");
     }
 
-    fn started(_: &mut Context<'_>) -> Result<Self, Failure> {
+    fn started(_: &mut Context<'_>) -> Result<Poll, Failure> {
         Ok(Poll)
     }
 
     fn timer(&mut self, ctx: &mut Context<'_>, _: &Fired) -> Result<(), Failure> {
-        let tally: Tally = ctx.shared("tally").unwrap_or_default();
+        let tally = ctx.shared("tally").map(|tally| Tally { is_open: false, ..tally });
+        ctx.share("tally", &tally);
         ctx.publish(Message::new("closed", &tally));
-        ctx.unshare("poll");
         Ok(())
     }
 }
 
 impl Poll {
-    pub fn open(&mut self, ctx: &mut Context<'_>, poll: Open) -> Result<(), Failure> {
-        let votes = ctx.list::<usize>(&List::prefix("vote/").limit(10_000));
-        votes.iter().for_each(|(key, _)| ctx.delete(key));
-        ctx.share("poll", &poll);
-        ctx.share("tally", &Tally::new());
-        ctx.schedule("deadline", When::After(u64::from(poll.seconds) * 1_000), &());
+    pub fn open(&mut self, ctx: &mut Context<'_>, open: Open) -> Result<(), PollError> {
+        if ctx.shared::<Tally>("tally").is_some() {
+            return Err(PollError::Opened);
+        }
+        let Open { question, options, seconds } = open;
+        ctx.share("tally", &Tally { question, votes: vec![0; options.len()], options, is_open: true });
+        ctx.schedule("close", When::After(u64::from(seconds) * 1_000), &());
         Ok(())
     }
 
-    pub fn vote(&mut self, ctx: &mut Context<'_>, vote: Vote) -> Result<Tally, Failure> {
-        let poll: Open = ctx.shared("poll").ok_or_else(|| Failure::new("no poll is open"))?;
-        let option = |index: usize| poll.options.get(index).cloned();
-        option(vote.option).ok_or_else(|| Failure::invalid("option", "is none of the poll's"))?;
-        let user = ctx.caller().user.clone().ok_or_else(|| Failure::new("a backend has no vote"))?;
-        ctx.put(&format!("vote/{user}"), &vote.option);
-        let mut tally = Tally::new();
-        for (_, index) in ctx.list::<usize>(&List::prefix("vote/").limit(10_000)) {
-            *tally.entry(option(index).unwrap_or_default()).or_default() += 1;
+    pub fn vote(&mut self, ctx: &mut Context<'_>, Vote { option }: Vote) -> Result<Tally, PollError> {
+        let tally = ctx.shared::<Tally>("tally").filter(|tally| tally.is_open);
+        let mut tally = tally.ok_or(PollError::Closed)?;
+        let voter = format!("vote/{:?}", ctx.caller().user);
+        if let Some(before) = ctx.get::<usize>(&voter) {
+            tally.votes[before] -= 1;
         }
+        *tally.votes.get_mut(option).ok_or(PollError::NoSuchOption)? += 1;
+        ctx.put(&voter, &option);
         ctx.share("tally", &tally);
         Ok(tally)
     }

@@ -1,10 +1,10 @@
 //! `wrangler.toml` in workerd's own language.
 
-use super::Options;
+use super::{Neighbour, Options};
 use crate::capnp::{Binding, Config, Module, Object, Service, Socket, Worker};
 use crate::secrets::Secrets;
 use crate::wrangler::Wrangler;
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -48,6 +48,9 @@ pub(super) fn write(options: &Options, data: &Path, secrets: &Secrets) -> Result
     if options.control {
         std::fs::write(run.join("control.js"), CONTROL_WORKER).context("cannot write control.js")?;
         add_control(&mut config, &wrangler);
+    }
+    for neighbour in &options.neighbours {
+        add_neighbour(&mut config, neighbour, &wrangler.name, &run, secrets)?;
     }
     let path = path(data);
     std::fs::write(&path, config.render()).with_context(|| format!("cannot write {}", path.display()))
@@ -141,6 +144,58 @@ fn add_control(config: &mut Config, wrangler: &Wrangler) {
     }));
     config.sockets.push(socket("control", 0, "control"));
 }
+
+/// A Worker with what its own `wrangler.toml` binds of `gateway`, and the API key.
+fn add_neighbour(
+    config: &mut Config,
+    neighbour: &Neighbour,
+    gateway: &str,
+    run: &Path,
+    secrets: &Secrets,
+) -> Result<()> {
+    let Neighbour { name, worker, config: file } = neighbour;
+    let wrangler = Wrangler::read_as_is(file)?;
+    let is_ours = |script: &str| {
+        ensure!(script == gateway, "{}: no Worker is called {script:?}, ours is {gateway:?}", file.display());
+        Ok(())
+    };
+    let mut bindings = Vec::new();
+    for object in &wrangler.durable_objects.bindings {
+        is_ours(object.script_name.as_deref().unwrap_or_default())?;
+        let (class, service) = (object.class_name.clone(), Some("gateway".to_owned()));
+        bindings.push((object.name.clone(), Binding::Objects { class, service }));
+    }
+    for service in &wrangler.services {
+        is_ours(&service.service)?;
+        bindings.push((service.binding.clone(), Binding::Service("gateway".into())));
+    }
+    if secrets.contains_key(API_KEY) {
+        bindings.push((API_KEY.to_owned(), Binding::FromEnvironment(API_KEY.into())));
+    }
+    let mut modules = Vec::new();
+    for part in ["index.js", "index_bg.wasm"].into_iter().filter(|part| worker.join(part).is_file()) {
+        let file = format!("{name}-{part}");
+        std::fs::copy(worker.join(part), run.join(&file)).with_context(|| format!("cannot copy {file}"))?;
+        modules.push(match part {
+            "index.js" => Module::JavaScript { name: part.into(), file },
+            part => Module::Wasm { name: part.into(), file },
+        });
+    }
+    ensure!(!modules.is_empty(), "there is no index.js in {}", worker.display());
+    config.services.push(Service::Worker(Worker {
+        name: name.clone(),
+        modules,
+        compatibility_date: wrangler.compatibility_date,
+        compatibility_flags: wrangler.compatibility_flags,
+        bindings,
+        ..Worker::default()
+    }));
+    config.sockets.push(socket(name, 0, name));
+    Ok(())
+}
+
+/// What neighbours show the gateway's HTTP API.
+const API_KEY: &str = "ROOMCAST_API_KEY";
 
 fn socket(name: &str, port: u16, service: &str) -> Socket {
     Socket { name: name.into(), address: format!("127.0.0.1:{port}"), service: service.into() }

@@ -23,6 +23,8 @@ export type {
   ServerPublishOptions,
   ServerStateOp,
 } from "./room.js";
+export { RoomStub, roomStub } from "./stub.js";
+export type { RoomNamespace, RoomStubOptions } from "./stub.js";
 export type { RoomcastServerOptions, Signalled } from "./request.js";
 export { createToken } from "./token.js";
 export type { TokenClaims, TokenKey } from "./token.js";

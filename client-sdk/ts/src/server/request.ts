@@ -22,6 +22,9 @@ export interface RoomcastServerOptions {
   fetch?: typeof fetch;
 }
 
+/** A deployment, or one of its rooms, which asks for no key. */
+export type Reached = Omit<RoomcastServerOptions, "apiKey"> & { apiKey?: string };
+
 /** One call of the API. */
 export interface Call extends Signalled {
   method: "GET" | "POST" | "PATCH" | "DELETE";
@@ -40,9 +43,9 @@ const RETRY_AFTER_MS_MAX = 10_000;
 
 /** Asks the HTTP API, again where that does no harm. */
 export class Requests {
-  readonly #options: RoomcastServerOptions;
+  readonly #options: Reached;
 
-  constructor(options: RoomcastServerOptions) {
+  constructor(options: Reached) {
     this.#options = options;
   }
 
@@ -95,6 +98,7 @@ export class Requests {
       return text === "" ? {} : (JSON.parse(text) as unknown);
     } catch (error) {
       if (error instanceof RoomcastHttpError) throw error;
+      if (isOverloaded(error)) throw new RoomcastHttpError("overloaded", error.message, { retryable: true, cause: error });
       const message = patience.aborted ? `no answer within ${timeoutMs} ms` : "the gateway did not answer";
       throw new RoomcastHttpError("unavailable", message, { retryable: true, outcome: "unknown", cause: error });
     }
@@ -107,7 +111,8 @@ export class Requests {
     for (const [name, value] of Object.entries(query)) {
       if (value !== undefined) address.searchParams.set(name, String(value));
     }
-    const headers: Record<string, string> = { authorization: `Bearer ${apiKey}` };
+    const headers: Record<string, string> = {};
+    if (apiKey !== undefined) headers["authorization"] = `Bearer ${apiKey}`;
     if (body !== undefined) headers["content-type"] = "application/json";
     const answer = await ask(address, {
       method,
@@ -120,6 +125,11 @@ export class Requests {
     if (answer.ok) return answer;
     throw refused(problem(await answer.text(), answer), requestId(answer));
   }
+}
+
+/** As the platform says it of an object that has too much to do: what was asked of it did not run. */
+function isOverloaded(error: unknown): error is Error {
+  return error instanceof Error && (error as { overloaded?: unknown }).overloaded === true;
 }
 
 function requestId(answer: Response): string | undefined {

@@ -68,7 +68,8 @@ export type ServerStateOp = { set: string; value: unknown; if?: number } | { del
 export type ServerMethodsOf<Types extends BehaviorTypes> = MethodsOf<Types> &
   (Types extends { services: infer Services } ? Services : unknown);
 
-const ROOM = /^[a-z][a-z0-9-]{0,31}:[A-Za-z0-9._~-]{1,128}$/;
+/** @internal */
+export const ROOM = /^[a-z][a-z0-9-]{0,31}:[A-Za-z0-9._~-]{1,128}$/;
 
 /** A room, as a backend acts on it over HTTP. Made by {@link RoomcastServer.room}. */
 export class ServerRoom<Events extends EventMap = EventMap, Methods extends MethodMap = MethodMap> {
