@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand, ValueEnum};
 use roomcast_xtask::build::Mode;
 use roomcast_xtask::command::{self, DevArguments};
-use roomcast_xtask::project::{Page, Project};
+use roomcast_xtask::project::{Page, Project, Types};
 use roomcast_xtask::{
     bench, bench_client, bench_game, build, client, codegen, peers, reference, repository, setup, sim, size,
     suite, tidy,
@@ -112,6 +112,9 @@ fn project() -> Project {
     Project::new(repository::root(), "roomcast-worker", "tests", roomcast_behaviors::all)
         .page(Page { folder: "examples/chat", at: "" })
         .page(Page { folder: "examples/game", at: "game" })
+        .types(Types { folder: "examples/chat/src/generated", of: &["chat"] })
+        .types(Types { folder: "examples/game/src/generated", of: &["game"] })
+        .types(Types { folder: "examples/custom-room/generated", of: &["poll"] })
 }
 
 fn run(task: Task) -> Result<ExitCode> {
