@@ -109,7 +109,7 @@ async fn every_typescript_snippet_of_the_documents_is_strictly_right() -> Result
 
 #[tokio::test]
 async fn the_examples_are_strictly_right() -> Result<()> {
-    for example in ["chat", "react"] {
+    for example in ["chat", "game", "react"] {
         let mut tsc = Command::new("node");
         tsc.arg(root().join("node_modules/typescript/bin/tsc"));
         run(tsc.arg("--project").arg(root().join("examples").join(example))).await?;

@@ -112,6 +112,8 @@ fn project() -> Project {
     Project::new(repository::root(), "roomcast-worker", "tests", roomcast_behaviors::all)
         .page(Page { folder: "examples/chat", at: "" })
         .page(Page { folder: "examples/game", at: "game" })
+        .types(Types { folder: "examples/chat/src/generated", of: &["chat"] })
+        .types(Types { folder: "examples/game/src/generated", of: &["game"] })
         .types(Types { folder: "examples/consumer-worker/typescript/src/generated", of: &["poll"] })
 }
 

@@ -1,4 +1,4 @@
-// Written by `cargo xtask codegen` from the crate `schemas`. Do not edit.
+// Written by `cargo xtask codegen` from the Rust types of a behavior. Do not edit.
 
 /**
  * One frame, in bytes (`behavior/src/frame.rs`), as the ephemeral `frame`.
