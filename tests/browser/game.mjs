@@ -156,9 +156,9 @@ const scenarios = {
     await ann.page.bringToFront();
     await ann.is('[data-phase=playing]');
     await ann.run('ArrowLeft', async () => (await tilesOf(ann, 0)) > 25);
-    // Two seconds on, what was painted is stored.
+    // Five seconds on, what was painted is stored.
     const tick = Number(await ann.body('tick'));
-    await until('two seconds pass', async () => Number(await ann.body('tick')) > tick + 41, () => ann.body('tick'));
+    await until('five seconds pass', async () => Number(await ann.body('tick')) > tick + 101, () => ann.body('tick'));
     await outside('kill');
     await ann.is(':not([data-status=connected])');
     await outside('start');
