@@ -18,8 +18,9 @@ use ts_rs::TS;
 const LOBBY: &str = "lobby";
 /// The value that a restart goes on from.
 const WORLD: &str = "world";
-/// How often that is written: so much of a round a crash may cost.
-const SAVE_EVERY_TICKS: u32 = 40;
+/// How often that is written while a round is played: so much of it a crash may cost. A frame that goes with it waits
+/// for the disk.
+const SAVE_EVERY_TICKS: u32 = 100;
 /// Connections that are named at once; with more a full frame is for all.
 const NEWCOMERS_MAX: usize = 100;
 
@@ -167,7 +168,7 @@ impl Behavior for Game {
         self.turn(ctx);
         self.world.step();
         self.show(ctx);
-        if self.world.phase() != Phase::Lobby && self.world.tick_number().is_multiple_of(SAVE_EVERY_TICKS) {
+        if self.world.phase() == Phase::Playing && self.world.tick_number().is_multiple_of(SAVE_EVERY_TICKS) {
             self.save(ctx);
         }
     }

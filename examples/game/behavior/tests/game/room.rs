@@ -141,7 +141,7 @@ fn a_connection_that_comes_back_within_its_grace_finds_its_seat_and_later_it_is_
 }
 
 #[test]
-fn a_restart_in_the_middle_of_a_round_costs_two_seconds_of_it_at_most() {
+fn a_restart_in_the_middle_of_a_round_costs_five_seconds_of_it_at_most() {
     let (mut room, ada, _) = begun();
     room.advance("5s");
     for number in 1..=200 {
@@ -157,7 +157,7 @@ fn a_restart_in_the_middle_of_a_round_costs_two_seconds_of_it_at_most() {
     let frames = watch(&mut room, ada, &mut after);
     assert!(frames[0].is_full, "whoever is still here is told everything");
     assert_eq!(after.phase, Phase::Playing);
-    assert!(before.tick - after.tick < 40 && after.left >= before.left, "{} {}", before.tick, after.tick);
+    assert!(before.tick - after.tick < 100 && after.left >= before.left, "{} {}", before.tick, after.tick);
     assert!(after.floor.count(1) > before.floor.count(1) / 2, "the paint is there");
     assert!(after.body(0).is_some() && after.body(1).is_some());
     room.send(ada, "input", json!({ "n": 201, "x": 127, "y": 0, "dash": false })).expect("she plays on");
