@@ -161,8 +161,9 @@ const scenarios = {
     await bob.message(1).getByTestId('reaction').click();
     for (const one of [ann, bob]) await one.message(1).getByTestId('reaction').getByText('1').waitFor();
     // A thread: beside the room, and counted under what began it.
-    await ann.message(1).hover();
-    await ann.message(1).getByLabel('Reply in a thread (T)').click();
+    await ann.page.locator('#log').focus();
+    await ann.page.keyboard.press('ArrowUp');
+    await ann.page.keyboard.press('t');
     await ann.part('reply-composer').fill('are you there?');
     await ann.part('reply-composer').press('Enter');
     await bob.message(1).getByTestId('thread-line').getByText('1 reply').waitFor();
