@@ -103,11 +103,13 @@ async fn r_call_15_rooms_are_found_by_tenant_as_a_singleton_and_by_jurisdiction_
     let nobodys = scene.post("/tenants/ACME/polls/poll:x", &lunch()).send().await?;
     assert_eq!((nobodys.status, &nobodys.json()?["wrong"]), (400, &json!("name")));
     let in_the_eu = scene.post("/jurisdictions/eu/polls/poll:x", &lunch()).send().await?;
-    ensure!(
-        in_the_eu.status == 400 || in_the_eu.status == 201,
-        "workerd by itself has none: {}",
-        in_the_eu.text()
+    let told = in_the_eu.json()?;
+    assert_eq!(
+        (in_the_eu.status, &told["wrong"]),
+        (400, &json!("name")),
+        "workerd by itself has none: {told}"
     );
+    ensure!(told["message"].as_str().is_some_and(|message| message.contains("urisdiction")), "{told}");
     Ok(())
 }
 

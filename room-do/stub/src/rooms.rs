@@ -72,7 +72,7 @@ impl Rooms {
         let method: Function =
             Reflect::get(namespace, &"jurisdiction".into()).map_err(failed)?.unchecked_into();
         let within = method.call1(namespace, &name.into()).map_err(failed)?;
-        Ok(Rooms { namespace: ObjectNamespace::from(within.unchecked_into()), ..self })
+        Ok(Rooms { namespace: within.unchecked_into(), ..self })
     }
 
     /// The room of this name, `kind:id`. It is made by what is asked of it first.
