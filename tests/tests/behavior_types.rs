@@ -1,6 +1,7 @@
 //! The TypeScript of a behavior, from its Rust types to `room.call`: `tsc` accepts what the room would, and refuses what
 //! it would refuse.
 
+use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
@@ -171,4 +172,49 @@ fn what_is_written_of_a_behavior_is_checked() -> Result<()> {
     let error = refused(&of(&["cards"])).unwrap_or_default();
     assert!(error.contains("no behavior is registered as \"cards\""), "{error}");
     Ok(())
+}
+
+/// A behavior with publications of two types.
+struct Told<A, B>(PhantomData<(A, B)>);
+
+impl<A: TS + 'static, B: TS + 'static> Behavior for Told<A, B> {
+    const NAME: &'static str = "told";
+
+    fn describe(interface: &mut Interface<Self>) {
+        interface.event::<A>("first");
+        interface.event::<B>("second");
+    }
+
+    fn started(_: &mut Context<'_>) -> Result<Self, Failure> {
+        Ok(Told(PhantomData))
+    }
+}
+
+mod others {
+    #[derive(serde::Serialize, ts_rs::TS)]
+    pub(super) struct Rolled {
+        pub(super) sum: u32,
+    }
+    #[derive(serde::Serialize, ts_rs::TS)]
+    pub(super) struct Told {
+        pub(super) total: u32,
+    }
+}
+
+#[test]
+fn a_type_is_declared_once() {
+    let written = Interface::<Told<Rolled, Rolled>>::of_behavior().typescript();
+    assert_eq!(written.matches("export type Rolled").count(), 1, "{written}");
+}
+
+#[test]
+#[should_panic(expected = "two types are called Rolled")]
+fn two_types_of_one_name_are_refused() {
+    drop(Interface::<Told<Rolled, others::Rolled>>::of_behavior().typescript());
+}
+
+#[test]
+#[should_panic(expected = "told: a type is called Told, as the interface is")]
+fn a_type_with_the_interfaces_name_is_refused() {
+    drop(Interface::<Told<Rolled, others::Told>>::of_behavior().typescript());
 }

@@ -198,6 +198,9 @@ impl<B: Behavior> Interface<B> {
     }
 
     /// A TypeScript module: every type, and an interface that is called as the behavior is, in `PascalCase`.
+    ///
+    /// # Panics
+    /// Where two types have the same name, or one has the interface's.
     #[cfg(not(target_arch = "wasm32"))]
     #[must_use]
     pub fn typescript(self) -> String {
@@ -226,6 +229,11 @@ impl<B: Behavior> Interface<B> {
             entries => format!("  {table}: {{{entries}\n  }};\n"),
         };
         let name = pascal_case(B::NAME);
+        assert!(
+            !types.declares(&name),
+            "{}: a type is called {name}, as the interface is: #[ts(rename = \"…\")] it",
+            B::NAME
+        );
         let presence = presence.unwrap_or_else(|| "unknown".to_owned());
         let tables: String = tables.into_iter().map(block).collect();
         let about = format!("What rooms with the behavior `{}` offer.", B::NAME);

@@ -23,9 +23,16 @@ fn config() -> Config {
 
 impl Types {
     /// Adds what is needed to name the type, and returns its name.
+    ///
+    /// # Panics
+    /// Where another type has the name of this one, or of one that it holds.
     pub fn add<T: Typed + ?Sized>(&mut self) -> String {
         self.visit::<T>();
         T::name(&config())
+    }
+
+    pub(crate) fn declares(&self, name: &str) -> bool {
+        self.declared.contains_key(name)
     }
 
     /// The declarations, one after another.
@@ -40,11 +47,12 @@ impl TypeVisitor for Types {
         // What has no file of its own is written where it is used.
         if T::output_path().is_some() {
             let name = T::ident(&config());
-            if self.declared.contains_key(&name) {
+            let declared = format!("{}export {}", T::docs().unwrap_or_default(), T::decl(&config()));
+            if let Some(before) = self.declared.get(&name) {
+                assert!(*before == declared, "two types are called {name}: #[ts(rename = \"…\")] one");
                 return;
             }
-            let docs = T::docs().unwrap_or_default();
-            self.declared.insert(name, format!("{docs}export {}", T::decl(&config())));
+            self.declared.insert(name, declared);
             T::visit_dependencies(self);
         }
         T::visit_generics(self);
