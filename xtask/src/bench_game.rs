@@ -98,7 +98,7 @@ fn print(people: &[Value], bots: &[Value]) -> Result<()> {
         "", "frames/s", "changed", "least", "most", "missing", "worst gap", "frame B/s", "socket B/s"
     );
     for person in people {
-        row(person["name"].as_str().unwrap_or_default(), &[person.clone()], ("span", "worstGap"));
+        row(person["name"].as_str().unwrap_or_default(), std::slice::from_ref(person), ("span", "worstGap"));
     }
     row("20 bots", bots, ("span_ms", "worst_gap_ms"));
     Ok(())
