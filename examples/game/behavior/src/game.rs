@@ -247,11 +247,12 @@ impl Game {
     fn show(&mut self, ctx: &mut Context<'_>) {
         let newcomers = std::mem::take(&mut self.newcomers);
         let is_news = std::mem::take(&mut self.is_news);
+        let frame = self.world.frame(is_news || !newcomers.is_empty());
         if is_news || !newcomers.is_empty() {
             let whole = message(&self.world.full_frame());
             ctx.send(if is_news { whole } else { whole.to_connections(newcomers) });
         }
-        if let Some(frame) = self.world.frame().filter(|_| !is_news) {
+        if let Some(frame) = frame.filter(|_| !is_news) {
             ctx.send(message(&frame));
         }
     }

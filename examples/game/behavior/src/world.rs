@@ -314,8 +314,9 @@ impl World {
         mixed ^ (mixed >> 31)
     }
 
-    /// What changed since the last frame; in the lobby none where nothing did, for a second at most.
-    pub fn frame(&mut self) -> Option<Frame> {
+    /// What changed since the last frame; in the lobby none where nothing did, for a second at most, but where `wanted`:
+    /// next to a full frame, whose readers go on from its tick.
+    pub fn frame(&mut self, wanted: bool) -> Option<Frame> {
         let full = self.full_frame();
         let tiles = self.floor.take_changes();
         let bumps = std::mem::take(&mut self.bumps);
@@ -337,7 +338,7 @@ impl World {
             || !gone.is_empty()
             || self.buckets != self.told.buckets
             || self.phase != self.told.phase;
-        if !is_news && since < QUIET_TICKS_MAX && self.phase == Phase::Lobby {
+        if !is_news && !wanted && since < QUIET_TICKS_MAX && self.phase == Phase::Lobby {
             return None;
         }
         self.told = Told { tick: self.tick, phase: self.phase, standings, buckets: self.buckets.clone() };

@@ -18,7 +18,7 @@ fn play(world: &mut World, seats: &[Seat], ticks: u32) -> View {
             world.wish(*seat, number, brain.think(&view, *seat));
         }
         world.step();
-        if let Some(frame) = world.frame() {
+        if let Some(frame) = world.frame(false) {
             view.apply(&frame).expect("nothing is missing");
         }
     }
@@ -57,7 +57,7 @@ fn a_bot_beats_someone_who_goes_round_in_circles() {
         let (x, y) = [(127, 0), (0, 127), (-127, 0), (0, -127)][(number / 20 % 4) as usize];
         world.wish(1, number, Wish::new(x, y, false));
         world.step();
-        if let Some(frame) = world.frame() {
+        if let Some(frame) = world.frame(false) {
             view.apply(&frame).expect("nothing is missing");
         }
     }

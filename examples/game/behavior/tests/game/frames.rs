@@ -42,7 +42,7 @@ fn the_whole_and_the_changes_after_it_are_the_world_at_every_tick() {
                 _ => {}
             }
             stir(&mut world, &seats, number, &mut random);
-            let Some(frame) = world.frame() else { continue };
+            let Some(frame) = world.frame(false) else { continue };
             let read = Frame::decode(&frame.encode()).expect("what was written is read");
             assert_eq!(read, frame);
             assert_eq!(view.apply(&read), Ok(()), "nothing is missing");
@@ -60,7 +60,7 @@ fn whoever_misses_a_frame_knows_and_a_full_one_helps() {
     let mut frames = (1..6).map(|number| {
         world.wish(2, number, Wish::new(127, 0, false));
         world.step();
-        (world.frame().expect("they move"), world.full_frame())
+        (world.frame(false).expect("they move"), world.full_frame())
     });
     let mut next = || frames.next().expect("there are five");
     assert_eq!(view.apply(&next().0), Err(Missing), "there was no full one yet");
@@ -76,10 +76,10 @@ fn whoever_misses_a_frame_knows_and_a_full_one_helps() {
 fn where_nothing_happens_little_is_said() {
     let mut world = World::new(3);
     world.step();
-    assert!(world.frame().is_some_and(|frame| frame.since == 1) || world.tick_number() == 1);
+    assert!(world.frame(false).is_some_and(|frame| frame.since == 1) || world.tick_number() == 1);
     let said = (0..200).filter(|_| {
         world.step();
-        world.frame().is_some()
+        world.frame(false).is_some()
     });
     assert_eq!(said.count(), 10, "once a second");
 }

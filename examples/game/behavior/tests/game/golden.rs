@@ -83,7 +83,7 @@ fn golden_frames() {
         if number == 200 {
             world.exit(2);
         }
-        let Some(frame) = world.frame() else { continue };
+        let Some(frame) = world.frame(false) else { continue };
         let is_shown =
             number % 65 == 0 || !frame.gone.is_empty() || (!frame.bumps.is_empty() && number % 10 == 0);
         frames.extend([frame].into_iter().filter(|_| is_shown));

@@ -114,6 +114,22 @@ fn whoever_comes_late_sees_the_world_at_once_and_may_sit_down_in_the_middle() {
 }
 
 #[test]
+fn whoever_comes_while_nothing_happens_misses_nothing() {
+    let mut room = TestRoom::<Game>::new();
+    let ada = room.join("ada");
+    let mut view = View::default();
+    for number in 0..7 {
+        room.advance("370ms");
+        let late = room.join(&format!("late-{number}"));
+        let mut seen = View::default();
+        room.advance("5s");
+        watch(&mut room, late, &mut seen);
+        watch(&mut room, ada, &mut view);
+        assert_eq!(seen.tick, view.tick);
+    }
+}
+
+#[test]
 fn a_connection_that_comes_back_within_its_grace_finds_its_seat_and_later_it_is_gone() {
     let mut room = TestRoom::<Game>::new();
     let all = Capabilities::all();

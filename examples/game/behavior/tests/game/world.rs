@@ -81,7 +81,7 @@ fn a_dash_bumps_and_leaves_a_splash_where_the_other_stood() {
     for number in 1..8 {
         world.wish(0, number, Wish::new(127, 0, number == 1));
         world.step();
-        bumps.extend(world.frame().into_iter().flat_map(|frame| frame.bumps));
+        bumps.extend(world.frame(false).into_iter().flat_map(|frame| frame.bumps));
     }
     assert_eq!(bumps.iter().map(|bump| (bump.by, bump.who)).collect::<Vec<_>>(), [(0, 1)]);
     let bumped = body(&world, 1);
@@ -104,7 +104,7 @@ fn two_who_dash_bump_each_other() {
         world.wish(1, number, Wish::new(-127, 0, true));
         world.step();
     }
-    let bumps = world.frame().expect("much happened").bumps;
+    let bumps = world.frame(false).expect("much happened").bumps;
     assert_eq!(bumps.len(), 2);
     assert!(body(&world, 0).vx < 0 && body(&world, 1).vx > 0);
 }
