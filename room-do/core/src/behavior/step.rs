@@ -135,20 +135,24 @@ impl<'h, 'r> Step<'h, 'r> {
 
     fn call(&mut self, call: &MethodRequest) -> Result<Became, StorageError> {
         let MethodRequest { origin, caller, method, args } = call;
-        let outcome = self.run(caller.clone(), |running, ctx| running.call(ctx, method, args))?;
+        let reader = Reader::of(origin).filter(|reader| self.has_place(*reader));
+        let outcome =
+            self.run(caller.clone(), |running, ctx| match (running.call(ctx, method, args)?, reader) {
+                (Outcome::Value(value), _) => Ok(Ok(value)),
+                (Outcome::Stream(chunks), Some(reader)) => Ok(Err((reader, chunks))),
+                (Outcome::Stream(_), None) => {
+                    Err(Failure::with_code(ErrorCode::Overloaded, "too many streams are open"))
+                }
+            })?;
         let mut became = self.take_out();
-        let result = match (outcome, Reader::of(origin)) {
-            (Ok(Outcome::Value(value)), _) => Ok(RequestResult::Called(value)),
-            (Ok(Outcome::Stream(chunks)), Some(reader)) if self.has_place(reader) => {
+        let result = match outcome {
+            Ok(Ok(value)) => Ok(RequestResult::Called(value)),
+            Ok(Err((reader, chunks))) => {
                 became.push((Staged::Opened(reader), Verdict::AsStaged));
                 self.settled.opened.push((reader, chunks));
                 return Ok(became);
             }
-            (Ok(Outcome::Stream(_)), _) => {
-                let message = "too many streams are open";
-                Err(RequestError::new(None, ErrorCode::Overloaded, message))
-            }
-            (Err(failure), _) => Err(failure.into_error(None)),
+            Err(failure) => Err(failure.into_error(None)),
         };
         became.push(answer(origin.clone(), result));
         Ok(became)
@@ -182,30 +186,25 @@ impl<'h, 'r> Step<'h, 'r> {
             to: draft.to.as_ref(),
             ephemeral: draft.fate != Fate::Logged,
         };
-        let said = self.run(caller, |running, ctx| match running.publish(ctx, &publishing) {
-            Said::Refuse(failure) => Err(failure),
-            said => Ok(said),
+        let said = self.run(caller, |running, ctx| {
+            let changed = match running.publish(ctx, &publishing) {
+                Said::Refuse(failure) => return Err(failure),
+                Said::Consume => return Ok(None),
+                Said::Pass => draft.clone(),
+                Said::Change(change) => changed(draft, change),
+            };
+            room.check_draft(None, &changed)?;
+            Ok(Some(changed))
         })?;
         let mut became = self.take_out();
         let changed = match said {
-            Ok(Said::Pass) => draft.clone(),
-            Ok(Said::Change(Change { kind, data, tags })) => Draft {
-                kind: kind.or_else(|| draft.kind.clone()),
-                data: data.unwrap_or_else(|| draft.data.clone()),
-                tags: tags.unwrap_or_else(|| draft.tags.clone()),
-                ..draft.clone()
-            },
-            Ok(Said::Consume) => {
+            Ok(Some(changed)) => changed,
+            Ok(None) => {
                 became.push(answer(draft.origin.clone(), Ok(RequestResult::Done {})));
                 return Ok(Verdict::Became(became));
             }
-            Ok(Said::Refuse(failure)) | Err(failure) => {
-                return Ok(Verdict::Refused(failure.into_error(None)));
-            }
+            Err(failure) => return Ok(Verdict::Refused(failure.into_error(None))),
         };
-        if let Err(error) = room.check_draft(None, &changed) {
-            return Ok(Verdict::Refused(error));
-        }
         let verdict = match changed.fate {
             Fate::Logged => self.ctx.deciding.publish_as(&changed, || keys::hash(draft)),
             Fate::Ephemeral { .. } => Verdict::AsStaged,
@@ -354,6 +353,16 @@ impl<'h, 'r> Step<'h, 'r> {
         deciding.writes.timers_removed = settled.timers_removed.clone();
         settled.afterwards = afterwards;
         (deciding, settled)
+    }
+}
+
+/// A draft as a hook has it.
+fn changed(draft: &Draft, Change { kind, data, tags }: Change) -> Draft {
+    Draft {
+        kind: kind.or_else(|| draft.kind.clone()),
+        data: data.unwrap_or_else(|| draft.data.clone()),
+        tags: tags.unwrap_or_else(|| draft.tags.clone()),
+        ..draft.clone()
     }
 }
 

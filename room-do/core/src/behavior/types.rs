@@ -31,6 +31,7 @@ impl Types {
         T::name(&config())
     }
 
+    #[cfg(not(target_arch = "wasm32"))]
     pub(crate) fn declares(&self, name: &str) -> bool {
         self.declared.contains_key(name)
     }

@@ -204,6 +204,10 @@ impl Behavior for Bench {
                 let data = Some(Payload::of(&text.to_uppercase()));
                 Verdict::Change(Change { data, ..Change::default() })
             }
+            "spoilt" => {
+                ctx.publish(Message::new("never", &()));
+                Verdict::Change(Change { kind: Some("edit".to_owned()), ..Change::default() })
+            }
             "curse" => {
                 ctx.put("cursed", &true);
                 Verdict::Refuse(Failure::with_code(ErrorCode::Forbidden, "mind your language"))
@@ -472,7 +476,9 @@ impl Bench {
     }
 
     /// What is pushed, until 0 is.
-    fn tail(&mut self, _: &mut Context<'_>, (): ()) -> Result<Stream<Self, u32>, Failure> {
+    fn tail(&mut self, ctx: &mut Context<'_>, (): ()) -> Result<Stream<Self, u32>, Failure> {
+        let tails = ctx.get::<u32>("tails").unwrap_or(0) + 1;
+        ctx.put("tails", &tails);
         Ok(Stream::new(|bench: &mut Bench, _| match bench.queue.is_empty() {
             true => Next::Wait,
             false => match bench.queue.remove(0) {

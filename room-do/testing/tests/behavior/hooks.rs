@@ -124,6 +124,23 @@ fn r_beh_11_publish_passes_changes_refuses_or_consumes() {
 }
 
 #[test]
+fn r_beh_11_what_a_hook_makes_of_a_publish_is_held_against_the_bounds_and_keeps_nothing_beyond() {
+    let mut room = bench();
+    let (ada, bob) = (room.join("ada"), room.join("bob"));
+    room.inbox(bob);
+    let publishes = [("spoilt", 801), ("message", 802)]
+        .map(|(kind, id)| format!(r#"{{"t":"publish","id":{id},"type":"{kind}","data":1}}"#));
+    room.say(ada, &publishes.join("\n"));
+    let refused = room.inbox(ada).into_iter().find_map(|message| match message {
+        ServerMessage::Error(error) => Some((error.id, error.code)),
+        _ => None,
+    });
+    assert_eq!(refused, Some((Some(801), ErrorCode::InvalidArgument)));
+    assert_eq!(room.heard(bob), [said("message", json!(1))]);
+    assert_eq!(room.head().value(), 1);
+}
+
+#[test]
 fn r_beh_11_a_publish_that_comes_again_under_its_key_runs_no_hook() {
     let mut room = bench();
     let (ada, bob) = (room.join("ada"), room.join("bob"));

@@ -107,6 +107,11 @@ fn r_call_11_a_connection_has_at_most_8_streams() {
     let ada = room.join("ada");
     let ids: Vec<u32> = (0..9).map(|_| room.start(ada, "tail", json!(null))).collect();
     assert_eq!(streamed(&mut room, ada, ids[8]), (vec![], Some(Err(ErrorCode::Overloaded))));
+    assert_eq!(
+        room.call(ada, "get", json!({ "name": "tails" })),
+        Ok(json!(8)),
+        "what is refused keeps nothing"
+    );
     room.cancel(ada, ids[0]);
     let id = room.start(ada, "tail", json!(null));
     assert_eq!(streamed(&mut room, ada, id), (vec![], None), "there is place again");
