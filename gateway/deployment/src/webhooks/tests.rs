@@ -40,10 +40,6 @@ fn r_hook_13_a_mistake_names_its_path_and_quotes_no_secret() {
             r#"[{"id":"a","url":"https://a.example","events":["member.jointed"]}]"#.into(),
             "[0].events[0]: \"member",
         ),
-        (
-            r#"[{"id":"a","url":"https://a.example","events":["timer.fired"]}]"#.into(),
-            "[0].events[0]: \"timer.fired\" is not told yet",
-        ),
         (r#"[{"id":"a","url":"https://a.example","events":[]}]"#.into(), "[0].events: names nothing"),
         (r#"[{"id":"a","url":"https://a.example","kinds":["none"]}]"#.into(), "[0].kinds: no kind is called"),
         (
