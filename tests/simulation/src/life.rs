@@ -47,7 +47,8 @@ impl World {
         self.next_request += 1;
         let request = RequestId(self.next_request);
         self.asked.insert(request, asking);
-        self.server(Input::Asked { request, call });
+        let fate = self.object.step(self.clock.now(), Input::Asked { request, call });
+        self.meet(fate);
     }
 
     pub(crate) fn ask_to_publish(&mut self, number: u64, call: schemas::http::PublishCall) {
