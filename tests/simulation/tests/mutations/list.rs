@@ -224,13 +224,13 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     mutation(
         "what comes again under its key is published again",
         "decide.rs",
-        "self.known_keys.get(key)",
-        "self.known_keys.get(key).filter(|_| false)",
+        "self.known_keys.get(draft.key.as_ref()?)?",
+        "self.known_keys.get(draft.key.as_ref()?).filter(|_| false)?",
     ),
     mutation(
         "another publication under a key is taken for the same",
         "decide.rs",
-        "known.hash == hash",
+        "known.hash == keys::hash(draft)",
         "true",
     ),
     // Edits, removals, reactions.
@@ -261,7 +261,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     mutation("history shows what was there before an edit", "amend.rs", "message.data = edit.data;", "();"),
     // Shared state.
     behind(
-        "Staged::Ended(key) => {\n                ",
+        "Staged::Ended { key, .. } => {\n                ",
         mutation(
             "an owned key survives its session",
             "decide.rs",
