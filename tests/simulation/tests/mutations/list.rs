@@ -46,7 +46,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         "flush.rs",
         "self.staging.retry_at = now + RETRY_AFTER_MS;",
         "self.staging.retry_at = now + RETRY_AFTER_MS;
-         if let Ok(d) = self.decide(now, &entries, storage) { self.log.committed(&d.records, &d.writes); }",
+         if let Ok(d) = self.decide(now, &entries, storage, None) { self.log.committed(&d.records, &d.writes); }",
     ),
     mutation("an epoch is shown before it is committed", "hello.rs", "self.found(now, storage)?;", "();"),
     // Recovery and history.
