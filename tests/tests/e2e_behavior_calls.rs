@@ -1,6 +1,9 @@
 //! Methods of a room's behavior: called by clients, by HTTP, streamed. The behavior is `tests/behavior`.
 
+use std::sync::Arc;
+
 use anyhow::{Context as _, Result, ensure};
+use roomcast_client::{Error, Roomcast, TokenError};
 use serde_json::{Value, json};
 use tests::client::{Answer, Client};
 use tests::eventually;
@@ -258,5 +261,42 @@ async fn r_call_10_what_streams_ends_with_its_instance() -> Result<()> {
     assert_eq!(ann.closed().await?.code, 3001);
     let who = http(&server, "who").bearer(&server.api_key()).send().await?.ok()?;
     assert_eq!(who["service"], true, "the next instance has its behaviors");
+    Ok(())
+}
+
+#[tokio::test]
+async fn r_rust_2_the_client_for_rust_calls_and_reads_streams() -> Result<()> {
+    let server = Arc::new(server().await?);
+    let (minting, authority) = (Arc::clone(&server), server.authority().to_owned());
+    let client = Roomcast::new(&format!("http://{authority}"))?.token(move |room| {
+        let server = Arc::clone(&minting);
+        async move {
+            let rooms = json!({ room.to_string(): ["*"] });
+            server.mint("ann", &rooms, 3600).await.map_err(|error| TokenError::Failed(error.to_string()))
+        }
+    });
+    let (room, _) = client.room(ROOM)?.open();
+    room.join().await?;
+    let echo: String = room.call("echo", &json!({ "text": "hi", "times": 2 })).await?;
+    assert_eq!(echo, "hihi");
+    let Err(Error::Rejected(error)) = room.call::<String>("echo", &json!({ "text": 7 })).await else {
+        anyhow::bail!("it is no text")
+    };
+    assert_eq!(error.details[0].path, "text");
+    let mut numbers = room.stream::<u64>("numbers", &json!({ "to": 300 })).await?;
+    let mut seen = Vec::new();
+    while let Some(number) = numbers.next().await {
+        seen.push(number?);
+    }
+    assert_eq!(seen, (0..300).collect::<Vec<_>>());
+    let mut failing = room.stream::<u64>("numbers", &json!({ "to": 1, "fails": true })).await?;
+    assert!(matches!(failing.next().await, Some(Ok(0))));
+    assert!(matches!(failing.next().await, Some(Err(Error::Rejected(_)))));
+    assert!(failing.next().await.is_none());
+    // Eight are open at most: those that were dropped are cancelled.
+    for _ in 0..20 {
+        let mut counts = room.stream::<u64>("counts", &Value::Null).await?;
+        assert!(matches!(counts.next().await, Some(Ok(0))));
+    }
     Ok(())
 }

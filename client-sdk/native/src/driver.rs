@@ -22,6 +22,7 @@ use tokio::{
 
 use crate::{
     Error, Events, Room, TokenError,
+    call::{Calling, Returned},
     roomcast::{TokenFunction, random},
     socket::{Arrival, Socket},
 };
@@ -29,13 +30,16 @@ use crate::{
 /// So many events wait to be read; then nothing more is read from the server.
 const EVENTS_MAX: usize = 8_192;
 
-type Answer = oneshot::Sender<Result<RequestResult, Error>>;
+pub(crate) type Answer = oneshot::Sender<Result<RequestResult, Error>>;
+pub(crate) type Answered = oneshot::Receiver<Result<RequestResult, Error>>;
 
 /// What a [`Room`] asks of its task.
 pub(crate) enum Command {
     Join,
     Leave,
     Request(Box<Request>, Answer),
+    Call(Box<Calling>),
+    Cancel(Call),
     Look(Box<dyn FnOnce(&Core) + Send>),
 }
 
@@ -79,6 +83,8 @@ struct Driver {
     socket: Option<Socket>,
     last_call: u32,
     answers: HashMap<Call, Answer>,
+    /// Of calls of methods.
+    returns: HashMap<Call, mpsc::UnboundedSender<Returned>>,
     status: watch::Sender<Status>,
     events: mpsc::UnboundedSender<Event>,
     waiting: Arc<Waiting>,
@@ -99,6 +105,7 @@ pub(crate) fn start(address: String, token: Option<TokenFunction>, options: Opti
         socket: None,
         last_call: 0,
         answers: HashMap::new(),
+        returns: HashMap::new(),
         status: told,
         events,
         waiting: Arc::clone(&waiting),
@@ -144,12 +151,26 @@ impl Driver {
             Command::Leave => self.handle(Input::LeaveRequested),
             Command::Look(look) => look(&self.core),
             Command::Request(request, answer) => {
-                self.last_call = self.last_call.wrapping_add(1);
-                let call = Call(self.last_call);
+                let call = self.next_call();
                 self.answers.insert(call, answer);
                 self.handle(Input::Requested { call, request: *request });
             }
+            Command::Call(calling) => {
+                let Calling { request, begun, returns, answer } = *calling;
+                let call = self.next_call();
+                self.answers.insert(call, answer);
+                self.returns.insert(call, returns);
+                // Who asked may have stopped waiting already.
+                let _ = begun.send(call);
+                self.handle(Input::Requested { call, request });
+            }
+            Command::Cancel(call) => self.handle(Input::Cancelled { call }),
         }
+    }
+
+    fn next_call(&mut self) -> Call {
+        self.last_call = self.last_call.wrapping_add(1);
+        Call(self.last_call)
     }
 
     fn on_token(&mut self, attempt: Attempt, token: Result<String, TokenError>) {
@@ -201,6 +222,12 @@ impl Driver {
                 }
             }
             Output::Emit(Event::Settled { call, outcome }) => self.settle(call, outcome),
+            Output::Emit(Event::Returned { call, value, more }) => {
+                if let Some(returns) = self.returns.get(&call) {
+                    // Nobody may read it any more.
+                    drop(returns.send(Returned { value, more }));
+                }
+            }
             Output::Emit(event) => {
                 if let Event::StatusChanged(status) = &event {
                     self.status.send_replace(status.clone());
@@ -213,6 +240,7 @@ impl Driver {
     }
 
     fn settle(&mut self, call: Call, outcome: Outcome) {
+        self.returns.remove(&call);
         let Some(answer) = self.answers.remove(&call) else { return };
         // Who asked may have stopped waiting.
         drop(answer.send(match outcome {

@@ -24,6 +24,7 @@
 //! [`Room`] is the handle: it may be cloned, and asks. [`Events`] is what happens, in order. Between them and the
 //! socket stands one task for each room ([`driver`]), which decides nothing.
 
+mod call;
 mod driver;
 mod error;
 mod events;
@@ -32,6 +33,7 @@ mod room;
 mod roomcast;
 mod socket;
 
+pub use call::Chunks;
 pub use client_core::{Client as Core, Event, Failure, Me, Request, SharedState, Status};
 pub use error::{Error, TokenError};
 pub use events::Events;

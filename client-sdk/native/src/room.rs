@@ -186,7 +186,7 @@ impl Room {
         }
     }
 
-    fn ask(&self, command: Command) -> Result<(), Error> {
+    pub(crate) fn ask(&self, command: Command) -> Result<(), Error> {
         self.commands.send(command).map_err(|_| Error::Left)
     }
 }

@@ -56,7 +56,7 @@ from! {
     i32 => |value| SqlValue::Integer(value.into()),
     u32 => |value| SqlValue::Integer(value.into()),
     u8 => |value| SqlValue::Integer(value.into()),
-    // SQLite's integers end there; times, offsets and counts are far below.
+    // More than is exact is refused as a whole.
     u64 => |value| SqlValue::Integer(i64::try_from(value).unwrap_or(i64::MAX)),
     bool => |value| SqlValue::Integer(value.into()),
     f64 => |value| SqlValue::Real(value),
@@ -129,9 +129,17 @@ impl Sql<'_, '_> {
         if !self.ctx.has_sql {
             return Err(SqlError("the behavior has no MIGRATIONS, and so no tables".to_owned()));
         }
+        let is_exact =
+            |value: &SqlValue| !matches!(value, SqlValue::Integer(value) if value.unsigned_abs() > EXACT_MAX);
+        if let Some(place) = bindings.iter().position(|value| !is_exact(value)) {
+            return Err(SqlError(format!("binding {}: whole numbers are exact up to 2^53 alone", place + 1)));
+        }
         self.ctx.deciding.storage.sql(query, bindings)
     }
 }
+
+/// The platform's numbers are JavaScript's.
+const EXACT_MAX: u64 = 1 << 53;
 
 type Refused = serde::de::value::Error;
 

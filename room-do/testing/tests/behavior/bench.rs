@@ -363,6 +363,9 @@ impl Bench {
     }
 
     fn bad_sql(&mut self, ctx: &mut Context<'_>, (): ()) -> Done {
+        let inexact = ctx.sql().execute("INSERT INTO notes (id, text) VALUES (?, ?)", (u64::MAX, "far"));
+        let said = inexact.map_err(|error| error.to_string());
+        assert!(matches!(&said, Err(said) if said.contains("binding 1")), "{said:?}");
         ctx.sql().execute("SELECT FROM nowhere", ())?;
         Ok(())
     }
