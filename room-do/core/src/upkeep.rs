@@ -87,8 +87,9 @@ impl Room {
         self.timers.clear(&other);
         let mut at = (touched_at + after_ms).max(self.staging.retry_at);
         if timer == Timer::Expire {
-            // What the behavior has scheduled is not forgotten.
-            at = at.max(self.host.as_ref().and_then(Host::last_timer_at).map_or(0, |last| last + 1));
+            // What the behavior has scheduled is not forgotten, nor what is overdue while storage fails.
+            let last = self.host.as_ref().and_then(Host::last_timer_at);
+            at = at.max(last.map_or(0, |last| last.max(now) + RETRY_AFTER_MS));
         }
         self.timers.set(timer, at);
     }

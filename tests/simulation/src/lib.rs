@@ -41,6 +41,7 @@ pub mod shared;
 pub mod tally;
 mod time;
 pub mod told;
+pub mod witness;
 mod world;
 
 pub use tally::Tally;

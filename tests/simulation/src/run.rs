@@ -28,7 +28,19 @@ impl std::fmt::Display for Failure {
 /// # Errors
 /// When a promise was broken: which, and where.
 pub fn world(seed: u64, steps: u32) -> Result<Tally, Failure> {
-    catch_unwind(AssertUnwindSafe(|| World::new(seed).run(steps))).map_err(|panic| {
+    run(World::new, seed, steps)
+}
+
+/// As [`world`], with a behavior that writes down what it sees.
+///
+/// # Errors
+/// As [`world`].
+pub fn witnessed(seed: u64, steps: u32) -> Result<Tally, Failure> {
+    run(World::witnessed, seed, steps)
+}
+
+fn run(make: fn(u64) -> World, seed: u64, steps: u32) -> Result<Tally, Failure> {
+    catch_unwind(AssertUnwindSafe(|| make(seed).run(steps))).map_err(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
         Failure { seed, steps, message: text.unwrap_or("a panic without words").to_owned() }

@@ -25,6 +25,7 @@ use crate::{
     random::Random,
     refreshing::Worth,
     tally::Tally,
+    witness::witness,
 };
 
 const START: u64 = 1_800_000_000_000;
@@ -95,6 +96,15 @@ pub struct World {
 }
 
 impl World {
+    /// The world of a seed, whose room has a behavior: [`witness`](crate::witness).
+    #[must_use]
+    pub fn witnessed(seed: u64) -> World {
+        let mut world = World::new(seed);
+        world.object.setup.behavior = Some(witness());
+        world.object.storage.has_witness = world.keeps_log;
+        world
+    }
+
     #[must_use]
     pub fn new(seed: u64) -> World {
         let mut random = Random::new(seed);

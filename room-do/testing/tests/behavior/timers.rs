@@ -122,6 +122,23 @@ fn r_beh_20_a_room_with_timers_does_not_expire() {
 }
 
 #[test]
+fn r_beh_20_a_timer_that_is_due_where_the_room_would_expire_waits_for_storage_as_the_room_does() {
+    let (idle_after_ms, expire_after_ms) = (1_000, 2_000);
+    let config = KindConfig { idle_after_ms, expire_after_ms, rates: Rates::OFF, ..KindConfig::default() };
+    let mut room = TestRoom::<Bench>::of_kind(config);
+    schedule_as_service(&mut room, "t", "10s");
+    room.advance("9s");
+    room.fail_commits(2);
+    room.advance("1m");
+    assert_eq!(
+        room.service("get", &json!({ "name": "fired/t" })),
+        Ok(json!(null)),
+        "it fired, and the room expired"
+    );
+    assert_eq!(room.service("timers", &json!(null)), Ok(json!([])));
+}
+
+#[test]
 fn r_beh_21_timers_have_bounds() {
     let mut room = TestRoom::<Bench>::new();
     for name in [String::new(), "n".repeat(129)] {

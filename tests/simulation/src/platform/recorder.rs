@@ -9,7 +9,12 @@ use room_core::{
 };
 use schemas::{Offset, http::ScopedKey, server_message::LifecycleState};
 
-use crate::{kept::Truth, platform::object::Before, told::Story};
+use crate::{
+    kept::Truth,
+    platform::object::Before,
+    told::Story,
+    witness::{self, PUBLISHED},
+};
 
 #[derive(Debug, Clone, Default)]
 pub struct Recorder {
@@ -31,6 +36,10 @@ pub struct Recorder {
     wipes: u64,
     appends: u64,
     life: Life,
+    /// The behavior of this room counts what is published into the log.
+    pub has_witness: bool,
+    /// Publications since the log began, but for edits, removals and reactions.
+    said: u64,
 }
 
 /// Where the room stands in its life, as the protocol's text has it (R-LIFE-4, R-LIFE-5).
@@ -145,6 +154,17 @@ impl Recorder {
         self.life.state = state;
     }
 
+    /// R-BEH-2: what a hook stored is committed with what it saw, neither more nor less, and never twice.
+    fn judge_witness(&mut self, writes: &Writes) {
+        self.said += writes.appends.iter().filter(|append| append.refers.is_none()).count() as u64;
+        if !self.has_witness {
+            return;
+        }
+        let stored = self.inner.read_values(&[PUBLISHED]).expect("memory can be read");
+        let published: u64 = stored.first().map_or(0, |(_, value)| witness::number(value));
+        assert_eq!(published, self.said, "R-BEH-2: what the behavior counted, and what was published");
+    }
+
     /// R-LIFE-5: a room goes when its time is up, or when it is told to.
     fn judge_end(&self) {
         let is_due = self.life.state == LifecycleState::Idle && self.was_untouched_for(self.expire_after_ms);
@@ -167,6 +187,7 @@ impl Storage for Recorder {
         self.inner.commit(writes)?;
         self.trims += u64::from(writes.trim_through.is_some());
         self.appends += writes.appends.len() as u64;
+        self.judge_witness(writes);
         let kept = self.inner.load();
         if kept.meta.is_none() && (Writes { outbox: None, ..writes.clone() }).is_empty() {
             // The room is gone, and its last words wait.
@@ -182,6 +203,7 @@ impl Storage for Recorder {
         self.fault()?;
         self.inner.wipe(outbox)?;
         self.wipes += 1;
+        self.said = 0;
         assert_eq!(self.room_rows(), 0, "R-LIFE-5: nothing stays");
         assert!(outbox.is_some() || self.row_count() == 0, "R-HOOK-8: nothing waits, and something stays");
         if self.life.state == LifecycleState::Fresh && !self.is_deleting {
