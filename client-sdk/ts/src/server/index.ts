@@ -24,7 +24,7 @@ export type {
   ServerStateOp,
 } from "./room.js";
 export { RoomStub, roomStub } from "./stub.js";
-export type { RoomNamespace, RoomStubOptions } from "./stub.js";
+export type { RoomNamespace, RoomObject, RoomStubOptions } from "./stub.js";
 export type { RoomcastServerOptions, Signalled } from "./request.js";
 export { createToken } from "./token.js";
 export type { TokenClaims, TokenKey } from "./token.js";

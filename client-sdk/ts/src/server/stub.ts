@@ -6,8 +6,16 @@ import { read, written } from "./payload.js";
 
 /** A binding of the class `Room`, as Workers have it by `script_name`. */
 export interface RoomNamespace {
-  getByName(name: string, options?: { locationHint?: string }): { fetch: typeof fetch };
+  /** The object of that name, which is made where it is not. */
+  getByName(name: string, options?: { locationHint?: string }): RoomObject;
+  /** The same class, within a jurisdiction. */
   jurisdiction?(name: string): RoomNamespace;
+}
+
+/** What a binding gives for a name. */
+export interface RoomObject {
+  /** Asks the object. */
+  fetch: typeof fetch;
 }
 
 /** Which room, and where. */
