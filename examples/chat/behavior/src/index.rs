@@ -10,6 +10,9 @@ use crate::{
     words::{Reply, Said, Thread, ThreadOf, Unread},
 };
 
+/// Above every offset, and exact in SQL.
+const BEFORE_ALL: u64 = 1 << 53;
+
 /// Up to which offset the log was read.
 const INDEXED: &str = "indexed";
 /// What is further behind the head than so many offsets is not known any more.
@@ -112,7 +115,7 @@ pub(crate) fn thread(ctx: &mut Context<'_>, asked: &ThreadOf) -> Result<Thread, 
     catch_up(ctx)?;
     let &ThreadOf { parent, before, limit } = asked;
     let query = "SELECT offset FROM chat_said WHERE thread = ? AND offset < ? ORDER BY offset DESC LIMIT ?";
-    let rows = ctx.sql().query::<Row>(query, (parent, before.unwrap_or(u64::MAX), limit))?;
+    let rows = ctx.sql().query::<Row>(query, (parent, before.unwrap_or(BEFORE_ALL), limit))?;
     let next = rows.last().filter(|_| rows.len() == limit as usize).map(|row| row.offset);
     // The log may have been trimmed, and messages removed, since.
     let replies = rows.iter().rev().filter_map(|row| message(ctx, row.offset)).filter_map(reply).collect();
