@@ -12,7 +12,8 @@
 //!
 //! # Memory is a cache
 //! A room leaves memory when nothing happens, when it is restarted, and when a commit fails; [`Behavior::started`]
-//! builds the value anew. What must last is stored, or shared state.
+//! builds the value anew. What must last is stored, or shared state. A step that fails is taken back in storage, and
+//! not in the behavior's fields: change them once nothing can fail any more.
 //!
 //! * [`context`]: what a hook can do; values, SQL, timers and machines have files of their own.
 //! * [`interface`]: the table of methods, their arguments and types.

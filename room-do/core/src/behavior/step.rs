@@ -14,7 +14,7 @@ use super::{
     host::{Host, Running},
     interface::Outcome,
     stream::{Chunks, Next},
-    streaming::{CHUNK_BYTES_AT_ONCE, CHUNKS_AT_ONCE, Reader, Wake},
+    streaming::{CHUNK_BYTES_AT_ONCE, CHUNKS_AT_ONCE, Reader, Streams, Wake},
 };
 use crate::{
     decide::Verdict,
@@ -289,6 +289,7 @@ impl<'h, 'r> Step<'h, 'r> {
     /// Asks a stream for what it has, up to what its reader takes at once.
     fn read(&mut self, reader: Reader) -> Result<(), StorageError> {
         let Some(mut open) = self.host.streams.open.remove(&reader) else { return Ok(()) };
+        self.host.streams.asked.insert(reader);
         let had_run = self.has_run;
         let (mut count, mut bytes) = (0, 0);
         open.wake = Wake::Now;
@@ -373,6 +374,7 @@ fn answer(origin: Origin, result: Result<RequestResult, RequestError>) -> (Stage
 impl Host {
     /// The flush was committed. Returns what is to be done to those who are here, and whose streams changed.
     pub(crate) fn take_over(&mut self, settled: &mut Settled) -> Vec<Afterwards> {
+        self.streams.asked.clear();
         let timers = std::rc::Rc::make_mut(&mut self.timers);
         for row in settled.timers_put.drain(..) {
             timers.insert(row.name.clone(), row);
@@ -390,6 +392,7 @@ impl Host {
     /// streams. Returns whose they were.
     pub(crate) fn lose_memory(&mut self) -> Vec<Reader> {
         self.running = None;
-        std::mem::take(&mut self.streams.open).into_keys().collect()
+        let Streams { open, asked } = std::mem::take(&mut self.streams);
+        open.into_keys().chain(asked).collect::<BTreeSet<Reader>>().into_iter().collect()
     }
 }

@@ -1,6 +1,6 @@
 //! Streams that are open: whom they are for, when they are asked, and how much at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemas::{ConnectionId, ErrorCode, server_message::RequestError};
 
@@ -64,6 +64,8 @@ pub(crate) struct Open {
 #[derive(Debug, Default)]
 pub(crate) struct Streams {
     pub(crate) open: BTreeMap<Reader, Open>,
+    /// Asked in the flush under decision: where it fails they are told, those that came to their end in it, too.
+    pub(crate) asked: BTreeSet<Reader>,
 }
 
 impl Streams {

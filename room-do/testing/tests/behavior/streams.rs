@@ -102,6 +102,16 @@ fn r_call_10_a_commit_that_fails_ends_streams() {
 }
 
 #[test]
+fn r_call_10_a_stream_that_ends_in_a_flush_that_fails_is_told_so() {
+    let mut room = TestRoom::<Bench>::new();
+    let request = room.start_service("numbers", &json!({ "key": "", "value": 100 }));
+    room.fail_commits(1);
+    room.want(request);
+    let answer = room.service_answer(request).expect("nobody waits for ever");
+    assert_eq!(answer.expect_err("its last chunks are lost").code, ErrorCode::Unavailable);
+}
+
+#[test]
 fn r_call_11_a_connection_has_at_most_8_streams() {
     let mut room = TestRoom::<Bench>::new();
     let ada = room.join("ada");
