@@ -41,7 +41,13 @@ class Player {
     return Object.fromEntries(Object.entries(told).map(([name, value]) => [name, Number(value)]));
   }
 
-  /** Runs that way until `isSo`. */
+  async countAnew() {
+    const { span } = await this.stats();
+    await this.page.getByTestId('stats').click();
+    await until('it counts anew', async () => (await this.stats()).span < span, () => this.stats());
+  }
+
+  /** Runs that way until `isSo`: there has to be floor enough. */
   async run(key, isSo) {
     await this.page.bringToFront();
     await this.page.keyboard.down(key);
@@ -49,18 +55,18 @@ class Player {
     await this.page.keyboard.up(key);
   }
 
-  /** Runs round and round until `isSo`: bots paint over everything. */
+  /** Runs in ever wider rounds until `isSo`: nobody knows where they were put down, and bots paint over everything. */
   async runAbout(isSo) {
     await this.page.bringToFront();
     let turn = 0;
-    const keys = ['ArrowLeft', 'ArrowUp', 'ArrowRight', 'ArrowDown'];
+    const keys = ['KeyA', 'ArrowUp', 'KeyD', 'ArrowDown'];
     await until(`${this.name} runs about`, async () => {
-      const key = keys[(turn += 1) % keys.length];
+      const key = keys[turn % keys.length];
       await this.page.keyboard.down(key);
-      await this.page.waitForTimeout(300);
-      const done = await isSo();
+      await this.page.waitForTimeout(250 + 75 * turn);
       await this.page.keyboard.up(key);
-      return done;
+      turn += 1;
+      return isSo();
     }, () => this.tiles());
   }
 
@@ -97,7 +103,7 @@ const scenarios = {
       for (const player of [ann, bob]) await player.is('[data-phase=playing]');
       const seat = Number(await ann.body('seat'));
       await ann.runAbout(async () => (await tilesOf(bob, seat)) > 8);
-      for (const player of [ann, bob]) await player.page.getByTestId('stats').click();
+      for (const player of [ann, bob]) await player.countAnew();
       for (const player of [ann, bob]) {
         await until('200 frames', async () => (await player.stats()).frames >= 200, () => player.stats());
         const { frames, changed, skipped, missing } = await player.stats();
@@ -115,12 +121,12 @@ const scenarios = {
     await inBrowser(async (elsewhere) => {
       const bob = await Player.open(elsewhere, 'Bob', { at: proxied });
       await bob.is('[data-seat="1"]');
-      await ann.run('KeyA', async () => (await tilesOf(bob, 0)) > 10);
-      await bob.run('KeyW', async () => (await tilesOf(ann, 1)) > 10);
+      await ann.runAbout(async () => (await tilesOf(bob, 0)) > 10);
+      await bob.runAbout(async () => (await tilesOf(ann, 1)) > 10);
       await elsewhere.setOffline(true);
       await outside('cut');
       await bob.is(':not([data-status=connected])');
-      await ann.run('KeyD', async () => (await tilesOf(ann, 0)) > 30);
+      await ann.runAbout(async () => (await tilesOf(ann, 0)) > 30);
       assert.equal((await ann.tiles()).length, 2, 'the seat is kept meanwhile');
       await outside('heal');
       await elsewhere.setOffline(false);
@@ -128,7 +134,7 @@ const scenarios = {
       await bob.is('[data-seat="1"]');
       await agree(ann, bob);
       const before = await tilesOf(ann, 1);
-      await bob.run('KeyS', async () => (await tilesOf(ann, 1)) > before);
+      await bob.runAbout(async () => (await tilesOf(ann, 1)) > before);
 
       await bob.page.reload();
       await bob.is('[data-seat="1"]');

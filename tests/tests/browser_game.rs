@@ -5,6 +5,7 @@ use anyhow::Result;
 use game_bots::bot::Bot;
 use game_bots::tokens::Tokens;
 use std::path::Path;
+use std::time::Duration;
 use tests::browser::play;
 use tests::server::Server;
 use tokio::process::Command;
@@ -17,7 +18,8 @@ fn bots(server: &Server, count: u64) -> JoinSet<Result<()>> {
     for seed in 0..count {
         let (tokens, room) = (Tokens::new(&url, None), "arena:test".to_owned());
         let (user, name) = (format!("bot-{seed}"), format!("Bot {seed}"));
-        bots.spawn(Bot { url: url.clone(), room, tokens, user, name, seed }.play(drop));
+        let bot = Bot { url: url.clone(), room, tokens, user, name, seed, warm_up: Duration::ZERO };
+        bots.spawn(bot.play(drop));
     }
     bots
 }

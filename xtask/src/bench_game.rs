@@ -14,8 +14,8 @@ use std::process::{Child, Command, Stdio};
 /// Bots that play, beside the two.
 const BOTS: &str = "20";
 const ROOM: &str = "bench";
-/// The two come in and warm up while the bots play already.
-const EARLIER_SECONDS: u64 = 25;
+/// The two come in and warm up while the bots play already; nobody counts that.
+const WARM_UP_SECONDS: u64 = 25;
 
 /// `arguments`: `--seconds <count>`, 120 where it is not given.
 pub fn run_game(project: &Project, arguments: &[String]) -> Result<()> {
@@ -49,7 +49,9 @@ pub fn run_game(project: &Project, arguments: &[String]) -> Result<()> {
         "--count",
         BOTS,
     ]);
-    bots.args(["--room", &format!("arena:{ROOM}"), "--seconds", &(seconds + EARLIER_SECONDS).to_string()]);
+    bots.args(["--room", &format!("arena:{ROOM}")]);
+    bots.args(["--warm-up", &WARM_UP_SECONDS.to_string()]);
+    bots.args(["--seconds", &(seconds + WARM_UP_SECONDS).to_string()]);
     let mut people = command("node");
     if let Some(chromium) = chromium::find() {
         people.env("ROOMCAST_CHROMIUM", chromium);
@@ -94,7 +96,7 @@ impl Drop for Playing {
 fn print(people: &[Value], bots: &[Value]) -> Result<()> {
     ensure!(people.len() == 2 && !bots.is_empty(), "not everyone told how it went");
     println!(
-        "{:<10} {:>9} {:>7} {:>5} {:>5} {:>8} {:>10} {:>9} {:>9}",
+        "{:<10} {:>9} {:>7} {:>5} {:>5} {:>8} {:>10} {:>10} {:>10}",
         "", "frames/s", "changed", "least", "most", "missing", "worst gap", "frame B/s", "socket B/s"
     );
     for person in people {
@@ -113,14 +115,16 @@ fn row(name: &str, of: &[Value], (span, gap): (&str, &str)) {
     };
     let worst = |field: &str| of.iter().map(|one| number(one, field)).fold(f64::NAN, f64::max);
     let least = of.iter().map(|one| number(one, "fewest")).fold(f64::NAN, f64::min);
+    // Bots see frames, and nothing of their sockets.
+    let received = Some(mean("received")).filter(|rate| rate.is_finite());
     println!(
-        "{name:<10} {:>9.2} {:>7.2} {least:>5} {:>5} {:>8} {:>7.0} ms {:>9.0} {:>9.0}",
+        "{name:<10} {:>9.2} {:>7.2} {least:>5} {:>5} {:>8} {:>7.0} ms {:>10.0} {:>10}",
         mean("frames"),
         mean("changed"),
         worst("most"),
         worst("missing"),
         worst(gap),
         mean("bytes"),
-        mean("received"),
+        received.map_or_else(|| "-".to_owned(), |rate| format!("{rate:.0}")),
     );
 }

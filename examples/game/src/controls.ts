@@ -36,6 +36,10 @@ export class Controls {
     window.addEventListener("keydown", (event) => this.#key(event, true));
     window.addEventListener("keyup", (event) => this.#key(event, false));
     window.addEventListener("blur", () => this.#letGo());
+    // Who clicked a button plays on with the keys; who came to it with Tab stays there.
+    document.addEventListener("click", (event) => {
+      if (event.detail > 0) (event.target as Element).closest("button")?.blur();
+    });
   }
 
   /** What is wanted now. A dash is wanted once, however long it is pressed. */
@@ -91,12 +95,12 @@ export class Controls {
   }
 
   #key(event: KeyboardEvent, isDown: boolean): void {
-    const isOurs = event.code in DIRECTIONS || DASHES.includes(event.code);
-    if (!isOurs || event.ctrlKey || event.metaKey || event.altKey) return;
-    // Buttons and fields have their own use for keys.
-    if (isDown && (event.target as Element).closest("input, textarea, button, a, dialog")) return;
+    const isDash = DASHES.includes(event.code);
+    if ((!isDash && !(event.code in DIRECTIONS)) || event.ctrlKey || event.metaKey || event.altKey) return;
+    // A field has its own use for all of them, a button for those that dash.
+    if (isDown && (event.target as Element).closest(isDash ? "input, button, a" : "input")) return;
     if (isDown) event.preventDefault();
-    if (DASHES.includes(event.code)) this.#dashes ||= isDown && !event.repeat;
+    if (isDash) this.#dashes ||= isDown && !event.repeat;
     else if (isDown) this.#keys.add(event.code);
     else this.#keys.delete(event.code);
   }

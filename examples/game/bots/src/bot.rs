@@ -24,12 +24,14 @@ pub struct Bot {
     pub user: String,
     pub name: String,
     pub seed: u64,
+    /// Frames that come sooner after its entry are not counted.
+    pub warm_up: Duration,
 }
 
 /// How frames came.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Heard {
-    /// Frames, since the first full one.
+    /// Frames, since the first that counts.
     pub frames: u64,
     /// Of them, those that say that something moved or was painted.
     pub changed: u64,
@@ -52,7 +54,7 @@ impl Bot {
     /// # Errors
     /// Where the room refuses for good.
     pub async fn play(self, heard: impl FnMut(Heard)) -> Result<()> {
-        let Bot { url, room, tokens, user, name, seed } = self;
+        let Bot { url, room, tokens, user, name, seed, warm_up } = self;
         let client = Roomcast::new(&url)?.token(move |room| {
             let (tokens, user, name) = (tokens.clone(), user.clone(), name.clone());
             async move {
@@ -71,7 +73,7 @@ impl Bot {
             lobby: Lobby::default(),
             number: 0,
             asked: None,
-            clock: Clock::default(),
+            clock: Clock::counting_from(Instant::now() + warm_up),
             heard,
         };
         room.join().await?;
@@ -94,8 +96,9 @@ struct Player<H> {
     heard: H,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Clock {
+    from: Instant,
     heard: Heard,
     began: Option<Instant>,
     last: Option<Instant>,
@@ -181,7 +184,14 @@ impl<H: FnMut(Heard)> Player<H> {
 }
 
 impl Clock {
+    fn counting_from(from: Instant) -> Clock {
+        Clock { from, heard: Heard::default(), began: None, last: None, second: (0, 0) }
+    }
+
     fn count(&mut self, frame: &Frame, bytes: usize, now: Instant) {
+        if now < self.from {
+            return;
+        }
         let heard = &mut self.heard;
         if let Some(last) = self.last {
             heard.worst_gap = heard.worst_gap.max(now.duration_since(last));

@@ -33,6 +33,9 @@ struct Arguments {
     /// Leave after so many seconds, and print a line of JSON about each: how its frames came
     #[arg(long)]
     seconds: Option<u64>,
+    /// Frames of the first seconds are not counted
+    #[arg(long, default_value_t = 0)]
+    warm_up: u64,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -50,6 +53,7 @@ async fn main() -> Result<()> {
             user: format!("bot-{number}"),
             name,
             seed: u64::from(number),
+            warm_up: Duration::from_secs(arguments.warm_up),
         };
         let heard = Arc::new(Mutex::new(Heard::default()));
         told.push(Arc::clone(&heard));
