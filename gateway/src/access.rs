@@ -70,7 +70,11 @@ impl Call<'_> {
     pub(crate) fn asking(&self, call: RoomCall) -> RoomCall {
         match &self.caller {
             Caller::Service { .. } => call,
-            Caller::User { user, .. } => RoomCall::ByUser { user: user.clone(), call: Box::new(call) },
+            Caller::User { user, .. } => RoomCall::ByUser {
+                user: user.clone(),
+                capabilities: self.caller.capabilities(),
+                call: Box::new(call),
+            },
         }
     }
 }

@@ -387,6 +387,7 @@ pub enum RoomCall {
     /// What a user asks, with a token that allows it. A room refuses those whom it has blocked.
     ByUser {
         user: UserId,
+        capabilities: Capabilities,
         call: alloc::boxed::Box<RoomCall>,
     },
 }

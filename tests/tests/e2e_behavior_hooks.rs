@@ -2,6 +2,7 @@
 //! `tests/behavior`.
 
 use anyhow::{Result, ensure};
+use http::Method;
 use serde_json::{Value, json};
 use tests::client::Client;
 use tests::eventually;
@@ -81,6 +82,49 @@ async fn r_beh_11_a_publish_is_passed_changed_refused_or_consumed() -> Result<()
     let said: Vec<(&Value, &Value)> = said.iter().map(|one| (&one["type"], &one["data"])).collect();
     let expected = [(json!("plain"), json!("as it is")), (json!("message"), json!("HELLO"))];
     assert_eq!(said, expected.iter().map(|(kind, data)| (kind, data)).collect::<Vec<_>>());
+    Ok(())
+}
+
+#[tokio::test]
+async fn r_beh_23_changes_of_what_was_said_pass_it_too() -> Result<()> {
+    let mut server = server().await?;
+    let mut ann = join(&server, "ann", Codec::Msgpack).await?;
+    ann.request(json!({ "t": "publish", "data": "tea" })).await?.result()?;
+    let edit = |data: &str| json!({ "t": "edit", "offset": 1, "data": data });
+    let refused = ann.request(edit("spam")).await?.refused("method_failed")?;
+    assert_eq!((&refused["message"], &refused["data"]), (&json!("no spam here"), &json!("spam")));
+    assert_eq!(ann.request(edit("more tea")).await?.result()?["offset"], 2);
+    let message = format!("/v1/rooms/{ROOM}/messages/1");
+    let backend = server.call(Method::PATCH, &message).bearer(&server.api_key());
+    backend.json(&json!({ "data": "spam" })).send().await?.problem(422, "method_failed")?;
+    server.kill().await?;
+    server.start_again(0).await?;
+    let said: Vec<Value> = server.history(ROOM).await?.publications.into_values().collect();
+    assert_eq!(said.iter().map(|one| &one["data"]).collect::<Vec<_>>(), ["more tea"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn r_beh_24_what_is_the_rooms_own_is_not_the_users_to_say_or_write() -> Result<()> {
+    let server = server().await?;
+    let mut ann = join(&server, "ann", Codec::Json).await?;
+    let rang = json!({ "type": "rang", "data": "?" });
+    let mut publish = rang.clone();
+    publish["t"] = json!("publish");
+    let refused = ann.request(publish).await?.refused("forbidden")?;
+    assert_eq!(refused["details"][0]["path"], "type");
+    let ops = json!([{ "set": "topic", "value": "mine" }]);
+    let refused = ann.request(json!({ "t": "state", "ops": ops })).await?.refused("forbidden")?;
+    assert_eq!(refused["details"][0]["path"], "ops[0]");
+    let token = server.visit(ROOM, "ann").rights(json!(["*"])).token().await?;
+    let (path, state) = (format!("/v1/rooms/{ROOM}/publish"), format!("/v1/rooms/{ROOM}/state"));
+    server.post(&path).bearer(&token).json(&rang).send().await?.problem(403, "forbidden")?;
+    let write = |credential: &str| {
+        server.call(Method::PATCH, &state).bearer(credential).json(&json!({ "ops": ops })).send()
+    };
+    write(&token).await?.problem(403, "forbidden")?;
+    write(&server.api_key()).await?.ok()?;
+    server.post(&path).bearer(&server.api_key()).json(&rang).send().await?.ok()?;
     Ok(())
 }
 

@@ -4,10 +4,13 @@ use schemas::{
     ConnectionId, ErrorCode, Frame, Offset, Session, UserId,
     http::{AmendCall, PublishCall, Reader, RoomCall},
     ids, limits,
-    server_message::{BatchItem, BatchResults, LogInfo, RequestError, RequestResult, RoomInfo, TimerInfo},
+    server_message::{
+        Author, BatchItem, BatchResults, LogInfo, RequestError, RequestResult, RoomInfo, TimerInfo,
+    },
 };
 
 use crate::{
+    behavior::Caller,
     connection::{Connection, Joined},
     flush::unavailable,
     input::RequestId,
@@ -29,24 +32,40 @@ impl Room {
         call: RoomCall,
         storage: &mut dyn Storage,
     ) {
+        self.on_asked_by(now, request, Caller::default(), call, storage);
+    }
+
+    /// `by` is a user, or, where it names none, a backend.
+    fn on_asked_by(
+        &mut self,
+        now: u64,
+        request: RequestId,
+        by: Caller,
+        call: RoomCall,
+        storage: &mut dyn Storage,
+    ) {
         let result = match call {
-            RoomCall::ByUser { user, call } => match self.check_block(now, &user) {
-                Ok(()) => return self.on_asked(now, request, *call, storage),
+            RoomCall::ByUser { user, capabilities, call } => match self.check_block(now, &user) {
+                Ok(()) => {
+                    let by = Caller { user: Some(user), capabilities, ..Caller::default() };
+                    return self.on_asked_by(now, request, by, *call, storage);
+                }
                 Err(error) => Err(error),
             },
-            RoomCall::Publish(call) => match self.stage_call(Origin::Http { request }, call) {
+            RoomCall::Publish(call) => match self.stage_call(Origin::Http { request }, &by, call) {
                 Ok(()) => return,
                 Err(error) => Err(error),
             },
-            RoomCall::Batch(calls) => return self.stage_batch(request, calls),
-            RoomCall::Amend(call) => match self.stage_amendment(request, call) {
+            RoomCall::Batch(calls) => return self.stage_batch(request, &by, calls),
+            RoomCall::Amend(call) => match self.stage_amendment(request, &by, call) {
                 Ok(()) => return,
                 Err(error) => Err(error),
             },
             RoomCall::WriteState { ops, moderates } => match check_ops(None, &ops) {
                 Ok(()) => {
                     let (origin, writer) = (Origin::Http { request }, Writer { member: None, moderates });
-                    return self.staging.state(StateRequest { origin, writer, ops });
+                    let caller = self.asking(|| by);
+                    return self.staging.state(StateRequest { origin, caller, writer, ops });
                 }
                 Err(error) => Err(error),
             },
@@ -154,9 +173,10 @@ impl Room {
         })
     }
 
-    fn stage_call(&mut self, origin: Origin, call: PublishCall) -> Result<(), RequestError> {
+    fn stage_call(&mut self, origin: Origin, by: &Caller, call: PublishCall) -> Result<(), RequestError> {
         let draft = Draft {
             origin,
+            caller: self.asking(|| informed(by, call.author.as_ref())),
             author: call.author,
             kind: call.kind,
             data: call.data,
@@ -173,14 +193,14 @@ impl Room {
     }
 
     /// Each is staged or refused by itself; they are answered together.
-    fn stage_batch(&mut self, request: RequestId, calls: Vec<PublishCall>) {
+    fn stage_batch(&mut self, request: RequestId, by: &Caller, calls: Vec<PublishCall>) {
         if calls.is_empty() {
             let result = Ok(RequestResult::Batch(BatchResults { results: Vec::new() }));
             return self.outputs.push(Output::Answer { request, result });
         }
         self.staging.batches.insert(request, vec![None; calls.len()]);
         for (index, call) in calls.into_iter().enumerate() {
-            if let Err(error) = self.stage_call(Origin::Batch { request, index }, call) {
+            if let Err(error) = self.stage_call(Origin::Batch { request, index }, by, call) {
                 self.answer_in_batch(request, index, Err(error));
             }
         }
@@ -208,7 +228,12 @@ impl Room {
         self.outputs.push(Output::Answer { request, result });
     }
 
-    fn stage_amendment(&mut self, request: RequestId, call: AmendCall) -> Result<(), RequestError> {
+    fn stage_amendment(
+        &mut self,
+        request: RequestId,
+        by: &Caller,
+        call: AmendCall,
+    ) -> Result<(), RequestError> {
         let AmendCall { target, data, reader, author, capabilities } = call;
         let change = data.map_or(Change::Remove, Change::Edit);
         self.check_change(None, &change)?;
@@ -217,9 +242,16 @@ impl Room {
             return Err(RequestError::new(None, ErrorCode::Forbidden, message));
         }
         let (origin, viewer) = (Origin::Http { request }, viewer(reader, Vec::new()));
-        self.staging.amend(Amendment { origin, author, viewer, capabilities, target, change });
+        let caller = self.asking(|| informed(by, author.as_ref()));
+        self.staging.amend(Amendment { origin, caller, author, viewer, capabilities, target, change });
         Ok(())
     }
+}
+
+/// With the `info` of their token, which comes along with what they say.
+fn informed(by: &Caller, author: Option<&Author>) -> Caller {
+    let info = author.filter(|_| !by.is_service()).and_then(|author| author.info.clone());
+    Caller { info, ..by.clone() }
 }
 
 pub(crate) fn no_behavior(method: &str) -> RequestError {

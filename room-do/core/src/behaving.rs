@@ -39,6 +39,11 @@ const METHOD_BYTES_MAX: usize = 64;
 const TAGS_ADMITTED_MAX: usize = schemas::limits::TAGS_TOKEN_MAX;
 
 impl Room {
+    /// Who asks, where a behavior wants to know.
+    pub(crate) fn asking(&self, caller: impl FnOnce() -> Caller) -> Option<Box<Caller>> {
+        self.host.is_some().then(|| Box::new(caller()))
+    }
+
     /// Who speaks through a connection.
     pub(crate) fn caller_of(&self, connection: &Connection, id: Option<ConnectionId>) -> Caller {
         let joined = connection.joined();

@@ -131,6 +131,7 @@ impl Room {
         let scope = KeyScope::User(author.user.clone());
         let draft = Draft {
             origin: Origin::Connection { connection: id, request: publish.id },
+            caller: self.asking(|| self.caller_of(connection, Some(id))),
             author: Some(author),
             kind: publish.kind,
             data: publish.data,
@@ -198,6 +199,7 @@ impl Room {
         }
         let amendment = Amendment {
             origin: Origin::Connection { connection: id, request: Some(request) },
+            caller: self.asking(|| self.caller_of(connection, Some(id))),
             author: Some(Author {
                 user: joined.user.clone(),
                 session: Some(joined.session.clone()),
@@ -248,7 +250,8 @@ impl Room {
             moderates: connection.claims.capabilities.has(Capability::Moderate),
         };
         let origin = Origin::Connection { connection: id, request: Some(request) };
-        self.staging.state(StateRequest { origin, writer, ops });
+        let caller = self.asking(|| self.caller_of(connection, Some(id)));
+        self.staging.state(StateRequest { origin, caller, writer, ops });
     }
 
     fn on_presence(&mut self, now: u64, id: ConnectionId, request: u32, data: Payload) {

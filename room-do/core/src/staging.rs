@@ -58,6 +58,8 @@ impl Origin {
 #[derive(Debug, Clone)]
 pub(crate) struct Draft {
     pub(crate) origin: Origin,
+    /// For the behavior; `None` in a room without one, and for what the behavior itself says.
+    pub(crate) caller: Option<Box<Caller>>,
     pub(crate) author: Option<Author>,
     pub(crate) kind: Option<String>,
     pub(crate) data: Payload,
@@ -84,6 +86,8 @@ pub(crate) enum Fate {
 #[derive(Debug, Clone)]
 pub(crate) struct Amendment {
     pub(crate) origin: Origin,
+    /// As a [`Draft`] has it.
+    pub(crate) caller: Option<Box<Caller>>,
     /// A backend has none.
     pub(crate) author: Option<Author>,
     pub(crate) viewer: Viewer,
@@ -102,6 +106,8 @@ pub(crate) enum Change {
 #[derive(Debug, Clone)]
 pub(crate) struct StateRequest {
     pub(crate) origin: Origin,
+    /// As a [`Draft`] has it.
+    pub(crate) caller: Option<Box<Caller>>,
     pub(crate) writer: Writer,
     pub(crate) ops: Vec<StateOp>,
 }

@@ -289,7 +289,7 @@ impl<B: Behavior> TestRoom<B> {
     /// # Panics
     /// Where it does not answer.
     pub fn publish(&mut self, seat: Seat, kind: &str, data: Value) -> Result<Value, RequestError> {
-        self.say_publish(seat, serde_json::json!({ "type": kind, "data": data }))
+        self.request(seat, serde_json::json!({ "t": "publish", "type": kind, "data": data }))
     }
 
     /// Sends an ephemeral.
@@ -300,27 +300,35 @@ impl<B: Behavior> TestRoom<B> {
     /// # Panics
     /// Where it does not answer.
     pub fn send(&mut self, seat: Seat, kind: &str, data: Value) -> Result<Value, RequestError> {
-        self.say_publish(seat, serde_json::json!({ "type": kind, "data": data, "ephemeral": true }))
+        let publish = serde_json::json!({ "t": "publish", "type": kind, "data": data, "ephemeral": true });
+        self.request(seat, publish)
     }
 
-    fn say_publish(&mut self, seat: Seat, mut publish: Value) -> Result<Value, RequestError> {
+    /// Asks by any message of the protocol that is answered, such as `{"t": "edit", "offset": 3, "data": "…"}`, which
+    /// gets an `id`.
+    ///
+    /// # Errors
+    /// What the room answers.
+    ///
+    /// # Panics
+    /// Where it does not answer.
+    pub fn request(&mut self, seat: Seat, mut message: Value) -> Result<Value, RequestError> {
         self.requests += 1;
         let id = self.requests as u32;
-        publish["t"] = "publish".into();
-        publish["id"] = id.into();
-        self.say(seat, &publish.to_string());
+        message["id"] = id.into();
+        self.say(seat, &message.to_string());
         let inbox = self.inboxes.entry(seat.0).or_default();
         let place = inbox.iter().position(|message| match message {
             ServerMessage::Reply(reply) => reply.id == id,
             ServerMessage::Error(error) => error.id == Some(id),
             _ => false,
         });
-        match inbox.remove(place.expect("a publish is answered")) {
+        match inbox.remove(place.expect("a request is answered")) {
             ServerMessage::Error(error) => Err(error),
             ServerMessage::Reply(reply) => {
                 Ok(serde_json::to_value(reply.result).expect("a result has a JSON form"))
             }
-            other => panic!("{other:?} is no answer to a publish"),
+            other => panic!("{other:?} is no answer to a request"),
         }
     }
 
@@ -341,8 +349,19 @@ impl<B: Behavior> TestRoom<B> {
             author: None,
             key: None,
         };
-        let request = self.ask(RoomCall::Publish(call));
-        self.answers.remove(&request).expect("a publish is answered")
+        self.backend(RoomCall::Publish(call))
+    }
+
+    /// Asks what the gateway asks for those who come by HTTP: as a backend, or as [`RoomCall::ByUser`].
+    ///
+    /// # Errors
+    /// What the room answers.
+    ///
+    /// # Panics
+    /// Where it does not answer.
+    pub fn backend(&mut self, call: RoomCall) -> Result<RequestResult, RequestError> {
+        let request = self.ask(call);
+        self.answers.remove(&request).expect("a request is answered")
     }
 
     /// The room is deleted with all it stored.

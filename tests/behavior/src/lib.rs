@@ -10,8 +10,8 @@ pub mod streams;
 mod ticker;
 
 use room_core::behavior::{
-    Admission, Behavior, Change, Context, Failure, Fired, Interface, Joining, Leaving, Message, Payload,
-    Publishing, Refusal, Verdict,
+    Admission, Amending, Behavior, Change, Context, Failure, Fired, Interface, Joining, Leaving, Message,
+    Payload, Publishing, Refusal, Verdict,
 };
 use serde::Serialize;
 use ts_rs::TS;
@@ -95,6 +95,14 @@ impl Behavior for Fixture {
                 Verdict::Consume
             }
             _ => Verdict::Pass,
+        }
+    }
+
+    /// Nobody says `spam` by an edit either.
+    fn amend(&mut self, _: &mut Context<'_>, amending: &Amending<'_>) -> Result<(), Failure> {
+        match amending.data::<String>()?.as_deref() {
+            Some("spam") => Err(Failure::new("no spam here").data(&"spam")),
+            _ => Ok(()),
         }
     }
 

@@ -239,7 +239,11 @@ impl World {
         let user = user(self.random.below(USERS));
         let number = self.next_number();
         let call = crate::asking::call_of(payload_of(number));
-        let call = RoomCall::ByUser { user: user.clone(), call: Box::new(RoomCall::Publish(call)) };
+        let call = RoomCall::ByUser {
+            user: user.clone(),
+            capabilities: schemas::Capabilities::all(),
+            call: Box::new(RoomCall::Publish(call)),
+        };
         self.measure();
         self.gate.stepped(self.clock.now().room, self.object.storage.wipes());
         let is_blocked = self.gate.certain.contains_key(&user);

@@ -71,7 +71,7 @@ fn add(ctx: &mut Context<'_>, message: &Publication) -> Result<(), Refused> {
 }
 
 /// What was published before the logic was there may say anything.
-fn thread_of(message: &Publication) -> Option<u64> {
+pub(crate) fn thread_of(message: &Publication) -> Option<u64> {
     match message.data.as_ref()? {
         Payload::Json(text) => serde_json::from_str::<Said>(text.as_str()).ok()?.thread,
         Payload::Bytes(_) => None,

@@ -3,8 +3,6 @@
 //! What people say goes through the room's log as it is; this keeps what a log does not: how far each user has read,
 //! who answered where, who is mentioned, and who may not speak. [`words`] is what is said and asked, [`people`] and
 //! [`index`] are the tables, and the hooks here decide.
-//!
-//! Edits, removals and reactions of the protocol do not pass a behavior: what may be changed is the token's matter.
 
 mod index;
 mod people;
@@ -15,8 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use garde::Validate as _;
 use room_core::behavior::{
-    Admission, Behavior, Capability, Context, ErrorCode, Failure, Interface, Joining, Message, Publishing,
-    Refusal, UserId, Verdict, Who,
+    Admission, Amending, Amendment, Behavior, Capability, Context, ErrorCode, Failure, Interface, Joining,
+    Message, Publishing, Refusal, UserId, Verdict, Who,
 };
 
 pub use refused::{ChatError, Refused};
@@ -28,8 +26,6 @@ pub use words::{
 /// The key under which the pace is kept, and shared with everyone.
 const POLICY: &str = "policy";
 const MINUTE_MS: u64 = 60_000;
-/// What the room alone tells: a client that said it could pass for the room.
-const OWN_TYPES: [&str; 3] = ["mention", "unread", "muted"];
 
 /// A chat room. What is here is a cache of what is stored.
 #[derive(Debug)]
@@ -62,8 +58,8 @@ impl Behavior for Chat {
         interface.method("muted", Self::muted);
         interface.method("block", Self::block);
         interface.method("slow_mode", Self::slow_mode);
-        interface.event::<Said>("message");
-        interface.event::<Typing>("typing");
+        interface.client_event::<Said>("message");
+        interface.client_event::<Typing>("typing");
         interface.event::<Mention>("mention");
         interface.event::<Unread>("unread");
         interface.event::<MutedUntil>("muted");
@@ -95,14 +91,14 @@ impl Behavior for Chat {
             Err(refused) => Verdict::Refuse(refused.of_publish()),
         }
     }
+
+    fn amend(&mut self, ctx: &mut Context<'_>, amending: &Amending<'_>) -> Result<(), Failure> {
+        self.judge_change(ctx, amending).map_err(Refused::of_publish)
+    }
 }
 
 impl Chat {
     fn judge(&mut self, ctx: &mut Context<'_>, publishing: &Publishing<'_>) -> Result<(), Refused> {
-        if OWN_TYPES.contains(&publishing.kind) {
-            let message = format!("{} is told by the room alone", publishing.kind);
-            return Err(Failure::with_code(ErrorCode::Forbidden, message).into());
-        }
         if let Some(user) = publishing.user() {
             self.may_speak(user, ctx.now())?;
         }
@@ -110,6 +106,24 @@ impl Chat {
             ("message", false) => self.say(ctx, publishing),
             ("message", true) => Err(Failure::invalid("ephemeral", "what is said is kept").into()),
             ("typing", false) => Err(Failure::invalid("ephemeral", "nobody keeps who was typing").into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The muted change nothing, but for taking back what they said. What is edited is a message still, in its thread.
+    fn judge_change(&mut self, ctx: &mut Context<'_>, amending: &Amending<'_>) -> Result<(), Refused> {
+        if let Amendment::Remove = amending.change {
+            return index::removed(ctx, amending.target);
+        }
+        if let Some(author) = amending.author {
+            self.may_speak(&author.user, ctx.now())?;
+        }
+        let Some(said) = amending.data::<Said>()? else { return Ok(()) };
+        well_formed(&said)?;
+        match index::message(ctx, amending.target.value()) {
+            Some(before) if index::thread_of(&before) != said.thread => {
+                Err(ChatError::Malformed { path: "thread".into() }.into())
+            }
             _ => Ok(()),
         }
     }
@@ -123,10 +137,7 @@ impl Chat {
 
     fn say(&mut self, ctx: &mut Context<'_>, publishing: &Publishing<'_>) -> Result<(), Refused> {
         let said: Said = publishing.data()?;
-        if let Err(report) = said.validate() {
-            let path = report.iter().next().map(|(path, _)| path.to_string()).unwrap_or_default();
-            return Err(ChatError::Malformed { path }.into());
-        }
+        well_formed(&said)?;
         if publishing.to.is_some() || !publishing.tags.is_empty() {
             return Err(ChatError::Malformed { path: "to".into() }.into());
         }
@@ -142,8 +153,7 @@ impl Chat {
 
     /// In slow mode: not before the last message is old enough. Moderators and backends are not slowed down.
     fn keep_pace(&mut self, ctx: &mut Context<'_>, user: &UserId) -> Result<(), Refused> {
-        let is_free =
-            ctx.caller().connection.is_none() || ctx.caller().capabilities.has(Capability::Moderate);
+        let is_free = ctx.caller().is_service() || ctx.caller().capabilities.has(Capability::Moderate);
         if self.policy.slow_ms == 0 || is_free {
             return Ok(());
         }
@@ -278,6 +288,13 @@ impl Chat {
         ctx.share(POLICY, &self.policy);
         Ok(self.policy)
     }
+}
+
+fn well_formed(said: &Said) -> Result<(), ChatError> {
+    said.validate().map_err(|report| {
+        let path = report.iter().next().map(|(path, _)| path.to_string()).unwrap_or_default();
+        ChatError::Malformed { path }
+    })
 }
 
 /// The user who calls.

@@ -152,6 +152,7 @@ fn r_chat_5_a_mention_is_told_to_the_mentioned_alone_also_later() {
 fn r_chat_6_the_muted_say_nothing_and_are_told_until_when() {
     let mut room = Room::new();
     let (boss, bob) = (moderator(&mut room), sit(&mut room, "bob"));
+    let said = say(&mut room, bob, "hi");
     room.heard(bob);
     let muted = room.call(boss, "mute", json!({ "user": "bob", "minutes": 10 })).expect("moderators may");
     let until = muted["until"].as_u64().expect("a time");
@@ -163,6 +164,13 @@ fn r_chat_6_the_muted_say_nothing_and_are_told_until_when() {
         room.send(bob, "typing", json!({ "on": true })).expect_err("nor that").code,
         ErrorCode::Forbidden
     );
+    let edit = json!({ "t": "edit", "offset": said, "data": { "text": "but" } });
+    let react = json!({ "t": "react", "offset": said, "name": "+1", "on": true });
+    for change in [edit, react] {
+        let refused = room.request(bob, change).expect_err("nor by a change");
+        assert_eq!((refused.code, reason(&refused)), (ErrorCode::Forbidden, json!("muted")));
+    }
+    room.request(bob, json!({ "t": "remove", "offset": said })).expect("bob may take it back");
     room.restart();
     let (boss, bob) = (moderator(&mut room), sit(&mut room, "bob"));
     say_data(&mut room, bob, json!({ "text": "but" })).expect_err("a restart gives no voice");
@@ -242,7 +250,8 @@ fn r_chat_8_one_removes_what_is_ones_own_and_moderators_anything() {
     assert_eq!(room.call(ann, "remove", json!({ "offset": first })), Ok(json!({ "offset": 3 })));
     assert_eq!(room.heard(bob), [("remove".to_owned(), json!(null))]);
     assert_eq!(unread(&mut room, bob), (0, 1, 0), "what was removed cannot be read");
-    room.call(boss, "remove", json!({ "offset": second })).expect("moderators may");
+    room.request(boss, json!({ "t": "remove", "offset": second })).expect("moderators may");
+    assert_eq!(unread(&mut room, bob), (0, 0, 0), "whichever way it was removed");
     for gone in [first, second, 99] {
         let refused = room.call(boss, "remove", json!({ "offset": gone })).expect_err("it is gone");
         assert_eq!(reason(&refused), json!("no_such_message"));
@@ -302,10 +311,17 @@ fn r_chat_10_what_is_no_message_and_what_only_the_room_tells_is_refused() {
         json!({ "text": "x", "mentions": vec!["u"; 21] }),
         json!({ "text": "x", "id": "" }),
     ];
+    let said = say(&mut room, ann, "x");
+    let edit = |data: Value| json!({ "t": "edit", "offset": said, "data": data });
     for data in malformed {
         let refused = say_data(&mut room, ann, data.clone()).expect_err("it is no message");
         assert_eq!(refused.code, ErrorCode::InvalidArgument, "{data}");
+        let refused = room.request(ann, edit(data.clone())).expect_err("nor is it edited to be one");
+        assert_eq!(refused.code, ErrorCode::InvalidArgument, "{data}");
     }
+    let moved = room.request(ann, edit(json!({ "text": "x", "thread": said }))).expect_err("it stays");
+    assert_eq!((moved.code, reason(&moved)), (ErrorCode::InvalidArgument, json!("malformed")));
+    room.request(ann, edit(json!({ "text": "y" }))).expect("an edit");
     let picture = json!({ "text": "", "attachments": [{ "url": "https://a.example/b.png" }] });
     say_data(&mut room, ann, picture).expect("it is one");
     for kind in ["mention", "unread", "muted"] {

@@ -112,8 +112,8 @@ impl Behavior for Game {
         interface.method("sit", Game::sit);
         interface.method("stand", Game::stand);
         interface.method("ready", Game::ready);
-        interface.event::<Input>("input");
-        interface.event::<()>("resync");
+        interface.client_event::<Input>("input");
+        interface.client_event::<()>("resync");
         interface.event::<FrameBytes>("frame");
         interface.state::<Lobby>(LOBBY);
     }

@@ -257,7 +257,7 @@ impl<'r> Context<'r> {
         let of_sessions = but_sessions.iter().flat_map(|session| room.connections.of_session(session));
         let but: Vec<ConnectionId> = of_users.chain(of_sessions).collect();
         let (origin, kind, key, echo) = (Origin::Room, Some(kind), None, true);
-        let draft = Draft { origin, author, kind, data, tags, to, key, fate, echo, but };
+        let draft = Draft { origin, caller: None, author, kind, data, tags, to, key, fate, echo, but };
         if self.checked(room.check_draft(None, &draft)).is_none() {
             return;
         }
@@ -294,6 +294,7 @@ impl<'r> Context<'r> {
         });
         let amendment = Amendment {
             origin: Origin::Room,
+            caller: None,
             author: self.caller.author(),
             viewer: Viewer {
                 user: None,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use schemas::{
-    Capabilities, ConnectionId, Payload, PublicSession, UserId,
+    Capabilities, ConnectionId, Offset, Payload, PublicSession, UserId,
     client_message::To,
     server_message::{Author, LeaveReason},
 };
@@ -137,6 +137,42 @@ pub struct Change {
     pub kind: Option<String>,
     pub data: Option<Payload>,
     pub tags: Option<Vec<String>>,
+}
+
+/// A publication is to be changed: by a client, or by a backend.
+#[derive(Debug)]
+pub struct Amending<'a> {
+    /// `None` for a backend that names none.
+    pub author: Option<&'a Author>,
+    /// Of the publication in question. It may be gone, or not the author's to change: that is looked at afterwards.
+    pub target: Offset,
+    pub change: Amendment<'a>,
+}
+
+/// How a publication is to be changed.
+#[derive(Debug, Clone, Copy)]
+pub enum Amendment<'a> {
+    /// It says this from now on.
+    Edit(&'a Payload),
+    Remove,
+    /// The author's reaction of this name stands from now on, or does not.
+    React {
+        name: &'a str,
+        on: bool,
+    },
+}
+
+impl Amending<'_> {
+    /// What an edit says, as a type; `None` for what is no edit.
+    ///
+    /// # Errors
+    /// `invalid_argument` with the path of what does not fit.
+    pub fn data<T: DeserializeOwned>(&self) -> Result<Option<T>, Failure> {
+        match self.change {
+            Amendment::Edit(data) => parse("data", data).map(Some),
+            Amendment::Remove | Amendment::React { .. } => Ok(None),
+        }
+    }
 }
 
 /// One tick.

@@ -4,6 +4,7 @@ use std::{any::Any, collections::BTreeMap, fmt, marker::PhantomData, rc::Rc};
 
 use schemas::{
     ErrorCode, Payload,
+    client_message::StateOp,
     http::DisconnectCall,
     server_message::{LifecycleState, RequestError},
 };
@@ -11,7 +12,7 @@ use schemas::{
 use super::{
     Behavior,
     context::Context,
-    events::{Admission, Fired, Joining, Leaving, Publishing, Tick, Verdict},
+    events::{Admission, Amending, Caller, Fired, Joining, Leaving, Publishing, Tick, Verdict},
     failure::{Failure, Refusal},
     interface::{Audience, Interface, Outcome},
     streaming::Streams,
@@ -128,6 +129,8 @@ pub(crate) trait Running {
     fn join(&mut self, ctx: &mut Context<'_>, joining: &Joining) -> Result<Admission, Refusal>;
     fn leave(&mut self, ctx: &mut Context<'_>, left: &Leaving);
     fn publish(&mut self, ctx: &mut Context<'_>, publishing: &Publishing<'_>) -> Verdict;
+    fn amend(&mut self, ctx: &mut Context<'_>, amending: &Amending<'_>) -> Result<(), Failure>;
+    fn may_write(&self, caller: &Caller, ops: &[StateOp]) -> Result<(), Failure>;
     fn tick(&mut self, ctx: &mut Context<'_>, tick: Tick);
     fn timer(&mut self, ctx: &mut Context<'_>, timer: &Fired) -> Result<(), Failure>;
     fn lifecycle(&mut self, ctx: &mut Context<'_>, state: LifecycleState);
@@ -151,7 +154,18 @@ impl<B: Behavior> Running for Live<B> {
     }
 
     fn publish(&mut self, ctx: &mut Context<'_>, publishing: &Publishing<'_>) -> Verdict {
-        self.behavior.publish(ctx, publishing)
+        match self.interface.may_publish(&ctx.caller, publishing.kind) {
+            Ok(()) => self.behavior.publish(ctx, publishing),
+            Err(refusal) => Verdict::Refuse(refusal),
+        }
+    }
+
+    fn amend(&mut self, ctx: &mut Context<'_>, amending: &Amending<'_>) -> Result<(), Failure> {
+        self.behavior.amend(ctx, amending)
+    }
+
+    fn may_write(&self, caller: &Caller, ops: &[StateOp]) -> Result<(), Failure> {
+        self.interface.may_write(caller, ops)
     }
 
     fn tick(&mut self, ctx: &mut Context<'_>, tick: Tick) {

@@ -1,15 +1,20 @@
 //! What a behavior offers: the one table of its methods, and the types of what it tells.
 
-use std::{any::TypeId, collections::BTreeMap, fmt, marker::PhantomData};
+use std::{
+    any::TypeId,
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    marker::PhantomData,
+};
 
 use garde::Validate;
-use schemas::{ErrorCode, Payload, server_message::Detail};
+use schemas::{ErrorCode, Payload, client_message::StateOp, server_message::Detail};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     Behavior,
     context::Context,
-    events::parse,
+    events::{Caller, parse},
     failure::{Failure, MethodError},
     stream::{Chunks, Stream},
     types::{Typed, Types},
@@ -67,6 +72,8 @@ struct MethodTypes {
 /// A behavior's methods, events, state and presence: [`Behavior::describe`] fills it.
 pub struct Interface<B> {
     methods: BTreeMap<&'static str, Method<B>>,
+    own_events: BTreeSet<&'static str>,
+    own_state: BTreeSet<&'static str>,
     told: Told,
     of: PhantomData<fn(&mut B)>,
 }
@@ -89,7 +96,9 @@ impl<B> fmt::Debug for Interface<B> {
 impl<B: Behavior> Interface<B> {
     #[must_use]
     pub fn of_behavior() -> Interface<B> {
-        let mut interface = Interface { methods: BTreeMap::new(), told: Told::default(), of: PhantomData };
+        let (own_events, own_state) = (BTreeSet::new(), BTreeSet::new());
+        let (methods, told) = (BTreeMap::new(), Told::default());
+        let mut interface = Interface { methods, own_events, own_state, told, of: PhantomData };
         B::describe(&mut interface);
         interface
     }
@@ -164,13 +173,27 @@ impl<B: Behavior> Interface<B> {
         assert!(taken.is_none(), "{}: two methods are called {name:?}", B::NAME);
     }
 
-    /// Publications and ephemerals of this type carry this data.
+    /// Publications and ephemerals of this type are the room's own, and carry this data. A user who publishes or edits
+    /// one is told `forbidden`; a backend may.
     pub fn event<T: Typed>(&mut self, kind: &'static str) {
+        self.client_event::<T>(kind);
+        self.own_events.insert(kind);
+    }
+
+    /// Publications and ephemerals of this type carry this data, whoever they are from.
+    pub fn client_event<T: Typed>(&mut self, kind: &'static str) {
         self.tell(|told| drop(told.events.insert(kind, told.types.add::<T>())));
     }
 
-    /// This key of shared state holds this.
+    /// This key of shared state is the room's own, and holds this. A user who writes it is told `forbidden`; a backend
+    /// may.
     pub fn state<T: Typed>(&mut self, key: &'static str) {
+        self.client_state::<T>(key);
+        self.own_state.insert(key);
+    }
+
+    /// This key of shared state holds this, whoever wrote it.
+    pub fn client_state<T: Typed>(&mut self, key: &'static str) {
         self.tell(|told| drop(told.state.insert(key, told.types.add::<T>())));
     }
 
@@ -183,6 +206,26 @@ impl<B: Behavior> Interface<B> {
     fn tell(&mut self, tell: impl FnOnce(&mut Told)) {
         if cfg!(not(target_arch = "wasm32")) {
             tell(&mut self.told);
+        }
+    }
+
+    /// Whether the caller may publish this type.
+    pub(crate) fn may_publish(&self, caller: &Caller, kind: &str) -> Result<(), Failure> {
+        match self.own_events.contains(kind) && !caller.is_service() {
+            true => Err(own("type", format!("{kind:?} is told by the room alone"))),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether the caller may write what these are about.
+    pub(crate) fn may_write(&self, caller: &Caller, ops: &[StateOp]) -> Result<(), Failure> {
+        let is_own = |op: &StateOp| self.own_state.contains(op.key());
+        match ops.iter().position(is_own).filter(|_| !caller.is_service()) {
+            Some(index) => {
+                let message = format!("{:?} is written by the room alone", ops[index].key());
+                Err(own(&format!("ops[{index}]"), message))
+            }
+            None => Ok(()),
         }
     }
 
@@ -269,6 +312,12 @@ fn described<A: Typed, R: Typed, E: MethodError>(is_streamed: bool) -> Described
 #[expect(clippy::extra_unused_type_parameters, reason = "as its native namesake")]
 fn described<A: Typed, R: Typed, E: MethodError>(_: bool) -> Described {
     Described
+}
+
+/// What is the room's own is forbidden to users.
+fn own(path: &str, message: String) -> Failure {
+    let details = vec![Detail { path: path.to_owned(), message: message.clone() }];
+    Failure { details, ..Failure::with_code(ErrorCode::Forbidden, message) }
 }
 
 fn is_name(name: &str) -> bool {

@@ -38,8 +38,8 @@ pub use schemas::server_message::LifecycleState;
 pub(crate) use context::Afterwards;
 pub use context::Context;
 pub use events::{
-    Admission, Caller, Change, Fired, Joining, Leaving, List, Message, Publishing, Scheduled, Tick, Verdict,
-    When,
+    Admission, Amending, Amendment, Caller, Change, Fired, Joining, Leaving, List, Message, Publishing,
+    Scheduled, Tick, Verdict, When,
 };
 pub use failure::{Failure, MethodError, Refusal};
 pub use host::{Behaviors, Hosted};
@@ -97,6 +97,15 @@ pub trait Behavior: Sized + 'static {
     fn publish(&mut self, ctx: &mut Context<'_>, publishing: &Publishing<'_>) -> Verdict {
         let _ = (ctx, publishing);
         Verdict::Pass
+    }
+
+    /// A client or a backend edits or removes a publication, or reacts to one.
+    ///
+    /// # Errors
+    /// It is not done, and whoever asked is told why.
+    fn amend(&mut self, ctx: &mut Context<'_>, amending: &Amending<'_>) -> Result<(), Failure> {
+        let _ = (ctx, amending);
+        Ok(())
     }
 
     fn tick(&mut self, ctx: &mut Context<'_>, tick: Tick) {

@@ -9,7 +9,10 @@ use schemas::{
 
 use super::{
     context::{Afterwards, Context},
-    events::{Admission, Caller, Change, Fired, Joining, Leaving, Publishing, Tick, Verdict as Said},
+    events::{
+        Admission, Amending, Amendment as Amend, Caller, Change, Fired, Joining, Leaving, Publishing, Tick,
+        Verdict as Said,
+    },
     failure::{Failure, Refusal},
     host::{Host, Running},
     interface::Outcome,
@@ -19,7 +22,9 @@ use super::{
 use crate::{
     decide::Verdict,
     keys,
-    staging::{DEFAULT_TYPE, Draft, Fate, MethodRequest, Origin, Staged},
+    staging::{
+        Amendment, Change as Changing, DEFAULT_TYPE, Draft, Fate, MethodRequest, Origin, Staged, StateRequest,
+    },
     storage::{StorageError, TimerRow},
 };
 
@@ -93,6 +98,8 @@ impl<'h, 'r> Step<'h, 'r> {
         let become_all = |became| Ok(Verdict::Became(became));
         match entry {
             Staged::Publish(draft) => self.publish(draft),
+            Staged::Amend(amendment) => self.amend(amendment),
+            Staged::State(request) => self.state(request),
             Staged::Call(call) => become_all(self.call(call)?),
             Staged::Join(joining) => become_all(self.join(joining)?),
             Staged::Hook(hook) => become_all(self.hook(hook)?),
@@ -168,25 +175,17 @@ impl<'h, 'r> Step<'h, 'r> {
         if let Some(known) = self.ctx.deciding.known(draft) {
             return Ok(known);
         }
-        let (connection, room) = (draft.origin.connection(), self.ctx.deciding.room);
-        let caller = match connection.and_then(|id| room.connections.get(id)) {
-            Some(connection) => room.caller_of(connection, draft.origin.connection()),
-            None => Caller {
-                user: draft.author.as_ref().map(|author| author.user.clone()),
-                info: draft.author.as_ref().and_then(|author| author.info.clone()),
-                ..Caller::default()
-            },
-        };
+        let room = self.ctx.deciding.room;
         let publishing = Publishing {
             author: draft.author.as_ref(),
-            connection,
+            connection: draft.origin.connection(),
             kind: draft.kind.as_deref().unwrap_or(DEFAULT_TYPE),
             data: &draft.data,
             tags: &draft.tags,
             to: draft.to.as_ref(),
             ephemeral: draft.fate != Fate::Logged,
         };
-        let said = self.run(caller, |running, ctx| {
+        let said = self.run(known(&draft.caller), |running, ctx| {
             let changed = match running.publish(ctx, &publishing) {
                 Said::Refuse(failure) => return Err(failure),
                 Said::Consume => return Ok(None),
@@ -211,6 +210,43 @@ impl<'h, 'r> Step<'h, 'r> {
         };
         became.push((Staged::Publish(Box::new(changed)), verdict));
         Ok(Verdict::Became(became))
+    }
+
+    /// The hook first, and then what the protocol has to say.
+    fn amend(&mut self, amendment: &Amendment) -> Result<Verdict, StorageError> {
+        let change = match &amendment.change {
+            Changing::Edit(data) => Amend::Edit(data),
+            Changing::Remove => Amend::Remove,
+            Changing::React { name, on, .. } => Amend::React { name, on: *on },
+        };
+        let amending = Amending { author: amendment.author.as_ref(), target: amendment.target, change };
+        let said = self.run(known(&amendment.caller), |running, ctx| {
+            let allowed = running.amend(ctx, &amending);
+            ctx.settled(allowed)?;
+            // From here on nothing is taken back any more.
+            let amended = ctx.deciding.amend(amendment).map(Some);
+            match ctx.stored(amended).transpose()?.flatten() {
+                Some(record) => Ok(ctx.deciding.log(record)),
+                None => Ok(Verdict::Unchanged),
+            }
+        })?;
+        let mut became = self.take_out();
+        Ok(match said {
+            Ok(verdict) => {
+                became.push((Staged::Amend(Box::new(amendment.clone())), verdict));
+                Verdict::Became(became)
+            }
+            Err(failure) => Verdict::Refused(failure.into_error(None)),
+        })
+    }
+
+    fn state(&mut self, request: &StateRequest) -> Result<Verdict, StorageError> {
+        let written = self.run(known(&request.caller), |running, ctx| {
+            running.may_write(&ctx.caller, &request.ops)?;
+            let committed = &ctx.deciding.room.state;
+            Ok(ctx.deciding.state.apply(committed, &request.ops, &request.writer)?)
+        })?;
+        Ok(written.map_or_else(|failure| Verdict::Refused(failure.into_error(None)), Verdict::Stated))
     }
 
     fn join(&mut self, joining: &Joining) -> Result<Became, StorageError> {
@@ -355,6 +391,11 @@ impl<'h, 'r> Step<'h, 'r> {
         settled.afterwards = afterwards;
         (deciding, settled)
     }
+}
+
+/// Who asked, as it was known when they did.
+fn known(caller: &Option<Box<Caller>>) -> Caller {
+    caller.as_deref().cloned().unwrap_or_default()
 }
 
 /// A draft as a hook has it.

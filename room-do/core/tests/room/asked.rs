@@ -33,7 +33,11 @@ fn change_by(name: &str, capabilities: &[Capability], target: u64, data: Option<
         capabilities: capabilities.iter().copied().collect(),
         ..change(target, data)
     };
-    RoomCall::ByUser { user: user(name), call: Box::new(RoomCall::Amend(call)) }
+    RoomCall::ByUser {
+        user: user(name),
+        capabilities: Capabilities::all(),
+        call: Box::new(RoomCall::Amend(call)),
+    }
 }
 
 fn messages(table: &mut Table, raw: bool) -> Vec<Publication> {

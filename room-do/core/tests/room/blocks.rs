@@ -111,7 +111,11 @@ fn r_block_2_the_blocked_are_closed_before_their_welcome_and_refused_over_http()
     assert_eq!(table.closed[&ada], 3505);
     assert_eq!(tries(&mut table, 2, "ada"), Some(3505));
     assert_eq!(tries(&mut table, 3, "bob"), None);
-    let by = |name: &str, call: RoomCall| RoomCall::ByUser { user: user(name), call: Box::new(call) };
+    let by = |name: &str, call: RoomCall| RoomCall::ByUser {
+        user: user(name),
+        capabilities: schemas::Capabilities::all(),
+        call: Box::new(call),
+    };
     let reader = || Reader::User { user: user("ada"), tags: vec![] };
     let messages = RoomCall::Messages { before: None, after: None, limit: 1, tags: vec![], reader: reader() };
     for call in [
@@ -309,7 +313,10 @@ fn r_block_2_what_is_asked_in_the_blocked_users_name_is_not_done() {
         reason: None,
         block_ms: Some(0),
     }));
-    let by_ada = Input::Asked { request: RequestId(1), call: RoomCall::ByUser { user: user("ada"), call } };
+    let by_ada = Input::Asked {
+        request: RequestId(1),
+        call: RoomCall::ByUser { user: user("ada"), capabilities: schemas::Capabilities::all(), call },
+    };
     table.input(by_ada);
     assert_eq!(tries(&mut table, 1, "ada"), Some(3505), "nobody ends their own block");
     let moderator = allowed("bob", &[Capability::Join]);

@@ -1,5 +1,6 @@
 //! What a behavior can rely on: the rules R-BEH-*, R-CALL-* natively.
 
+mod amending;
 mod bench;
 mod calls;
 mod hooks;
