@@ -57,6 +57,12 @@ impl Log {
         line.with("code", refusal.reason).message(&refusal.message).write();
     }
 
+    /// What failed in the behavior, and nobody waits for.
+    pub(crate) fn hook_failed(&self, hook: &str, code: ErrorCode, message: &str, times: u32) {
+        let line = self.error("hook_failed").with("hook", hook).with("code", code.as_str());
+        line.with("times", times).message(message).write();
+    }
+
     /// What is lost without a close is told as 1006.
     pub(crate) fn closed(&self, connection: ConnectionId, code: u16, by: By) {
         if self.connections {

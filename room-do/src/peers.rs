@@ -16,7 +16,7 @@ use crate::{
 const MEASURED_EVERY_BYTES: usize = 64 * 1024;
 
 pub(crate) struct Peers {
-    log: Log,
+    pub(crate) log: Log,
     all: BTreeMap<ConnectionId, Peer>,
     /// Those to be measured at the next event: much was sent, or much had not left before.
     due: BTreeSet<ConnectionId>,

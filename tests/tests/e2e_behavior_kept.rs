@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tests::eventually;
 use tests::http::Call;
 use tests::lines::Lines;
+use tests::log;
 use tests::server::Server;
 
 const ROOM: &str = "fixture:one";
@@ -164,6 +165,8 @@ async fn r_beh_19_timers_fire_whatever_comes_between() -> Result<()> {
             json!({ "name": "twice", "attempt": 2, "note": "" }),
         ];
         assert_eq!(said, expected.iter().collect::<Vec<_>>(), "{end:?}");
+        let failed = |line: &Value| line["event"] == "hook_failed" && line["hook"] == "timer";
+        log::line(&server, "the firing that failed", failed).await?;
         let kept = call(&server, "get", json!({ "keys": ["half done"] })).await?;
         assert_eq!(kept, json!({}), "a firing that failed kept nothing");
         let left = call(&server, "timers", Value::Null).await?;

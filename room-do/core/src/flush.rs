@@ -326,6 +326,7 @@ impl Room {
     /// Takes over what the behavior did; returns what is left to do.
     fn take_over_host(&mut self, now: u64, settled: &mut Settled) -> Vec<Afterwards> {
         let Some(host) = &mut self.host else { return Vec::new() };
+        self.outputs.extend(host.complaints(now, settled));
         let afterwards = host.take_over(settled);
         for reader in settled.ended.drain(..) {
             if let Reader::Connection(id, _) = reader {

@@ -1,7 +1,7 @@
 //! What a room wants done. Names are imperatives; the shell carries them out in order.
 
 use schemas::{
-    CloseCode, ConnectionId, Frame, Payload,
+    CloseCode, ConnectionId, ErrorCode, Frame, Payload,
     client_message::TokenText,
     directory::Report,
     server_message::{RequestError, RequestResult},
@@ -37,6 +37,15 @@ pub enum Output {
     Report(Box<Report>),
     /// Post `body` to the endpoint under the name `id`, once all that was committed is on disk, and say how it went.
     Deliver { this: Try, id: String, body: String },
+    /// Tell the operator of what failed in the behavior and nobody else hears of: a hook, by its name, or a method.
+    HookFailed {
+        hook: &'static str,
+        code: ErrorCode,
+        /// What the behavior says; of what it could not read no more than where.
+        message: String,
+        /// How often, since this was told last.
+        times: u32,
+    },
     /// Hand to the directory what could not be delivered, and say whether it took it.
     Park { this: Try, parked: Box<Parked> },
 }

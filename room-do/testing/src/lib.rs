@@ -72,6 +72,7 @@ pub struct TestRoom<B> {
     answers: BTreeMap<RequestId, Result<RequestResult, RequestError>>,
     chunks: BTreeMap<RequestId, Vec<Value>>,
     events: Vec<Value>,
+    failures: Vec<(&'static str, String)>,
     connections: u64,
     requests: u64,
     of: PhantomData<fn() -> B>,
@@ -121,6 +122,7 @@ impl<B: Behavior> TestRoom<B> {
             answers: BTreeMap::new(),
             chunks: BTreeMap::new(),
             events: Vec::new(),
+            failures: Vec::new(),
             connections: 0,
             requests: 0,
             of: PhantomData,
@@ -415,6 +417,12 @@ impl<B: Behavior> TestRoom<B> {
         &self.events
     }
 
+    /// Hooks that failed and what they said, as the operator reads it in the log.
+    #[must_use]
+    pub fn failures(&self) -> &[(&'static str, String)] {
+        &self.failures
+    }
+
     /// Offsets of the log end here.
     #[must_use]
     pub fn head(&self) -> Offset {
@@ -542,6 +550,7 @@ impl<B: Behavior> TestRoom<B> {
                 Output::Report(_) => {
                     next.push(Input::Reported { answer: Some(Reported { revocations: Vec::new() }) });
                 }
+                Output::HookFailed { hook, message, .. } => self.failures.push((hook, message)),
                 Output::Verify { .. } | Output::Park { .. } => {}
             }
         }

@@ -107,6 +107,7 @@ impl Table {
                 | Output::Stream { .. }
                 | Output::Chunk { .. }
                 | Output::Verify { .. }
+                | Output::HookFailed { .. }
                 | Output::Deliver { .. }
                 | Output::Park { .. } => {}
             }

@@ -60,6 +60,17 @@ impl Failure {
         Failure { data: Some(Payload::of(data)), ..self }
     }
 
+    /// What may be logged: what could not be read says what it read, and that is somebody's.
+    pub(crate) fn for_operator(&self) -> String {
+        match self.code {
+            ErrorCode::InvalidArgument => {
+                let paths: Vec<&str> = self.details.iter().map(|detail| detail.path.as_str()).collect();
+                format!("could not be read: {}", paths.join(", "))
+            }
+            _ => self.message.clone(),
+        }
+    }
+
     pub(crate) fn into_error(self, id: Option<u32>) -> RequestError {
         let Failure { code, message, details, data } = self;
         RequestError { details, data, ..RequestError::new(id, code, message) }

@@ -208,6 +208,8 @@ pub(crate) struct Host {
     pub(crate) tick_at: Option<u64>,
     pub(crate) ticks: u64,
     pub(crate) seed: u64,
+    /// When the operator was told of a hook's failures, and how many there were since.
+    pub(crate) complained: BTreeMap<&'static str, (Option<u64>, u32)>,
     /// Disconnections whose block could not be stored.
     pub(crate) owed: Vec<DisconnectCall>,
 }
@@ -232,6 +234,7 @@ impl Host {
             tick_at: None,
             ticks: 0,
             seed,
+            complained: BTreeMap::new(),
             owed: Vec::new(),
         }
     }

@@ -22,11 +22,15 @@ use super::{
 use crate::{
     decide::Verdict,
     keys,
+    output::Output,
     staging::{
         Amendment, Change as Changing, DEFAULT_TYPE, Draft, Fate, MethodRequest, Origin, Staged, StateRequest,
     },
     storage::{StorageError, TimerRow},
 };
+
+/// A hook that goes on failing is told of no more often.
+const COMPLAINT_EVERY_MS: u64 = 60_000;
 
 /// What makes a hook run that nobody waits for.
 #[derive(Debug, Clone)]
@@ -55,6 +59,8 @@ pub(crate) struct Settled {
     pub(crate) ended: Vec<Reader>,
     /// Timers that were done with.
     pub(crate) fired: Vec<Fired>,
+    /// What failed, and nobody waits for.
+    failed: Vec<(&'static str, Failure)>,
 }
 
 /// The host at work on one flush.
@@ -115,19 +121,26 @@ impl<'h, 'r> Step<'h, 'r> {
     /// Runs a part of the behavior. Where it fails nothing of it is kept, and the rest of the flush stands.
     fn run<T>(
         &mut self,
+        hook: &'static str,
         caller: Caller,
         part: impl FnOnce(&mut dyn Running, &mut Context<'_>) -> Result<T, Failure>,
     ) -> Result<Result<T, Failure>, StorageError> {
         self.has_run = true;
         self.ctx.caller = caller;
         let (host, ctx) = (&mut *self.host, &mut self.ctx);
-        let result = match host.start(ctx) {
-            Ok(running) => ctx.transaction(|ctx| {
-                let result = part(running, ctx);
-                ctx.settled(result)
-            }),
-            Err(failure) => Err(failure),
+        let (hook, result) = match host.start(ctx) {
+            Ok(running) => {
+                let ran = ctx.transaction(|ctx| {
+                    let result = part(running, ctx);
+                    ctx.settled(result)
+                });
+                (hook, ran)
+            }
+            Err(failure) => ("started", Err(failure)),
         };
+        if let Some(failure) = result.as_ref().err().filter(|failure| is_for_operator(hook, failure)) {
+            self.settled.failed.push((hook, failure.clone()));
+        }
         ctx.caller = Caller::default();
         ctx.forget_checkpoints();
         match ctx.fault.take() {
@@ -143,14 +156,15 @@ impl<'h, 'r> Step<'h, 'r> {
     fn call(&mut self, call: &MethodRequest) -> Result<Became, StorageError> {
         let MethodRequest { origin, caller, method, args } = call;
         let reader = Reader::of(origin).filter(|reader| self.has_place(*reader));
-        let outcome =
-            self.run(caller.clone(), |running, ctx| match (running.call(ctx, method, args)?, reader) {
+        let outcome = self.run("call", caller.clone(), |running, ctx| {
+            match (running.call(ctx, method, args)?, reader) {
                 (Outcome::Value(value), _) => Ok(Ok(value)),
                 (Outcome::Stream(chunks), Some(reader)) => Ok(Err((reader, chunks))),
                 (Outcome::Stream(_), None) => {
                     Err(Failure::with_code(ErrorCode::Overloaded, "too many streams are open"))
                 }
-            })?;
+            }
+        })?;
         let mut became = self.take_out();
         let result = match outcome {
             Ok(Ok(value)) => Ok(RequestResult::Called(value)),
@@ -185,7 +199,7 @@ impl<'h, 'r> Step<'h, 'r> {
             to: draft.to.as_ref(),
             ephemeral: draft.fate != Fate::Logged,
         };
-        let said = self.run(known(&draft.caller), |running, ctx| {
+        let said = self.run("publish", known(&draft.caller), |running, ctx| {
             let changed = match running.publish(ctx, &publishing) {
                 Said::Refuse(failure) => return Err(failure),
                 Said::Consume => return Ok(None),
@@ -220,7 +234,7 @@ impl<'h, 'r> Step<'h, 'r> {
             Changing::React { name, on, .. } => Amend::React { name, on: *on },
         };
         let amending = Amending { author: amendment.author.as_ref(), target: amendment.target, change };
-        let said = self.run(known(&amendment.caller), |running, ctx| {
+        let said = self.run("amend", known(&amendment.caller), |running, ctx| {
             let allowed = running.amend(ctx, &amending);
             ctx.settled(allowed)?;
             // From here on nothing is taken back any more.
@@ -241,7 +255,7 @@ impl<'h, 'r> Step<'h, 'r> {
     }
 
     fn state(&mut self, request: &StateRequest) -> Result<Verdict, StorageError> {
-        let written = self.run(known(&request.caller), |running, ctx| {
+        let written = self.run("state", known(&request.caller), |running, ctx| {
             running.may_write(&ctx.caller, &request.ops)?;
             let committed = &ctx.deciding.room.state;
             Ok(ctx.deciding.state.apply(committed, &request.ops, &request.writer)?)
@@ -258,7 +272,7 @@ impl<'h, 'r> Step<'h, 'r> {
             capabilities: joining.capabilities,
         };
         let mut refusal = None;
-        let admitted = self.run(caller, |running, ctx| {
+        let admitted = self.run("join", caller, |running, ctx| {
             running.join(ctx, joining).map_err(|refused| {
                 refusal = Some(refused);
                 Failure::new("may not join")
@@ -274,7 +288,7 @@ impl<'h, 'r> Step<'h, 'r> {
 
     fn leave(&mut self, left: &Leaving) -> Result<Became, StorageError> {
         // Nobody waits for it: what fails is as if it had not run.
-        let _ = self.run(Caller::default(), |running, ctx| {
+        let _ = self.run("leave", Caller::default(), |running, ctx| {
             running.leave(ctx, left);
             Ok(())
         })?;
@@ -284,13 +298,13 @@ impl<'h, 'r> Step<'h, 'r> {
     fn hook(&mut self, hook: &Hook) -> Result<Became, StorageError> {
         match hook {
             Hook::Tick(tick) => {
-                let _ = self.run(Caller::default(), |running, ctx| {
+                let _ = self.run("tick", Caller::default(), |running, ctx| {
                     running.tick(ctx, *tick);
                     Ok(())
                 })?;
             }
             Hook::Lifecycle(state) => {
-                let _ = self.run(Caller::default(), |running, ctx| {
+                let _ = self.run("lifecycle", Caller::default(), |running, ctx| {
                     running.lifecycle(ctx, *state);
                     Ok(())
                 })?;
@@ -310,7 +324,7 @@ impl<'h, 'r> Step<'h, 'r> {
         let Some(row) = self.ctx.timer(name).filter(|row| row.at <= now).cloned() else { return Ok(()) };
         let TimerRow { name, payload, attempt, due, .. } = row.clone();
         let fired = Fired { name, payload, attempt, due };
-        let done = self.run(Caller::default(), |running, ctx| {
+        let done = self.run("timer", Caller::default(), |running, ctx| {
             // Gone before its hook, which may schedule the same name anew.
             ctx.cancel(&fired.name);
             running.timer(ctx, &fired)
@@ -330,11 +344,12 @@ impl<'h, 'r> Step<'h, 'r> {
         let (mut count, mut bytes) = (0, 0);
         open.wake = Wake::Now;
         while count < CHUNKS_AT_ONCE.min(open.wanted) && bytes < CHUNK_BYTES_AT_ONCE {
-            let next =
-                self.run(Caller::default(), |running, ctx| match open.chunks.next(running.as_any(), ctx) {
+            let next = self.run("stream", Caller::default(), |running, ctx| {
+                match open.chunks.next(running.as_any(), ctx) {
                     Next::Fail(failure) => Err(failure),
                     next => Ok(next),
-                })?;
+                }
+            })?;
             // Streams do not wake one another.
             self.has_run = had_run;
             let end = match next {
@@ -393,6 +408,12 @@ impl<'h, 'r> Step<'h, 'r> {
     }
 }
 
+/// Whether nobody waits for the hook, or it is a mistake in the behavior, of which callers learn little.
+fn is_for_operator(hook: &str, failure: &Failure) -> bool {
+    failure.code == ErrorCode::Internal
+        || matches!(hook, "started" | "leave" | "tick" | "timer" | "lifecycle")
+}
+
 /// Who asked, as it was known when they did.
 fn known(caller: &Option<Box<Caller>>) -> Caller {
     caller.as_deref().cloned().unwrap_or_default()
@@ -413,6 +434,21 @@ fn answer(origin: Origin, result: Result<RequestResult, RequestError>) -> (Stage
 }
 
 impl Host {
+    /// What the operator is told of failures: of each hook at most once a minute.
+    pub(crate) fn complaints(&mut self, now: u64, settled: &mut Settled) -> Vec<Output> {
+        let mut told = Vec::new();
+        for (hook, failure) in settled.failed.drain(..) {
+            let (told_at, times) = self.complained.entry(hook).or_insert((None, 0));
+            *times += 1;
+            if told_at.is_none_or(|at| now.abs_diff(at) >= COMPLAINT_EVERY_MS) {
+                let (code, message) = (failure.code, failure.for_operator());
+                told.push(Output::HookFailed { hook, code, message, times: std::mem::take(times) });
+                *told_at = Some(now);
+            }
+        }
+        told
+    }
+
     /// The flush was committed. Returns what is to be done to those who are here, and whose streams changed.
     pub(crate) fn take_over(&mut self, settled: &mut Settled) -> Vec<Afterwards> {
         self.streams.asked.clear();

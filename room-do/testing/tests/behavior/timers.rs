@@ -80,6 +80,24 @@ fn schedule_as_service(room: &mut TestRoom<Bench>, name: &str, after: &str) {
 }
 
 #[test]
+fn r_log_5_hooks_that_fail_are_told_once_a_minute_and_not_what_they_could_not_read() {
+    let mut room = TestRoom::<Bench>::new();
+    let ada = room.join("ada");
+    room.call(ada, "get", json!({ "name": 7 })).expect_err("her own mistake");
+    assert_eq!(room.failures(), []);
+    schedule(&mut room, ada, "fails", "1s", 7);
+    room.advance("30s");
+    let told = ("timer", "not yet".to_owned());
+    assert_eq!(room.failures(), [told.clone()], "twice within a minute");
+    room.advance("1m");
+    schedule(&mut room, ada, "fails", "1s", 7);
+    room.advance("2s");
+    assert_eq!(room.failures(), [told.clone(), told]);
+    room.call(ada, "bad_sql", json!(null)).expect_err("the behavior's mistake");
+    assert_eq!(room.failures().last().map(|(hook, _)| *hook), Some("call"));
+}
+
+#[test]
 fn r_beh_19_a_hook_that_fails_is_tried_again_with_the_number_of_the_attempt() {
     let mut room = TestRoom::<Bench>::new();
     let ada = room.join("ada");

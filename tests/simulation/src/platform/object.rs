@@ -310,6 +310,7 @@ impl Object {
                 | Output::Chunk { .. }
                 | Output::Verify { .. }
                 | Output::Report(_)
+                | Output::HookFailed { .. }
                 | Output::Deliver { .. }
                 | Output::Park { .. } => {}
             }
