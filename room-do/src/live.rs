@@ -435,8 +435,8 @@ impl Held {
                     self.errands.tokens.push(Shown { connection, request, token });
                 }
                 Output::Deliver { this, id, body } => self.errands.posts.push((this, id, body)),
-                Output::HookFailed { hook, code, message, times } => {
-                    self.peers.log.hook_failed(hook, code, &message, times);
+                Output::Failed { hook, code, message, times } => {
+                    self.peers.log.failed(hook, code, &message, times);
                 }
                 Output::Park { this, parked } => self.errands.parks.push((this, parked)),
                 Output::Stream { request } => self.begin_chunks(request),

@@ -57,10 +57,13 @@ impl Log {
         line.with("code", refusal.reason).message(&refusal.message).write();
     }
 
-    /// What failed in the behavior, and nobody waits for.
-    pub(crate) fn hook_failed(&self, hook: &str, code: ErrorCode, message: &str, times: u32) {
-        let line = self.error("hook_failed").with("hook", hook).with("code", code.as_str());
-        line.with("times", times).message(message).write();
+    /// What failed in the behavior and nobody waits for; without a hook, a flush's commit.
+    pub(crate) fn failed(&self, hook: Option<&str>, code: ErrorCode, message: &str, times: u32) {
+        let line = match hook {
+            Some(hook) => self.error("hook_failed").with("hook", hook),
+            None => self.error("commit_failed"),
+        };
+        line.with("code", code.as_str()).with("times", times).message(message).write();
     }
 
     /// What is lost without a close is told as 1006.

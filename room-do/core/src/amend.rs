@@ -94,7 +94,7 @@ impl Deciding<'_> {
     }
 
     /// A publication that is there, is seen, refers to no other and was not removed.
-    fn find_target(&self, amendment: &Amendment) -> Result<Option<Record>, StorageError> {
+    pub(crate) fn find_target(&self, amendment: &Amendment) -> Result<Option<Record>, StorageError> {
         let offset = amendment.target;
         let log = &self.room.log;
         if offset <= log.floor() || offset > log.head() || self.removed.contains(&offset) {

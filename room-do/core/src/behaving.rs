@@ -17,7 +17,7 @@ use crate::{
     input::RequestId,
     presence::MemberRow,
     requests::check_bytes,
-    room::Room,
+    room::{RETRY_AFTER_MS, Room},
     staging::{MethodRequest, Origin, Staged},
     storage::{Storage, StorageError},
     timer::Timer,
@@ -31,6 +31,9 @@ const TICKS_MADE_UP: u64 = 4;
 
 /// Timers that fire in one flush.
 const TIMERS_AT_ONCE: usize = 100;
+
+/// After a firing, what is due again waits so long: a timer that schedules itself at once does not hold the room.
+const TIMERS_PAUSE_MS: u64 = 10;
 
 /// Bytes of a method's name.
 const METHOD_BYTES_MAX: usize = 64;
@@ -184,10 +187,17 @@ impl Room {
 
     /// Fires the timers that are due.
     pub(crate) fn fire_timers(&mut self, now: u64, storage: &mut dyn Storage) {
-        let Some(host) = &self.host else { return };
+        let Some(host) = &mut self.host else { return };
+        host.fired_at = now;
         let due = host.timers.values().filter(|row| row.at <= now);
         let mut due: Vec<(u64, String)> = due.map(|row| (row.at, row.name.clone())).collect();
         due.sort_unstable();
+        if std::mem::take(&mut host.suspects_timers) && !due.is_empty() {
+            // A timer's hook that traps takes all that is due with it: it is put off before anything runs.
+            let (_, name) = due.remove(0);
+            self.staging.hook(Hook::PutOff(name));
+            self.flush(now, storage);
+        }
         for (_, name) in due.into_iter().take(TIMERS_AT_ONCE) {
             self.staging.hook(Hook::Timer(name));
         }
@@ -201,6 +211,9 @@ impl Room {
         let interval = host.tick_ms();
         let is_far_behind = now >= at + interval * TICKS_MADE_UP;
         host.tick_at = Some(if is_far_behind { now + interval } else { at + interval });
+        if now < self.staging.retry_at {
+            return;
+        }
         self.staging.hook(Hook::Tick(Tick { number: host.ticks, at }));
         self.flush(now, storage);
     }
@@ -236,7 +249,10 @@ impl Room {
     pub(crate) fn set_scheduled_timer(&mut self, now: u64) {
         let Some(host) = &self.host else { return };
         match host.next_timer_at() {
-            Some(at) => self.timers.set(Timer::Scheduled, at.max(now).max(self.staging.retry_at)),
+            Some(at) => {
+                let at = at.max(now).max(self.staging.retry_at).max(host.fired_at + TIMERS_PAUSE_MS);
+                self.timers.set(Timer::Scheduled, at);
+            }
             None => self.timers.clear(&Timer::Scheduled),
         }
     }
@@ -262,6 +278,7 @@ impl Room {
                     let failed = failed.is_err_and(|error| error.code == ErrorCode::Unavailable);
                     if let Some(host) = self.host.as_mut().filter(|_| failed) {
                         host.owed.push(call);
+                        self.staging.retry_at = now + RETRY_AFTER_MS;
                     }
                 }
             }

@@ -13,7 +13,11 @@ use schemas::{
 };
 
 use crate::{
-    behavior::{Context, Hook, Settled, host::Host, step::Step},
+    behavior::{
+        Context, Hook, Settled,
+        host::Host,
+        step::{Entries, Step},
+    },
     hooks::Hooked,
     keys,
     lifecycle::Lifecycle,
@@ -46,10 +50,7 @@ pub(crate) enum Verdict {
 /// A flush as it is decided.
 #[derive(Debug)]
 pub(crate) struct Decided {
-    /// Ahead of all entries: what the behavior made of what happened before.
-    pub(crate) first: Vec<(Staged, Verdict)>,
-    /// One for each entry.
-    pub(crate) verdicts: Vec<Verdict>,
+    pub(crate) entries: Entries,
     /// In the order of their offsets.
     pub(crate) records: Vec<Record>,
     pub(crate) keys: Vec<KeyRow>,
@@ -116,9 +117,9 @@ impl Room {
         if let Some(host) = host {
             let (timers, has_sql, seed) = (Rc::clone(&host.timers), host.has_sql(), host.seed);
             let mut step = Step::new(host, Context::new(deciding, timers, has_sql, seed));
-            let (first, verdicts) = step.entries(entries, &superseded)?;
+            let entries = step.entries(entries, &superseded)?;
             let (deciding, settled) = step.finish();
-            return deciding.finish(first, verdicts, settled);
+            return deciding.finish(entries, settled);
         }
         let mut verdicts = Vec::with_capacity(entries.len());
         for (index, entry) in entries.iter().enumerate() {
@@ -127,7 +128,7 @@ impl Room {
                 false => deciding.entry(entry)?,
             });
         }
-        deciding.finish(Vec::new(), verdicts, Settled::default())
+        deciding.finish(Entries { verdicts, ..Entries::default() }, Settled::default())
     }
 }
 
@@ -228,12 +229,7 @@ impl Deciding<'_> {
         self.room.log.slot(self.records.len() as u64, self.now)
     }
 
-    fn finish(
-        self,
-        first: Vec<(Staged, Verdict)>,
-        verdicts: Vec<Verdict>,
-        settled: Settled,
-    ) -> Result<Decided, StorageError> {
+    fn finish(self, entries: Entries, settled: Settled) -> Result<Decided, StorageError> {
         let Deciding {
             room,
             storage,
@@ -276,6 +272,6 @@ impl Deciding<'_> {
         }
         let mut hooked = room.hook(now, &records, lifecycle, &writes.erasures, &settled.fired, storage)?;
         writes.outbox = hooked.as_mut().and_then(|hooked| hooked.writes.take());
-        Ok(Decided { first, verdicts, records, keys, state, lifecycle, writes, hooked, settled })
+        Ok(Decided { entries, records, keys, state, lifecycle, writes, hooked, settled })
     }
 }

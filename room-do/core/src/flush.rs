@@ -14,7 +14,7 @@ use schemas::{
 };
 
 use crate::{
-    behavior::{Afterwards, Settled, host::Host, streaming::Reader},
+    behavior::{Afterwards, Hook, Settled, host::Host, step::Entries, streaming::Reader},
     decide::{Decided, Verdict, superseded},
     delivery::{Audience, Delivery},
     output::Output,
@@ -49,7 +49,8 @@ impl Room {
                 let told = self.take_over(decided, storage);
                 self.deliver(now, entries, told, &mut delivery, storage);
             }
-            Err(_) => {
+            Err(error) => {
+                self.outputs.extend(self.complaints.of_commit(now, &error));
                 self.staging.retry_at = now + RETRY_AFTER_MS;
                 let readers = self.host.as_mut().map(Host::lose_memory).unwrap_or_default();
                 self.end_streams(now, readers);
@@ -102,8 +103,7 @@ impl Room {
 
     /// Makes what was committed the room's own; what is left is to be told.
     fn take_over(&mut self, decided: Decided, storage: &dyn Storage) -> Told {
-        let Decided { first, verdicts, records, keys, state, lifecycle, writes, hooked, settled: _ } =
-            decided;
+        let Decided { entries, records, keys, state, lifecycle, writes, hooked, settled: _ } = decided;
         if let Some(hooked) = hooked {
             self.take_over_outbox(hooked, storage);
         }
@@ -112,7 +112,7 @@ impl Room {
         self.lifecycle = lifecycle;
         let state_change = state.change().map(ServerMessage::State);
         self.state.committed(state);
-        Told { first, verdicts, records, state_change }
+        Told { entries, records, state_change }
     }
 
     fn deliver(
@@ -125,7 +125,8 @@ impl Room {
     ) {
         let left = self.tell_presence(now, delivery);
         let mut records = told.records.into_iter();
-        for (entry, verdict) in told.first.into_iter().chain(entries.into_iter().zip(told.verdicts)) {
+        let Entries { first, verdicts, last } = told.entries;
+        for (entry, verdict) in first.into_iter().chain(entries.into_iter().zip(verdicts)).chain(last) {
             self.deliver_entry(now, entry, verdict, &mut records, delivery, storage);
         }
         if let Some(change) = told.state_change {
@@ -325,8 +326,10 @@ impl Room {
 
     /// Takes over what the behavior did; returns what is left to do.
     fn take_over_host(&mut self, now: u64, settled: &mut Settled) -> Vec<Afterwards> {
+        for (hook, failure) in settled.failed.drain(..) {
+            self.outputs.extend(self.complaints.of_hook(now, hook, &failure));
+        }
         let Some(host) = &mut self.host else { return Vec::new() };
-        self.outputs.extend(host.complaints(now, settled));
         let afterwards = host.take_over(settled);
         for reader in settled.ended.drain(..) {
             if let Reader::Connection(id, _) = reader {
@@ -383,7 +386,8 @@ impl Room {
                 Staged::Publish(draft) if superseded.contains(&index) => {
                     self.answer(&draft.origin, Ok(RequestResult::Done {}), delivery);
                 }
-                Staged::Publish(draft) if draft.fate != Fate::Logged => {
+                // With a behavior nobody knows what it would have become.
+                Staged::Publish(draft) if draft.fate != Fate::Logged && self.host.is_none() => {
                     self.deliver_ephemeral(now, *draft, delivery);
                 }
                 Staged::Publish(draft) => self.answer(&draft.origin, Err(unavailable(None)), delivery),
@@ -396,6 +400,8 @@ impl Room {
                     self.answer(&origin, Err(unavailable(None)), delivery);
                 }
                 Staged::Ended { key, reason } => drop(self.staging.owed_ends.insert(key, reason)),
+                // Ticks come again, timers are due still, streams are over.
+                Staged::Hook(hook @ Hook::Lifecycle(_)) => self.staging.hook(hook),
                 Staged::Call(call) => self.answer(&call.origin, Err(unavailable(None)), delivery),
                 other => self.deliver_as_staged(now, other, delivery, storage),
             }
@@ -443,8 +449,7 @@ impl Room {
 
 /// What a committed flush has to tell.
 struct Told {
-    first: Vec<(Staged, Verdict)>,
-    verdicts: Vec<Verdict>,
+    entries: Entries,
     records: Vec<Record>,
     state_change: Option<ServerMessage>,
 }

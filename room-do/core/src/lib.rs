@@ -30,6 +30,7 @@ mod backlog;
 mod behaving;
 pub mod behavior;
 mod blocks;
+mod complaints;
 mod connection;
 mod decide;
 mod delivery;

@@ -37,11 +37,12 @@ pub enum Output {
     Report(Box<Report>),
     /// Post `body` to the endpoint under the name `id`, once all that was committed is on disk, and say how it went.
     Deliver { this: Try, id: String, body: String },
-    /// Tell the operator of what failed in the behavior and nobody else hears of: a hook, by its name, or a method.
-    HookFailed {
-        hook: &'static str,
+    /// Tell the operator of what failed and nobody else hears of.
+    Failed {
+        /// Of the behavior; `None` where a flush could not be committed.
+        hook: Option<&'static str>,
         code: ErrorCode,
-        /// What the behavior says; of what it could not read no more than where.
+        /// What the behavior, or storage, says; of what a behavior could not read no more than where.
         message: String,
         /// How often, since this was told last.
         times: u32,

@@ -14,6 +14,7 @@ use crate::{
     attachment::Attachment,
     behavior::{Hosted, host::Host},
     blocks::Blocks,
+    complaints::Complaints,
     connection::{Connection, Connections},
     input::Input,
     keys::Keys,
@@ -67,6 +68,7 @@ pub struct Room {
     pub(crate) outbox: Outbox,
     /// `None` where the kind has no behavior, and while a flush is decided.
     pub(crate) host: Option<Host>,
+    pub(crate) complaints: Complaints,
     pub(crate) staging: Staging,
     pub(crate) timers: Timers,
     pub(crate) tally: Tally,
@@ -81,6 +83,9 @@ pub struct Room {
 
 /// That a connection talks is kept with its socket at most so often.
 const SPOKE_EVERY_MS: u64 = 30_000;
+
+/// Of a close: what a WebSocket's frame takes (RFC 6455, 5.5).
+pub(crate) const REASON_BYTES_MAX: usize = 123;
 
 /// What a failed commit left to be written is tried again after so long.
 pub(crate) const RETRY_AFTER_MS: u64 = 1_000;
@@ -119,6 +124,7 @@ impl Room {
             presence: Presence::restored(loaded.members),
             state: SharedState::restored(loaded.meta.map_or(0, |meta| meta.state_version), loaded.state),
             lifecycle,
+            complaints: Complaints::default(),
             staging: Staging::default(),
             timers: Timers::default(),
             tally: Tally::default(),
@@ -141,6 +147,9 @@ impl Room {
         room.restore_graces(now);
         room.set_storage_timers(now);
         room.set_blocks_timer(now);
+        if let Some(host) = room.host.as_mut().filter(|_| waking == Waking::FromFault) {
+            host.suspects_timers = true;
+        }
         if waking == Waking::FromFault || is_behind {
             room.tell_restarted(now);
         }
@@ -268,8 +277,10 @@ impl Room {
     }
 
     fn set_flush_timer(&mut self, now: u64) {
-        let owes =
-            self.presence.has_changes() || self.owes_transition() || !self.staging.owed_ends.is_empty();
+        let owes = self.presence.has_changes()
+            || self.owes_transition()
+            || !self.staging.owed_ends.is_empty()
+            || self.host.as_ref().is_some_and(|host| !host.owed.is_empty());
         if self.staging.is_empty() && !owes {
             self.timers.clear(&Timer::Flush);
             return;
@@ -409,6 +420,10 @@ impl Room {
     }
 
     pub(crate) fn close_as(&mut self, connection: ConnectionId, code: CloseCode, reason: Option<String>) {
+        let reason = reason.map(|mut reason| {
+            reason.truncate(reason.floor_char_boundary(REASON_BYTES_MAX));
+            reason
+        });
         self.outputs.push(Output::Close { connection, code, reason });
     }
 

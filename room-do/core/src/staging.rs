@@ -207,7 +207,8 @@ impl Staging {
 
     pub(crate) fn next_flush_at(&self, interval_ms: u64) -> u64 {
         let paced = self.last_flush_at + interval_ms;
-        if !self.entries.is_empty() {
+        let is_hook = |entry: &Staged| matches!(entry, Staged::Hook(_));
+        if !self.entries.iter().all(is_hook) {
             return paced;
         }
         let occupancy =

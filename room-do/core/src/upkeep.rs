@@ -89,7 +89,7 @@ impl Room {
         if timer == Timer::Expire {
             // What the behavior has scheduled is not forgotten, nor what is overdue while storage fails.
             let last = self.host.as_ref().and_then(Host::last_timer_at);
-            at = at.max(last.map_or(0, |last| last.max(now) + RETRY_AFTER_MS));
+            at = at.max(last.map_or(0, |last| last.max(now).saturating_add(RETRY_AFTER_MS)));
         }
         self.timers.set(timer, at);
     }

@@ -474,12 +474,24 @@ impl<B: Behavior> TestRoom<B> {
     /// # Panics
     /// Where an attachment of its own cannot be read.
     pub fn sleep(&mut self) {
+        self.wake(Waking::FromSleep);
+    }
+
+    /// The instance is lost to a trap, and made anew for the connections that are still open: they are closed 3004.
+    ///
+    /// # Panics
+    /// As [`TestRoom::sleep`].
+    pub fn trap(&mut self) {
+        self.wake(Waking::FromFault);
+    }
+
+    fn wake(&mut self, waking: Waking) {
         let sockets = self.attachments.iter().map(|(id, bytes)| {
             let attachment = Attachment::decode(bytes).expect("the room's attachments can be read");
             (*id, Some(attachment))
         });
         let sockets = sockets.collect();
-        self.rebuild(sockets);
+        self.rebuild(sockets, waking);
         // What restoring has to tell leaves with the first input.
         self.input(Input::TurnEnded);
         self.end_turn();
@@ -489,19 +501,23 @@ impl<B: Behavior> TestRoom<B> {
     pub fn restart(&mut self) {
         self.attachments.clear();
         self.inboxes.clear();
-        self.rebuild(Vec::new());
+        self.rebuild(Vec::new(), Waking::FromSleep);
     }
 
-    fn rebuild(&mut self, sockets: Vec<(ConnectionId, Option<Attachment>)>) {
+    fn rebuild(&mut self, sockets: Vec<(ConnectionId, Option<Attachment>)>, waking: Waking) {
         self.seed += 1;
         let loaded = self.storage.load();
-        self.room =
-            Room::restore(self.now, self.seed, self.setup.clone(), loaded, sockets, Waking::FromSleep);
+        self.room = Room::restore(self.now, self.seed, self.setup.clone(), loaded, sockets, waking);
     }
 
     /// The next `count` commits fail, and keep nothing.
     pub fn fail_commits(&mut self, count: u32) {
-        self.storage.fail_commits(count);
+        self.fail_commits_after(0, count);
+    }
+
+    /// The next `spared` commits do not fail, and `count` after them do.
+    pub fn fail_commits_after(&mut self, spared: u32, count: u32) {
+        self.storage.fail_commits(spared, count);
     }
 
     fn end_turn(&mut self) {
@@ -550,7 +566,9 @@ impl<B: Behavior> TestRoom<B> {
                 Output::Report(_) => {
                     next.push(Input::Reported { answer: Some(Reported { revocations: Vec::new() }) });
                 }
-                Output::HookFailed { hook, message, .. } => self.failures.push((hook, message)),
+                Output::Failed { hook, message, .. } => {
+                    self.failures.extend(hook.map(|hook| (hook, message)));
+                }
                 Output::Verify { .. } | Output::Park { .. } => {}
             }
         }

@@ -32,24 +32,36 @@ pub(crate) struct TestStorage {
     sql: Connection,
     /// So many of the next transactions fail.
     fails: u32,
+    /// So many before them do not.
+    spared: u32,
     is_transacting: bool,
 }
 
 impl TestStorage {
     pub(crate) fn new() -> TestStorage {
-        TestStorage { memory: MemoryStorage::default(), sql: database(), fails: 0, is_transacting: false }
+        TestStorage {
+            memory: MemoryStorage::default(),
+            sql: database(),
+            fails: 0,
+            spared: 0,
+            is_transacting: false,
+        }
     }
 
     pub(crate) fn load(&self) -> Loaded {
         self.memory.load()
     }
 
-    pub(crate) fn fail_commits(&mut self, count: u32) {
-        self.fails = count;
+    pub(crate) fn fail_commits(&mut self, spared: u32, count: u32) {
+        (self.spared, self.fails) = (spared, count);
     }
 
     fn fault(&mut self) -> Result<(), StorageError> {
         if self.is_transacting || self.fails == 0 {
+            return Ok(());
+        }
+        if self.spared > 0 {
+            self.spared -= 1;
             return Ok(());
         }
         self.fails -= 1;

@@ -107,7 +107,7 @@ impl Table {
                 | Output::Stream { .. }
                 | Output::Chunk { .. }
                 | Output::Verify { .. }
-                | Output::HookFailed { .. }
+                | Output::Failed { .. }
                 | Output::Deliver { .. }
                 | Output::Park { .. } => {}
             }

@@ -171,7 +171,7 @@ impl World {
                 Output::Report(report) => self.reports(*report),
                 Output::Deliver { this, id, body } => self.posts(this, &id, body, stamp),
                 Output::Park { this, parked } => self.parks(this, &parked),
-                Output::HookFailed { hook, message, .. } => panic!("R-LOG-5: {hook} failed: {message}"),
+                Output::Failed { hook, message, .. } => assert_eq!(hook, None, "R-LOG-5: {message}"),
                 Output::Stream { .. } | Output::Chunk { .. } => panic!("R-CALL-1: nobody called a method"),
                 Output::Broadcast { connections, frame } => {
                     for connection in connections {

@@ -94,7 +94,7 @@ impl Bench {
                 }
                 Output::Verify { .. } | Output::Stream { .. } | Output::Chunk { .. } => {}
                 Output::Answer { request, result } => self.answers.push((request, result.ok())),
-                Output::Report(_) | Output::HookFailed { .. } => {}
+                Output::Report(_) | Output::Failed { .. } => {}
                 Output::Deliver { .. } | Output::Park { .. } => {}
             }
         }

@@ -21,6 +21,7 @@ use crate::{
     decide::{Deciding, Verdict},
     presence::MemberRow,
     recovery::Viewer,
+    room::REASON_BYTES_MAX,
     shared_state::{StateMark, Writer, check_ops},
     staging::{Amendment, Change, Draft, Fate, Origin, Staged},
     storage::{ReactionKey, Record, Rows, StorageError, TimerRow},
@@ -271,7 +272,7 @@ impl<'r> Context<'r> {
     /// Replaces what a publication says. Returns the offset of the publication that says so.
     ///
     /// # Errors
-    /// `not_found` where it is not in the log, or was published by the step at hand.
+    /// `not_found` where it is not in the log, or was published in the flush at hand.
     pub fn edit(&mut self, offset: Offset, data: &impl Serialize) -> Result<Offset, Failure> {
         self.amend(offset, Change::Edit(Payload::of(data)))
     }
@@ -318,7 +319,7 @@ impl<'r> Context<'r> {
     }
 
     /// What was said, as history shows it: at most `limit` (200) publications below `before`, the newest where that
-    /// is `None`, ascending. What the step at hand published is not among them.
+    /// is `None`, ascending. What the flush at hand published, this step and those before it, is not among them.
     #[must_use]
     pub fn history(&mut self, before: Option<Offset>, limit: u32) -> Vec<Publication> {
         let (log, storage) = (&self.deciding.room.log, self.deciding.storage);
@@ -386,6 +387,9 @@ impl<'r> Context<'r> {
     /// Closes connections with 3505, once what the step does is kept, and keeps their users out for so many
     /// milliseconds; 0 ends a block. `reason` is at most 123 bytes.
     pub fn disconnect(&mut self, who: Who, reason: Option<&str>, block_for_ms: Option<u64>) {
+        if reason.is_some_and(|reason| reason.len() > REASON_BYTES_MAX) {
+            return self.fail(Failure::new(format!("a reason is at most {REASON_BYTES_MAX} bytes")));
+        }
         let reason = reason.map(ToOwned::to_owned);
         self.afterwards.push(Afterwards::Disconnect(DisconnectCall { who, reason, block_ms: block_for_ms }));
     }

@@ -323,6 +323,9 @@ pub struct Scheduled {
     pub attempt: u32,
 }
 
+/// No timer is later: a day ahead of the last instant that a JavaScript `Date` tells (ECMA-262, 21.4.1.1).
+const LATEST_MS: u64 = 8_640_000_000_000_000 - 86_400_000;
+
 /// When a timer fires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum When {
@@ -348,6 +351,7 @@ impl When {
             When::After(ms) => now.saturating_add(ms),
             When::At(at) => at,
         }
+        .min(LATEST_MS)
     }
 }
 

@@ -130,6 +130,7 @@ pub(crate) trait Running {
     fn leave(&mut self, ctx: &mut Context<'_>, left: &Leaving);
     fn publish(&mut self, ctx: &mut Context<'_>, publishing: &Publishing<'_>) -> Verdict;
     fn amend(&mut self, ctx: &mut Context<'_>, amending: &Amending<'_>) -> Result<(), Failure>;
+    fn may_publish(&self, caller: &Caller, kind: &str) -> Result<(), Failure>;
     fn may_write(&self, caller: &Caller, ops: &[StateOp]) -> Result<(), Failure>;
     fn tick(&mut self, ctx: &mut Context<'_>, tick: Tick);
     fn timer(&mut self, ctx: &mut Context<'_>, timer: &Fired) -> Result<(), Failure>;
@@ -154,7 +155,7 @@ impl<B: Behavior> Running for Live<B> {
     }
 
     fn publish(&mut self, ctx: &mut Context<'_>, publishing: &Publishing<'_>) -> Verdict {
-        match self.interface.may_publish(&ctx.caller, publishing.kind) {
+        match self.may_publish(&ctx.caller, publishing.kind) {
             Ok(()) => self.behavior.publish(ctx, publishing),
             Err(refusal) => Verdict::Refuse(refusal),
         }
@@ -162,6 +163,10 @@ impl<B: Behavior> Running for Live<B> {
 
     fn amend(&mut self, ctx: &mut Context<'_>, amending: &Amending<'_>) -> Result<(), Failure> {
         self.behavior.amend(ctx, amending)
+    }
+
+    fn may_publish(&self, caller: &Caller, kind: &str) -> Result<(), Failure> {
+        self.interface.may_publish(caller, kind)
     }
 
     fn may_write(&self, caller: &Caller, ops: &[StateOp]) -> Result<(), Failure> {
@@ -208,8 +213,10 @@ pub(crate) struct Host {
     pub(crate) tick_at: Option<u64>,
     pub(crate) ticks: u64,
     pub(crate) seed: u64,
-    /// When the operator was told of a hook's failures, and how many there were since.
-    pub(crate) complained: BTreeMap<&'static str, (Option<u64>, u32)>,
+    /// When timers fired last.
+    pub(crate) fired_at: u64,
+    /// A trap may have been a timer's.
+    pub(crate) suspects_timers: bool,
     /// Disconnections whose block could not be stored.
     pub(crate) owed: Vec<DisconnectCall>,
 }
@@ -234,7 +241,8 @@ impl Host {
             tick_at: None,
             ticks: 0,
             seed,
-            complained: BTreeMap::new(),
+            fired_at: 0,
+            suspects_timers: false,
             owed: Vec::new(),
         }
     }
@@ -250,6 +258,7 @@ impl Host {
     /// The clock went back: what is ahead keeps its distance, but for timers, which are at times of their own.
     pub(crate) fn step_back(&mut self, by_ms: u64) {
         self.tick_at = self.tick_at.map(|at| at.saturating_sub(by_ms));
+        self.fired_at = self.fired_at.saturating_sub(by_ms);
         self.streams.step_back(by_ms);
     }
 
@@ -272,10 +281,7 @@ impl Host {
                 let started = hosted.0.start(ctx);
                 ctx.settled(started)
             });
-            self.running = Some(started.map_err(|failure| {
-                let message = format!("the behavior {hosted:?} did not start: {failure}");
-                Failure::with_code(ErrorCode::Unavailable, message)
-            })?);
+            self.running = Some(started?);
         }
         let running = self.running.as_deref_mut();
         Ok(running.expect("it was started just now"))

@@ -22,15 +22,14 @@ use super::{
 use crate::{
     decide::Verdict,
     keys,
-    output::Output,
     staging::{
         Amendment, Change as Changing, DEFAULT_TYPE, Draft, Fate, MethodRequest, Origin, Staged, StateRequest,
     },
     storage::{StorageError, TimerRow},
 };
 
-/// A hook that goes on failing is told of no more often.
-const COMPLAINT_EVERY_MS: u64 = 60_000;
+/// Why is the operator's to know.
+const DID_NOT_START: &str = "the room's behavior does not start";
 
 /// What makes a hook run that nobody waits for.
 #[derive(Debug, Clone)]
@@ -38,6 +37,8 @@ pub(crate) enum Hook {
     Tick(Tick),
     /// The timer of that name, if it is still due.
     Timer(String),
+    /// The timer of that name counts as tried: its hook may be what trapped.
+    PutOff(String),
     Lifecycle(LifecycleState),
     /// Streams have more to give.
     Streams(Vec<Reader>),
@@ -45,6 +46,17 @@ pub(crate) enum Hook {
 
 /// What an entry becomes: each decided already.
 pub(crate) type Became = Vec<(Staged, Verdict)>;
+
+/// What comes of a flush.
+#[derive(Debug, Default)]
+pub(crate) struct Entries {
+    /// Ahead of all entries: what the behavior made of what happened before.
+    pub(crate) first: Became,
+    /// One for each entry.
+    pub(crate) verdicts: Vec<Verdict>,
+    /// Behind all entries.
+    pub(crate) last: Became,
+}
 
 /// What joining came to.
 pub(crate) type Admitted = Result<Admission, Refusal>;
@@ -60,7 +72,7 @@ pub(crate) struct Settled {
     /// Timers that were done with.
     pub(crate) fired: Vec<Fired>,
     /// What failed, and nobody waits for.
-    failed: Vec<(&'static str, Failure)>,
+    pub(crate) failed: Vec<(&'static str, Failure)>,
 }
 
 /// The host at work on one flush.
@@ -81,10 +93,11 @@ impl<'h, 'r> Step<'h, 'r> {
         &mut self,
         entries: &[Staged],
         superseded: &BTreeSet<usize>,
-    ) -> Result<(Became, Vec<Verdict>), StorageError> {
+    ) -> Result<Entries, StorageError> {
         let mut first = Vec::new();
-        if let Some(state) = self.ctx.deciding.room.told_lifecycle(self.ctx.now()) {
-            first.extend(self.hook(&Hook::Lifecycle(state))?);
+        let state = self.ctx.deciding.room.told_lifecycle(self.ctx.now());
+        if state == Some(LifecycleState::Occupied) {
+            first.extend(self.hook(&Hook::Lifecycle(LifecycleState::Occupied))?);
         }
         let owed = self.ctx.deciding.room.staging.owed_ends.clone();
         for ((user, session), reason) in owed {
@@ -97,7 +110,12 @@ impl<'h, 'r> Step<'h, 'r> {
                 false => self.entry(entry)?,
             });
         }
-        Ok((first, verdicts))
+        let last = match state {
+            // Behind those who left.
+            Some(LifecycleState::Vacant) => self.hook(&Hook::Lifecycle(LifecycleState::Vacant))?,
+            _ => Vec::new(),
+        };
+        Ok(Entries { first, verdicts, last })
     }
 
     fn entry(&mut self, entry: &Staged) -> Result<Verdict, StorageError> {
@@ -141,6 +159,10 @@ impl<'h, 'r> Step<'h, 'r> {
         if let Some(failure) = result.as_ref().err().filter(|failure| is_for_operator(hook, failure)) {
             self.settled.failed.push((hook, failure.clone()));
         }
+        let result = match hook {
+            "started" => result.map_err(|_| Failure::with_code(ErrorCode::Unavailable, DID_NOT_START)),
+            _ => result,
+        };
         ctx.caller = Caller::default();
         ctx.forget_checkpoints();
         match ctx.fault.take() {
@@ -237,6 +259,11 @@ impl<'h, 'r> Step<'h, 'r> {
         let said = self.run("amend", known(&amendment.caller), |running, ctx| {
             let allowed = running.amend(ctx, &amending);
             ctx.settled(allowed)?;
+            if !matches!(amendment.change, Changing::React { .. }) {
+                let found = ctx.deciding.find_target(amendment);
+                let kind = ctx.stored(found).map(|target| target.publication.kind);
+                kind.map_or(Ok(()), |kind| running.may_publish(&ctx.caller, &kind))?;
+            }
             // From here on nothing is taken back any more.
             let amended = ctx.deciding.amend(amendment).map(Some);
             match ctx.stored(amended).transpose()?.flatten() {
@@ -310,6 +337,11 @@ impl<'h, 'r> Step<'h, 'r> {
                 })?;
             }
             Hook::Timer(name) => self.timer(name)?,
+            Hook::PutOff(name) => {
+                if let Some(row) = self.ctx.timer(name).cloned() {
+                    self.ctx.put_off(row);
+                }
+            }
             Hook::Streams(readers) => {
                 for reader in readers {
                     self.read(*reader)?;
@@ -434,21 +466,6 @@ fn answer(origin: Origin, result: Result<RequestResult, RequestError>) -> (Stage
 }
 
 impl Host {
-    /// What the operator is told of failures: of each hook at most once a minute.
-    pub(crate) fn complaints(&mut self, now: u64, settled: &mut Settled) -> Vec<Output> {
-        let mut told = Vec::new();
-        for (hook, failure) in settled.failed.drain(..) {
-            let (told_at, times) = self.complained.entry(hook).or_insert((None, 0));
-            *times += 1;
-            if told_at.is_none_or(|at| now.abs_diff(at) >= COMPLAINT_EVERY_MS) {
-                let (code, message) = (failure.code, failure.for_operator());
-                told.push(Output::HookFailed { hook, code, message, times: std::mem::take(times) });
-                *told_at = Some(now);
-            }
-        }
-        told
-    }
-
     /// The flush was committed. Returns what is to be done to those who are here, and whose streams changed.
     pub(crate) fn take_over(&mut self, settled: &mut Settled) -> Vec<Afterwards> {
         self.streams.asked.clear();

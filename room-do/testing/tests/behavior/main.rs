@@ -3,6 +3,7 @@
 mod amending;
 mod bench;
 mod calls;
+mod edges;
 mod hooks;
 mod machines;
 mod storing;

@@ -142,7 +142,8 @@ fn r_beh_7_a_behavior_that_does_not_start_is_unavailable_and_tried_again() {
     assert_eq!(refused.0, 3004, "{refused:?}");
     let error = room.service("count", &json!(null)).expect_err("it does not start");
     assert_eq!((error.code, error.retryable), (ErrorCode::Unavailable, true));
-    assert!(error.message.contains("told not to"), "{}", error.message);
+    assert!(!error.message.contains("told not to"), "why is the operator's to know: {}", error.message);
+    assert_eq!(room.failures(), [("started", "it was told not to".to_owned())]);
 }
 
 #[test]

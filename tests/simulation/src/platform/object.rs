@@ -310,7 +310,7 @@ impl Object {
                 | Output::Chunk { .. }
                 | Output::Verify { .. }
                 | Output::Report(_)
-                | Output::HookFailed { .. }
+                | Output::Failed { .. }
                 | Output::Deliver { .. }
                 | Output::Park { .. } => {}
             }
