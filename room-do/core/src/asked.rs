@@ -63,8 +63,8 @@ impl Room {
             },
             RoomCall::WriteState { ops, moderates } => match check_ops(None, &ops) {
                 Ok(()) => {
-                    let (origin, writer) = (Origin::Http { request }, Writer { member: None, moderates });
-                    let caller = self.asking(|| by);
+                    let (origin, caller) = (Origin::Http { request }, self.asking(|| by));
+                    let writer = Writer { member: None, moderates };
                     return self.staging.state(StateRequest { origin, caller, writer, ops });
                 }
                 Err(error) => Err(error),
@@ -79,8 +79,8 @@ impl Room {
                 self.read_page(now, range, Rows::All, &viewer, storage)
             }
             RoomCall::Members { cursor, limit } => {
-                let limit = limit.clamp(1, limits::MEMBERS_PAGE_MAX);
-                let connections = self.connections.joined_count();
+                let (limit, connections) =
+                    (limit.clamp(1, limits::MEMBERS_PAGE_MAX), self.connections.joined_count());
                 let page = self.presence.members_page(cursor.as_deref(), limit, connections);
                 Ok(RequestResult::Members(page))
             }
