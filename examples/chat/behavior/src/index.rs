@@ -89,9 +89,14 @@ pub(crate) fn unread(ctx: &mut Context<'_>, user: &UserId) -> Result<Unread, Ref
 
 /// The message at that offset, unless there is none.
 pub(crate) fn message(ctx: &mut Context<'_>, offset: u64) -> Option<Publication> {
-    let next = Offset::new(offset)?.next();
+    at(ctx, offset, "message")
+}
+
+/// What of that type stands at that offset, which may be beyond every log.
+fn at(ctx: &mut Context<'_>, offset: u64, kind: &str) -> Option<Publication> {
+    let next = Offset::new(offset.checked_add(1)?)?;
     let found = ctx.history(Some(next), 1).pop()?;
-    (found.offset.value() == offset && found.kind == "message" && !found.removed).then_some(found)
+    (found.offset.value() == offset && found.kind == kind && !found.removed).then_some(found)
 }
 
 /// # Errors
@@ -104,10 +109,15 @@ pub(crate) fn top_level(ctx: &mut Context<'_>, offset: u64) -> Result<(), ChatEr
     }
 }
 
+/// With a message goes the notice of it, ahead of it, which quotes it.
 pub(crate) fn removed(ctx: &mut Context<'_>, offset: Offset) -> Result<(), Refused> {
     // It may not be known yet.
     catch_up(ctx)?;
     ctx.sql().execute("DELETE FROM chat_said WHERE offset = ?", (offset,))?;
+    if let Some(notice) = at(ctx, offset.back(1).value(), "mention") {
+        ctx.remove(notice.offset)?;
+        people::unmentioned(ctx, notice.offset)?;
+    }
     Ok(())
 }
 
@@ -115,7 +125,8 @@ pub(crate) fn thread(ctx: &mut Context<'_>, asked: &ThreadOf) -> Result<Thread, 
     catch_up(ctx)?;
     let &ThreadOf { parent, before, limit } = asked;
     let query = "SELECT offset FROM chat_said WHERE thread = ? AND offset < ? ORDER BY offset DESC LIMIT ?";
-    let rows = ctx.sql().query::<Row>(query, (parent, before.unwrap_or(BEFORE_ALL), limit))?;
+    let (parent, before) = (parent.min(BEFORE_ALL), before.unwrap_or(BEFORE_ALL).min(BEFORE_ALL));
+    let rows = ctx.sql().query::<Row>(query, (parent, before, limit))?;
     let next = rows.last().filter(|_| rows.len() == limit as usize).map(|row| row.offset);
     // The log may have been trimmed, and messages removed, since.
     let replies = rows.iter().rev().filter_map(|row| message(ctx, row.offset)).filter_map(reply).collect();

@@ -33,6 +33,11 @@ pub(crate) fn met(ctx: &mut Context<'_>, user: &UserId, info: Option<&Payload>) 
          ON CONFLICT (user) DO UPDATE SET info = excluded.info, seen = excluded.seen, read = excluded.read",
         (user, info, now, head),
     )?;
+    forget_extra(ctx)
+}
+
+fn forget_extra(ctx: &mut Context<'_>) -> Result<(), Refused> {
+    let now = ctx.now();
     let count = ctx.sql().first::<Number>("SELECT count(*) AS number FROM chat_person", ())?;
     let extra = count.map_or(0, |count| count.number).saturating_sub(PEOPLE_MAX);
     if extra > 0 {
@@ -96,6 +101,12 @@ pub(crate) fn mentioned(ctx: &mut Context<'_>, user: &UserId, offset: Offset) ->
     Ok(())
 }
 
+/// The notice at that offset is gone.
+pub(crate) fn unmentioned(ctx: &mut Context<'_>, offset: Offset) -> Result<(), Refused> {
+    ctx.sql().execute("DELETE FROM chat_mention WHERE offset = ?", (offset,))?;
+    Ok(())
+}
+
 pub(crate) fn mentions(ctx: &mut Context<'_>, user: &UserId, read: u64) -> Result<u64, Refused> {
     let query = "SELECT count(*) AS number FROM chat_mention WHERE user = ? AND offset > ?";
     Ok(ctx.sql().first::<Number>(query, (user, read))?.map_or(0, |row| row.number))
@@ -106,10 +117,15 @@ pub(crate) fn spoke_at(ctx: &mut Context<'_>, user: &UserId) -> Result<Option<u6
     Ok(ctx.sql().first::<Number>(query, (user,))?.map(|row| row.number))
 }
 
+/// `seen` is 0 for who speaks and never came.
 pub(crate) fn speaks(ctx: &mut Context<'_>, user: &UserId) -> Result<(), Refused> {
     let now = ctx.now();
-    ctx.sql().execute("UPDATE chat_person SET spoke_at = ? WHERE user = ?", (now, user))?;
-    Ok(())
+    ctx.sql().execute(
+        "INSERT INTO chat_person (user, seen, spoke_at) VALUES (?, 0, ?)
+         ON CONFLICT (user) DO UPDATE SET spoke_at = excluded.spoke_at",
+        (user, now),
+    )?;
+    forget_extra(ctx)
 }
 
 /// `seen` is 0 for who is muted and never came.

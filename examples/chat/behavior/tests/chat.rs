@@ -239,6 +239,22 @@ fn r_chat_7_in_slow_mode_members_wait_and_moderators_and_backends_do_not() {
 }
 
 #[test]
+fn r_chat_7_who_is_never_listed_is_slowed_all_the_same() {
+    let mut room = Room::new();
+    let boss = moderator(&mut room);
+    room.call(boss, "slow_mode", json!({ "seconds": 30 })).expect("moderators may");
+    let unlisted = [Capability::Join, Capability::Publish].into_iter().collect();
+    let bob = room.try_join("bob", unlisted).expect("bob may join");
+    say(&mut room, bob, "one");
+    let refused = say_data(&mut room, bob, json!({ "text": "two" })).expect_err("too soon");
+    assert_eq!((refused.code, reason(&refused)), (ErrorCode::RateLimited, json!("slow_mode")));
+    room.advance("30s");
+    say(&mut room, bob, "two");
+    let told = room.call(boss, "enter", json!(null)).expect("it is told");
+    assert_eq!(told["people"].as_array().map(Vec::len), Some(1), "nor is bob listed by that: {told}");
+}
+
+#[test]
 fn r_chat_8_one_removes_what_is_ones_own_and_moderators_anything() {
     let mut room = Room::new();
     let (boss, ann, bob) = (moderator(&mut room), sit(&mut room, "ann"), sit(&mut room, "bob"));
@@ -255,6 +271,39 @@ fn r_chat_8_one_removes_what_is_ones_own_and_moderators_anything() {
     for gone in [first, second, 99] {
         let refused = room.call(boss, "remove", json!({ "offset": gone })).expect_err("it is gone");
         assert_eq!(reason(&refused), json!("no_such_message"));
+    }
+}
+
+#[test]
+fn r_chat_8_what_a_mention_said_of_a_message_goes_with_it() {
+    let mut room = Room::new();
+    let (ann, bob) = (sit(&mut room, "ann"), sit(&mut room, "bob"));
+    let before = say_data(&mut room, ann, json!({ "text": "@Bob hi", "mentions": ["bob"] })).expect("taken");
+    let secret = json!({ "text": "@Bob the password is tulip", "mentions": ["bob"] });
+    let offset = say_data(&mut room, ann, secret).expect("it is taken");
+    assert_eq!(unread(&mut room, bob), (0, 2, 2));
+    room.call(ann, "remove", json!({ "offset": offset })).expect("it is ann's");
+    assert_eq!(unread(&mut room, bob), (0, 1, 1), "nobody is called to what is gone");
+    room.inbox(bob);
+    room.say(bob, r#"{"t":"history","id":7000}"#);
+    let history = serde_json::to_string(&room.inbox(bob)).expect("JSON");
+    assert_eq!((history.matches("@Bob hi").count(), history.matches("tulip").count()), (2, 0), "{history}");
+    room.call(ann, "remove", json!({ "offset": before })).expect("it is ann's");
+    assert_eq!(unread(&mut room, bob), (0, 0, 0));
+}
+
+#[test]
+fn r_chat_8_r_chat_9_what_is_beyond_every_log_is_not_there() {
+    let mut room = Room::new();
+    let ann = sit(&mut room, "ann");
+    say(&mut room, ann, "one");
+    for beyond in [2, (1_u64 << 53) - 1, 1 << 53, u64::MAX] {
+        let refused = room.call(ann, "remove", json!({ "offset": beyond })).expect_err("it is not there");
+        assert_eq!(reason(&refused), json!("no_such_message"), "{beyond}");
+        let thread = room.call(ann, "thread", json!({ "parent": beyond, "before": beyond }));
+        assert_eq!(thread.expect("nothing began")["total"], 0, "{beyond}");
+        let answer = json!({ "text": "no", "thread": beyond });
+        assert_eq!(say_data(&mut room, ann, answer).expect_err("no thread").code, ErrorCode::NotFound);
     }
 }
 
