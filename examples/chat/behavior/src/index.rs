@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::{
     people,
     refused::{ChatError, Refused},
-    words::{Reply, Said, Thread, ThreadOf, Unread},
+    words::{Reacted, Reply, Said, Thread, ThreadOf, Unread},
 };
 
 /// Above every offset, and exact in SQL.
@@ -89,14 +89,19 @@ pub(crate) fn unread(ctx: &mut Context<'_>, user: &UserId) -> Result<Unread, Ref
 
 /// The message at that offset, unless there is none.
 pub(crate) fn message(ctx: &mut Context<'_>, offset: u64) -> Option<Publication> {
-    at(ctx, offset, "message")
+    at(ctx, offset).filter(|found| found.kind == "message")
 }
 
-/// What of that type stands at that offset, which may be beyond every log.
-fn at(ctx: &mut Context<'_>, offset: u64, kind: &str) -> Option<Publication> {
+/// What stands at that offset, which may be beyond every log.
+pub(crate) fn at(ctx: &mut Context<'_>, offset: u64) -> Option<Publication> {
     let next = Offset::new(offset.checked_add(1)?)?;
     let found = ctx.history(Some(next), 1).pop()?;
-    (found.offset.value() == offset && found.kind == kind && !found.removed).then_some(found)
+    (found.offset.value() == offset && !found.removed).then_some(found)
+}
+
+/// Who is mentioned in a message was told so at the offset ahead of it.
+pub(crate) fn notice_of(ctx: &mut Context<'_>, message: Offset) -> Option<Publication> {
+    at(ctx, message.back(1).value()).filter(|found| found.kind == crate::MENTION)
 }
 
 /// # Errors
@@ -114,11 +119,11 @@ pub(crate) fn removed(ctx: &mut Context<'_>, offset: Offset) -> Result<(), Refus
     // It may not be known yet.
     catch_up(ctx)?;
     ctx.sql().execute("DELETE FROM chat_said WHERE offset = ?", (offset,))?;
-    if let Some(notice) = at(ctx, offset.back(1).value(), "mention") {
+    if let Some(notice) = notice_of(ctx, offset) {
         ctx.remove(notice.offset)?;
         people::unmentioned(ctx, notice.offset)?;
     }
-    Ok(())
+    people::unmentioned(ctx, offset)
 }
 
 pub(crate) fn thread(ctx: &mut Context<'_>, asked: &ThreadOf) -> Result<Thread, Refused> {
@@ -136,8 +141,14 @@ pub(crate) fn thread(ctx: &mut Context<'_>, asked: &ThreadOf) -> Result<Thread, 
 }
 
 fn reply(message: Publication) -> Option<Reply> {
-    let Publication { offset, time, from, data, edited, .. } = message;
+    let Publication { offset, time, from, data, edited, reactions, .. } = message;
     let (user, info) =
         from.map_or((None, None), |author| (Some(author.user.as_str().to_owned()), author.info));
-    Some(Reply { offset: offset.value(), time, user, info, data: data?, edited: edited.is_some() })
+    let reacted = |users: &[UserId]| users.iter().map(|user| user.as_str().to_owned()).collect();
+    let reactions = reactions
+        .iter()
+        .map(|(name, one)| (name.clone(), Reacted { count: one.count, users: reacted(&one.users) }))
+        .collect();
+    let edited = edited.map(|edited| edited.time);
+    Some(Reply { offset: offset.value(), time, user, info, data: data?, edited, reactions })
 }

@@ -13,19 +13,23 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use garde::Validate as _;
 use room_core::behavior::{
-    Admission, Amending, Amendment, Behavior, Capability, Context, ErrorCode, Failure, Interface, Joining,
-    Message, Publishing, Refusal, UserId, Verdict, Who,
+    Admission, Amending, Amendment, Author, Behavior, Capability, Context, ErrorCode, Failure, Interface,
+    Joining, Message, Publication, Publishing, Refusal, UserId, Verdict, Who,
 };
 
 pub use refused::{ChatError, Refused};
 pub use words::{
-    Attachment, Block, Doing, Entered, Mention, Mute, Muted, MutedUntil, Place, Policy, Profile, Reply, Said,
-    SlowMode, Thread, ThreadOf, Typing, Unread, Whom,
+    Attachment, Block, Doing, Entered, Mention, Mute, Muted, MutedUntil, Place, Policy, Profile, Reacted,
+    Reply, Said, SlowMode, Thread, ThreadOf, Typing, Unread, Whom,
 };
 
 /// The key under which the pace is kept, and shared with everyone.
 const POLICY: &str = "policy";
 const MINUTE_MS: u64 = 60_000;
+/// The type of the notices.
+pub(crate) const MENTION: &str = "mention";
+/// So many users are muted at a time.
+const MUTED_MAX: usize = 5_000;
 
 /// A chat room. What is here is a cache of what is stored.
 #[derive(Debug)]
@@ -57,10 +61,11 @@ impl Behavior for Chat {
         interface.method("unmute", Self::unmute);
         interface.method("muted", Self::muted);
         interface.method("block", Self::block);
+        interface.method("unblock", Self::unblock);
         interface.method("slow_mode", Self::slow_mode);
         interface.client_event::<Said>("message");
         interface.client_event::<Typing>("typing");
-        interface.event::<Mention>("mention");
+        interface.event::<Mention>(MENTION);
         interface.event::<Unread>("unread");
         interface.event::<MutedUntil>("muted");
         interface.state::<Policy>(POLICY);
@@ -110,7 +115,7 @@ impl Chat {
         }
     }
 
-    /// The muted change nothing, but for taking back what they said. What is edited is a message still, in its thread.
+    /// The muted change nothing, but for taking back what they said.
     fn judge_change(&mut self, ctx: &mut Context<'_>, amending: &Amending<'_>) -> Result<(), Refused> {
         if let Amendment::Remove = amending.change {
             return index::removed(ctx, amending.target);
@@ -118,11 +123,11 @@ impl Chat {
         if let Some(author) = amending.author {
             self.may_speak(&author.user, ctx.now())?;
         }
-        let Some(said) = amending.data::<Said>()? else { return Ok(()) };
-        well_formed(&said)?;
-        match index::message(ctx, amending.target.value()) {
-            Some(before) if index::thread_of(&before) != said.thread => {
-                Err(ChatError::Malformed { path: "thread".into() }.into())
+        let Some(before) = index::at(ctx, amending.target.value()) else { return Ok(()) };
+        match (amending.change, before.kind.as_str()) {
+            (Amendment::Edit(_), "message") => judge_edit(ctx, amending, &before),
+            (Amendment::Edit(_), MENTION) if !ctx.caller().is_service() => {
+                Err(Failure::with_code(ErrorCode::Forbidden, "a mention is told by the room alone").into())
             }
             _ => Ok(()),
         }
@@ -144,11 +149,10 @@ impl Chat {
         if let Some(thread) = said.thread {
             index::top_level(ctx, thread)?;
         }
-        let author = publishing.user();
-        if let Some(user) = author {
+        if let Some(user) = publishing.user() {
             self.keep_pace(ctx, user)?;
         }
-        self.mention(ctx, author, &said)
+        self.mention(ctx, publishing.author, &said)
     }
 
     /// In slow mode: not before the last message is old enough. Moderators and backends are not slowed down.
@@ -169,19 +173,19 @@ impl Chat {
     fn mention(
         &mut self,
         ctx: &mut Context<'_>,
-        author: Option<&UserId>,
+        author: Option<&Author>,
         said: &Said,
     ) -> Result<(), Refused> {
         let users: BTreeSet<UserId> = said.mentions.iter().filter_map(|user| UserId::parse(user)).collect();
-        let users: Vec<UserId> = users.into_iter().filter(|user| Some(user) != author).collect();
+        let is_other = |user: &UserId| author.is_none_or(|author| author.user != *user);
+        let users: Vec<UserId> = users.into_iter().filter(is_other).collect();
         if users.is_empty() {
             return Ok(());
         }
-        let by = author.map_or_else(String::new, |user| user.as_str().to_owned());
-        let mention = Mention { by, text: excerpt(&said.text), id: said.id.clone(), thread: said.thread };
-        let mut message = Message::new("mention", &mention).to_users(users.iter().cloned());
-        if let Some(author) = ctx.caller().author() {
-            message = message.from(author);
+        let notice = notice_of(author.map(|author| &author.user), said);
+        let mut message = Message::new(MENTION, &notice).to_users(users.iter().cloned());
+        if let Some(author) = author {
+            message = message.from(author.clone());
         }
         let offset = ctx.publish(message);
         for user in &users {
@@ -251,6 +255,11 @@ impl Chat {
     fn set_muted(&mut self, ctx: &mut Context<'_>, user: String, until: u64) -> Result<Muted, Refused> {
         moderates(ctx)?;
         let id = UserId::parse(&user).ok_or_else(|| Failure::invalid("user", "is no user's id"))?;
+        let now = ctx.now();
+        self.muted.retain(|_, until| *until > now);
+        if until > 0 && self.muted.len() >= MUTED_MAX && !self.muted.contains_key(&user) {
+            return Err(Failure::with_code(ErrorCode::Overloaded, "too many users are muted").into());
+        }
         people::mute(ctx, &id, until)?;
         ctx.send(Message::new("muted", &MutedUntil { until }).to_users([id]));
         match until {
@@ -275,6 +284,17 @@ impl Chat {
         Ok(())
     }
 
+    /// Lets who is blocked come in again.
+    fn unblock(&mut self, ctx: &mut Context<'_>, Whom { user }: Whom) -> Result<(), Refused> {
+        moderates(ctx)?;
+        let user = UserId::parse(&user).ok_or_else(|| Failure::invalid("user", "is no user's id"))?;
+        // Who is here is not blocked, and stays.
+        if !ctx.members().iter().any(|member| member.user == user) {
+            ctx.disconnect(Who::User(user), None, Some(0));
+        }
+        Ok(())
+    }
+
     /// From now on each user may say something so often; 0 ends it.
     fn slow_mode(
         &mut self,
@@ -288,6 +308,25 @@ impl Chat {
         ctx.share(POLICY, &self.policy);
         Ok(self.policy)
     }
+}
+
+/// What is edited is a message still, in its thread; the notice of it says what it says now.
+fn judge_edit(ctx: &mut Context<'_>, amending: &Amending<'_>, before: &Publication) -> Result<(), Refused> {
+    let Some(said) = amending.data::<Said>()? else { return Ok(()) };
+    well_formed(&said)?;
+    if index::thread_of(before) != said.thread {
+        return Err(ChatError::Malformed { path: "thread".into() }.into());
+    }
+    if let Some(notice) = index::notice_of(ctx, before.offset) {
+        let by = before.from.as_ref().map(|author| &author.user);
+        ctx.edit(notice.offset, &notice_of(by, &said))?;
+    }
+    Ok(())
+}
+
+fn notice_of(by: Option<&UserId>, said: &Said) -> Mention {
+    let by = by.map_or_else(String::new, |user| user.as_str().to_owned());
+    Mention { by, text: excerpt(&said.text), id: said.id.clone(), thread: said.thread }
 }
 
 fn well_formed(said: &Said) -> Result<(), ChatError> {

@@ -145,7 +145,7 @@ pub(crate) fn muted(ctx: &mut Context<'_>) -> Result<Vec<Muted>, Refused> {
         muted_until: u64,
     }
     let now = ctx.now();
-    let query = "SELECT user, muted_until FROM chat_person WHERE muted_until > ? ORDER BY user LIMIT ?";
-    let rows = ctx.sql().query::<Row>(query, (now, PEOPLE_MAX))?;
+    let query = "SELECT user, muted_until FROM chat_person WHERE muted_until > ? ORDER BY user";
+    let rows = ctx.sql().query::<Row>(query, (now,))?;
     Ok(rows.into_iter().map(|Row { user, muted_until }| Muted { user, until: muted_until }).collect())
 }

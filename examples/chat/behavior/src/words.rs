@@ -1,5 +1,7 @@
 //! What is said, asked and told, as clients have it.
 
+use std::collections::BTreeMap;
+
 use garde::Validate;
 use room_core::behavior::Payload;
 use serde::{Deserialize, Serialize};
@@ -173,7 +175,22 @@ pub struct Reply {
     pub info: Option<Payload>,
     #[ts(type = "unknown")]
     pub data: Payload,
-    pub edited: bool,
+    /// When it was changed last, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub edited: Option<u64>,
+    /// Who reacted, by the reaction's name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[ts(optional, as = "Option<BTreeMap<String, Reacted>>")]
+    pub reactions: BTreeMap<String, Reacted>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct Reacted {
+    /// How many users.
+    pub count: u32,
+    /// The first of them, at most 20.
+    pub users: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]

@@ -192,6 +192,7 @@ fn r_chat_6_only_moderators_and_services_moderate() {
         ("unmute", json!({ "user": "ann" })),
         ("muted", json!(null)),
         ("block", json!({ "user": "ann", "minutes": 1 })),
+        ("unblock", json!({ "user": "ann" })),
         ("slow_mode", json!({ "seconds": 5 })),
     ];
     for (method, args) in asked {
@@ -213,6 +214,12 @@ fn r_chat_6_the_blocked_are_out_until_it_is_over() {
     assert_eq!(room.closed(bob).map(|(code, _)| *code), Some(3505));
     assert_eq!(room.try_join("bob", member()).expect_err("bob is out").0, 3505);
     room.advance("60m");
+    let bob = sit(&mut room, "bob");
+    room.call(boss, "unblock", json!({ "user": "bob" })).expect("moderators may");
+    assert_eq!(room.closed(bob), None, "who is here stays");
+    room.call(boss, "block", json!({ "user": "bob", "minutes": 60 })).expect("moderators may");
+    room.try_join("bob", member()).expect_err("bob is out");
+    room.call(boss, "unblock", json!({ "user": "bob" })).expect("moderators may");
     sit(&mut room, "bob");
 }
 
@@ -288,7 +295,19 @@ fn r_chat_8_what_a_mention_said_of_a_message_goes_with_it() {
     room.say(bob, r#"{"t":"history","id":7000}"#);
     let history = serde_json::to_string(&room.inbox(bob)).expect("JSON");
     assert_eq!((history.matches("@Bob hi").count(), history.matches("tulip").count()), (2, 0), "{history}");
-    room.call(ann, "remove", json!({ "offset": before })).expect("it is ann's");
+    // Nor does it say what an edit took away; and who is mentioned cannot be made to read anything else.
+    let edit = |offset: u64, text: &str| json!({ "t": "edit", "offset": offset, "data": { "text": text } });
+    room.request(ann, edit(before, "@Bob hello")).expect("it is ann's");
+    room.request(ann, edit(before - 1, "@Bob it was the boss")).expect_err("it is the room's");
+    room.inbox(bob);
+    room.say(bob, r#"{"t":"history","id":7001}"#);
+    let history = serde_json::to_string(&room.inbox(bob)).expect("JSON");
+    assert_eq!(
+        (history.matches("@Bob hello").count(), history.matches("@Bob hi").count()),
+        (2, 0),
+        "{history}"
+    );
+    room.request(ann, json!({ "t": "remove", "offset": before })).expect("it is ann's");
     assert_eq!(unread(&mut room, bob), (0, 0, 0));
 }
 
@@ -330,6 +349,13 @@ fn r_chat_9_a_thread_is_what_began_it_and_its_answers_page_by_page() {
     );
     let began = &whole["parent"];
     assert_eq!((&began["data"]["text"], &began["user"]), (&json!("who is in?"), &json!("ann")));
+    let react = json!({ "t": "react", "offset": answers[0], "name": "👍", "on": true });
+    room.request(ann, react).expect("ann may react");
+    let edit = json!({ "t": "edit", "offset": answers[0], "data": { "text": "0!", "thread": parent } });
+    room.request(bob, edit).expect("it is bob's");
+    let folded = &room.call(bob, "thread", json!({ "parent": parent })).expect("it is told")["replies"][0];
+    assert_eq!(folded["reactions"], json!({ "👍": { "count": 1, "users": ["ann"] } }));
+    assert_eq!((&folded["data"]["text"], folded["edited"].is_u64()), (&json!("0!"), true), "{folded}");
     let last = room.call(bob, "thread", json!({ "parent": parent, "limit": 2 })).expect("it is told");
     assert_eq!((offsets(&last), &last["next"]), (answers[3..].to_vec(), &json!(answers[3])));
     let before = json!({ "parent": parent, "limit": 2, "before": last["next"] });

@@ -92,10 +92,28 @@ info?: unknown,
  */
 seen: number, };
 
+export type Reacted = { 
+/**
+ * How many users.
+ */
+count: number, 
+/**
+ * The first of them, at most 20.
+ */
+users: Array<string>, };
+
 /**
  * A message of a thread, as edits left it.
  */
-export type Reply = { offset: number, time: number, user?: string, info?: unknown, data: unknown, edited: boolean, };
+export type Reply = { offset: number, time: number, user?: string, info?: unknown, data: unknown, 
+/**
+ * When it was changed last, in milliseconds since 1970.
+ */
+edited?: number, 
+/**
+ * Who reacted, by the reaction's name.
+ */
+reactions?: { [key in string]: Reacted }, };
 
 /**
  * A message of the log. Text and attachments are not both empty.
@@ -202,6 +220,7 @@ export interface Chat {
     remove: { args: Place; result: Place; error: ChatError };
     slow_mode: { args: SlowMode; result: Policy; error: ChatError };
     thread: { args: ThreadOf; result: Thread; error: ChatError };
+    unblock: { args: Whom; result: null; error: ChatError };
     unmute: { args: Whom; result: Muted; error: ChatError };
     unread: { args: null; result: Unread; error: ChatError };
   };
