@@ -3,6 +3,8 @@ import { el } from "./dom.js";
 import { avatar, type Person } from "./people.js";
 
 const OFFERED_MAX = 6;
+/** The room takes no more. */
+export const MENTIONS_MAX = 20;
 
 export class MentionBox {
   readonly #text: HTMLTextAreaElement;
@@ -39,14 +41,18 @@ export class MentionBox {
 
   /** Who was chosen, and still stands there; and who is written in full without having been chosen. */
   mentionedIn(text: string): string[] {
+    const byName = new Map<string, string[]>();
+    for (const { name, user } of this.#candidates()) byName.set(name, [...(byName.get(name) ?? []), user]);
+    for (const [name, user] of this.#noted) byName.set(name, [user]);
+    // "@Ann Lee" means nobody who is called Ann.
+    const names = [...byName.keys()].filter((name) => name !== "").sort((a, b) => b.length - a.length);
     const users = new Set<string>();
-    const isThere = (name: string): boolean => {
-      const at = name === "" ? -1 : text.indexOf(`@${name}`);
-      return at >= 0 && !/[\p{L}\p{N}]/u.test(text.charAt(at + 1 + name.length));
-    };
-    for (const [name, user] of this.#noted) if (isThere(name)) users.add(user);
-    for (const { name, user } of this.#candidates()) if (!this.#noted.has(name) && isThere(name)) users.add(user);
-    return [...users];
+    for (const { index } of text.matchAll(/(?<![\p{L}\p{N}])@/gu)) {
+      const ends = (name: string): boolean => !/[\p{L}\p{N}]/u.test(text.charAt(index + 1 + name.length));
+      const meant = names.find((name) => text.startsWith(name, index + 1) && ends(name));
+      for (const user of byName.get(meant ?? "") ?? []) users.add(user);
+    }
+    return [...users].slice(0, MENTIONS_MAX);
   }
 
   typed(): void {
@@ -96,7 +102,7 @@ export class MentionBox {
     this.#box.hidden = this.#offered.length === 0;
     const items = this.#offered.map((person, index) => {
       const isChosen = index === this.#chosen;
-      const item = el("li", { role: "option", id: `${this.#box.id}-${index}`, "aria-selected": String(isChosen) }, avatar(person), person.name);
+      const item = el("li", { role: "option", id: `${this.#box.id}-${index}`, "aria-selected": String(isChosen) }, avatar(person), el("span", { class: "name" }, person.name));
       item.onpointerdown = (event) => {
         event.preventDefault();
         this.#take(person);

@@ -44,7 +44,11 @@ function lines(text: string, mentioned: readonly Mentioned[]): Part[] {
 }
 
 function inline(text: string, mentioned: readonly Mentioned[]): Part[] {
-  const names = mentioned.filter(({ name }) => name !== "").map(({ name }) => `@${name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}`);
+  const names = mentioned
+    .map(({ name }) => name)
+    .filter((name) => name !== "")
+    .sort((a, b) => b.length - a.length)
+    .map((name) => `@${name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}`);
   const mention = names.length > 0 ? `(?<mention>${names.join("|")})(?!\\w)` : "(?<mention>(?!))";
   const pattern = new RegExp(
     [
@@ -83,8 +87,19 @@ function element(whole: string, groups: Record<string, string | undefined>, ment
 }
 
 export function link(address: string, ...children: Part[]): HTMLAnchorElement {
-  const attributes = { href: address, target: "_blank", rel: "noopener noreferrer nofollow" };
-  return el("a", attributes, ...(children.length > 0 ? children : [address]));
+  const attributes = { href: address, target: "_blank", rel: "noopener noreferrer nofollow", title: children.length === 0 && isLong(address) && address };
+  return el("a", attributes, ...(children.length > 0 ? children : [shortened(address)]));
+}
+
+const ADDRESS_SHOWN_MAX = 120;
+
+function isLong(address: string): boolean {
+  return address.length > ADDRESS_SHOWN_MAX;
+}
+
+/** Where it leads is at its beginning. */
+function shortened(address: string): string {
+  return isLong(address) ? `${address.slice(0, ADDRESS_SHOWN_MAX - 20)}…${address.slice(-16)}` : address;
 }
 
 export function isFewEmoji(text: string): boolean {
