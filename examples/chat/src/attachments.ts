@@ -38,8 +38,7 @@ function picture(url: URL, name: string | undefined): Node {
   });
   const place = el("div", { class: "picture" }, link(url.href, image));
   image.addEventListener("load", () => place.classList.add("loaded"));
-  // The place stays as high as it was: nothing below moves.
-  image.addEventListener("error", () => place.replaceChildren(card(url, name)));
+  image.addEventListener("error", () => place.replaceWith(card(url, name)));
   return place;
 }
 

@@ -26,11 +26,13 @@ export function showMenu(at: HTMLElement, label: string, choices: readonly Choic
 /** Opens it below or above `at`, whole on the page; it goes when it is closed, and the focus back. */
 export function openBeside(menu: HTMLElement, at: HTMLElement): void {
   document.body.append(menu);
+  // What it stands beside may have no place for the focus, or be gone by then.
+  const message = at.closest<HTMLElement>("li.message");
   menu.addEventListener("toggle", (event) => {
     if ((event as ToggleEvent).newState !== "closed") return;
     const hadFocus = menu.contains(document.activeElement) || document.activeElement === document.body;
     menu.remove();
-    if (hadFocus && at.isConnected) at.focus({ preventScroll: true });
+    if (hadFocus) (at instanceof HTMLButtonElement && at.isConnected ? at : message)?.focus({ preventScroll: true });
   });
   menu.showPopover();
   const [from, size] = [at.getBoundingClientRect(), menu.getBoundingClientRect()];
@@ -55,7 +57,7 @@ export function watchArrows(menu: HTMLElement, selector: string): void {
 
 /** Asks before something that cannot be undone. */
 export function confirmed(title: string, text: string, yes: string): Promise<boolean> {
-  const dialog = el("dialog", { class: "dialog" });
+  const dialog = el("dialog", { class: "dialog", "aria-label": title });
   return new Promise((resolve) => {
     const answer = (isYes: boolean): void => {
       resolve(isYes);

@@ -29,22 +29,22 @@ export class MessageTools {
     this.#actions = actions;
   }
 
-  /** Follows pointer and focus among the messages in `scroller`. */
-  serve(scroller: HTMLElement, rowOf: (element: HTMLElement) => MessageRow | undefined): void {
+  /** Follows pointer and focus among the messages in `scroller`, until `signal` ends it. */
+  serve(scroller: HTMLElement, rowOf: (element: HTMLElement) => MessageRow | undefined, signal: AbortSignal): void {
     const follow = ({ target }: Event): void => {
       const element = target instanceof Element ? target.closest<HTMLElement>("li.message") : null;
       if (element === null) return;
       if (this.#bar.parentElement !== element && !element.contains(this.#bar)) this.#show(element, rowOf(element));
     };
-    scroller.onpointerover = follow;
-    scroller.onfocus = follow;
-    scroller.addEventListener("focusin", follow);
+    scroller.addEventListener("pointerover", follow, { signal });
+    scroller.addEventListener("focusin", follow, { signal });
     scroller.addEventListener("focusout", ({ relatedTarget }) => {
       if (relatedTarget instanceof Node && !scroller.contains(relatedTarget)) this.hide();
-    });
-    scroller.onpointerleave = () => {
-      if (!this.#bar.contains(document.activeElement)) this.hide();
-    };
+    }, { signal });
+    // A finger that is lifted leaves too, ahead of the click that it makes.
+    scroller.addEventListener("pointerleave", ({ pointerType }) => {
+      if (pointerType === "mouse" && !this.#bar.contains(document.activeElement)) this.hide();
+    }, { signal });
   }
 
   hide(): void {

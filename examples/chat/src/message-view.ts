@@ -13,6 +13,8 @@ export interface MessageActions {
   retry(key: string): void;
   discard(key: string): void;
   react(message: SentEntry, name: string, on: boolean): void;
+  /** Whether the reader's reaction of that name stands. */
+  hasReacted(message: SentEntry, name: string): boolean;
   openThread(parent: number): void;
 }
 
@@ -43,15 +45,19 @@ export function updateMessage(item: HTMLLIElement, row: MessageRow, context: Mes
   item.dataset["key"] = message.key;
   if (message.kind === "message") item.dataset["offset"] = String(message.offset);
   item.style.setProperty("--person", author.color);
-  const focused = item.contains(document.activeElement) ? (document.activeElement as HTMLElement).dataset["part"] : undefined;
+  const active = document.activeElement;
+  const hadFocus = active !== item && item.contains(active);
+  const part = hadFocus && active instanceof HTMLElement ? active.dataset["part"] : undefined;
   const said = el("div", { class: "said" }, byline(message, author, head), ...body(row, context));
   item.replaceChildren(head ? avatar(author) : gutterTime(message), said);
-  if (focused !== undefined) (item.querySelector<HTMLElement>(`[data-part="${CSS.escape(focused)}"]`) ?? item).focus();
+  if (!hadFocus) return;
+  const same = part === undefined ? null : item.querySelector<HTMLElement>(`[data-part="${CSS.escape(part)}"]`);
+  (same ?? item).focus({ preventScroll: true });
 }
 
 function authorOf(message: MessageEntry, { me, people }: MessageContext): Person {
   if (message.kind !== "message") return me;
-  return message.from === undefined ? BACKEND : people.person(message.from.user);
+  return message.from === undefined ? BACKEND : people.person(message.from.user, message.from.info);
 }
 
 function gutterTime(message: MessageEntry): HTMLElement {
@@ -91,7 +97,7 @@ function reactions(message: SentEntry, { me, people, actions }: MessageContext):
   const all = Object.entries(message.reactions);
   if (all.length === 0) return [];
   const chips = all.map(([name, { count, users }]) => {
-    const isOn = users.includes(me.user);
+    const isOn = actions.hasReacted(message, name);
     const names = users.slice(0, NAMES_MAX).map((user) => (user === me.user ? "you" : people.person(user).name));
     const others = count - names.length;
     const who = others > 0 ? `${names.join(", ")} and ${others} more` : listAll(names);
@@ -103,7 +109,7 @@ function reactions(message: SentEntry, { me, people, actions }: MessageContext):
       title: `${who} reacted with ${name}`,
       "aria-label": `${name} ${count}: ${who}`,
     };
-    const chip = button("", () => actions.react(message, name, !isOn));
+    const chip = button("", () => actions.react(message, name, !actions.hasReacted(message, name)));
     for (const [key, value] of Object.entries(attributes)) chip.setAttribute(key, value);
     chip.append(el("span", { class: "face" }, name), el("span", { class: "number" }, String(count)));
     return chip;

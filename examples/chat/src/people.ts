@@ -49,8 +49,9 @@ export class People {
     return met;
   }
 
-  person(user: string): Person {
-    return this.#known.get(user) ?? this.learn(user, undefined);
+  /** Somebody of whom nothing was learned yet goes by what came with what they said. */
+  person(user: string, info?: unknown): Person {
+    return this.#known.get(user) ?? (info === undefined ? person(user, info) : this.learn(user, info));
   }
 
   get all(): Person[] {

@@ -24,6 +24,7 @@ export class TimelineView {
   readonly #list: VirtualList<Row>;
   readonly #context: MessageContext;
   readonly #actions: TimelineActions;
+  readonly #shown = new AbortController();
   #above: Above | undefined;
   #live = false;
 
@@ -45,7 +46,7 @@ export class TimelineView {
       anchors: (row) => row.kind === "message",
       moved: () => this.#moved(),
     });
-    tools.serve(scroller, (element) => this.#messageOf(element));
+    tools.serve(scroller, (element) => this.#messageOf(element), this.#shown.signal);
     scroller.onkeydown = (event) => this.#key(event, tools);
   }
 
@@ -78,6 +79,7 @@ export class TimelineView {
   }
 
   close(): void {
+    this.#shown.abort();
     this.#list.close();
     this.#scroller.onkeydown = null;
   }
