@@ -9,6 +9,11 @@ export function clockTime(at: number): string {
   return time.format(at);
 }
 
+/** A time to come, with its day unless that is today. */
+export function timeAhead(at: number, now: number): string {
+  return dayKey(at) === dayKey(now) ? clockTime(at) : `${day.format(at)}, ${clockTime(at)}`;
+}
+
 export function fullTime(at: number): string {
   return full.format(at);
 }

@@ -1,14 +1,16 @@
 /** Where one writes. Enter sends, Shift+Enter begins a line; on a touch keyboard Enter begins a line too. */
 import { el, icon, iconButton } from "./dom.js";
 import type { Attachment, Said } from "./generated/chat.js";
-import { MentionBox } from "./mention-box.js";
+import { MENTIONS_MAX, MentionBox } from "./mention-box.js";
 import type { Person } from "./people.js";
 import { ATTACHMENTS_MAX, safeAddress, wordsOf } from "./said.js";
+import { toast } from "./toast.js";
 
 export interface ComposerActions {
-  send(said: Said): void;
-  /** What was begun as the change of an earlier message. */
-  save(offset: number, said: Said): void;
+  /** Whether it is on its way: it stays in the field otherwise. */
+  send(said: Said): boolean;
+  /** What was begun as the change of an earlier message; whether the room has it. */
+  save(offset: number, said: Said): Promise<boolean>;
   typed(text: string): void;
   /** The last of one's own, for ArrowUp in an empty field. */
   lastOwn(): { offset: number; data: unknown } | undefined;
@@ -21,6 +23,8 @@ interface Draft {
   mentioned: ReadonlyMap<string, string>;
 }
 
+/** As the room counts them. */
+const TEXT_MAX = 4_000;
 const NOTHING: Draft = { text: "", attachments: [], mentioned: new Map() };
 
 /** What was begun in a room or thread waits there, while this page is open. */
@@ -37,6 +41,7 @@ export class Composer {
   #attachments: Attachment[] = [];
   #editing: { offset: number; data: Said } | undefined;
   #closed: string | undefined;
+  #isGone = false;
   #waitUntil = 0;
   #ticking: number | undefined;
   readonly #hint: string;
@@ -75,7 +80,7 @@ export class Composer {
     this.#fit();
   }
 
-  /** In slow mode: not before then. */
+  /** In slow mode: not before then. 0: at once. */
   wait(until: number): void {
     this.#waitUntil = until;
     window.clearInterval(this.#ticking);
@@ -86,7 +91,19 @@ export class Composer {
   /** What could not be sent is not lost, but waits here as a draft. */
   putBack(texts: readonly string[]): void {
     const draft = drafts.get(this.#place) ?? NOTHING;
-    if (texts.length > 0) drafts.set(this.#place, { ...draft, text: [...texts, draft.text].join("\n").trim() });
+    if (texts.length === 0) return;
+    const next = { ...draft, text: [...texts, draft.text].join("\n").trim() };
+    drafts.set(this.#place, next);
+    if (!this.#isGone && this.#editing === undefined) this.#take(next);
+  }
+
+  /** A message was removed. Who was changing it keeps what they wrote, as a draft. */
+  removed(offset: number): void {
+    if (this.#editing?.offset !== offset) return;
+    const text = this.#text.value;
+    this.#endEditing();
+    this.putBack([text]);
+    toast("The message was removed", "What you wrote is still here, as a draft.");
   }
 
   edit(offset: number, data: unknown): void {
@@ -109,6 +126,7 @@ export class Composer {
   }
 
   close(): void {
+    this.#isGone = true;
     window.clearInterval(this.#ticking);
     this.#mentions.close();
   }
@@ -133,21 +151,29 @@ export class Composer {
 
   #submit(): void {
     const text = this.#text.value.trim();
-    if ((text === "" && this.#attachments.length === 0) || this.#text.disabled || this.#waiting() > 0) return;
+    if ((text === "" && this.#attachments.length === 0) || this.#text.disabled || this.#waiting() > 0 || this.#tooMany() > 0) return;
     const mentions = this.#mentions.mentionedIn(text);
     const attachments = this.#attachments;
     const said: Said = { text, ...(mentions.length > 0 && { mentions }), ...(attachments.length > 0 && { attachments }) };
     const editing = this.#editing;
     if (editing === undefined) {
+      if (!this.#actions.send(said)) return;
       this.#take(NOTHING);
-      this.#actions.send(said);
     } else {
       const { text: _, attachments: __, mentions: before = [], ...rest } = editing.data;
-      const kept = [...new Set([...before, ...mentions])];
+      const kept = [...new Set([...before, ...mentions])].slice(0, MENTIONS_MAX);
       this.#endEditing();
-      this.#actions.save(editing.offset, { ...rest, ...said, ...(kept.length > 0 && { mentions: kept }) });
+      void this.#save(editing.offset, { ...rest, ...said, ...(kept.length > 0 && { mentions: kept }) });
     }
     this.#text.focus({ preventScroll: true });
+  }
+
+  /** A change that the room does not have stands in the field again. */
+  async #save(offset: number, said: Said): Promise<void> {
+    if (await this.#actions.save(offset, said)) return;
+    const isFree = this.#editing === undefined && this.#text.value === "" && this.#attachments.length === 0;
+    if (isFree && !this.#isGone) this.edit(offset, said);
+    else this.putBack([said.text]);
   }
 
   #endEditing(): void {
@@ -189,7 +215,9 @@ export class Composer {
       iconButton("close", "Leave it as it was", () => this.#endEditing(), "chip-drop"),
     ];
     const closed = this.#closed === undefined ? [] : [el("span", { class: "why" }, icon("alert"), `${this.#closed}.`)];
-    this.#strip.replaceChildren(...closed, ...(editing ?? []), ...chips);
+    const tooMany = this.#tooMany();
+    const long = tooMany === 0 ? [] : [el("span", { class: "why", role: "status" }, icon("alert"), `Too long by ${tooMany} ${tooMany === 1 ? "character" : "characters"}.`)];
+    this.#strip.replaceChildren(...closed, ...long, ...(editing ?? []), ...chips);
     this.#strip.hidden = this.#strip.childElementCount === 0;
     this.#form.classList.toggle("editing", this.#editing !== undefined);
   }
@@ -210,7 +238,7 @@ export class Composer {
   }
 
   #askAddress(): void {
-    const dialog = el("dialog", { class: "dialog" });
+    const dialog = el("dialog", { class: "dialog", "aria-label": "Attach by address" });
     const input = el("input", { type: "url", placeholder: "https://…", required: true, "aria-label": "Address", maxlength: "2000" });
     const form = el(
       "form",
@@ -243,6 +271,11 @@ export class Composer {
     dialog.showModal();
   }
 
+  /** How far beyond what the room takes. */
+  #tooMany(): number {
+    return Math.max(0, [...this.#text.value.trim()].length - TEXT_MAX);
+  }
+
   #waiting(): number {
     return this.#editing === undefined ? Math.max(0, this.#waitUntil - Date.now()) : 0;
   }
@@ -252,9 +285,9 @@ export class Composer {
     const waiting = Math.ceil(this.#waiting() / 1_000);
     if (this.#waiting() === 0) window.clearInterval(this.#ticking);
     const isEmpty = this.#text.value.trim() === "" && this.#attachments.length === 0;
-    this.#send.disabled = this.#text.disabled || isEmpty || waiting > 0;
+    this.#send.disabled = this.#text.disabled || isEmpty || waiting > 0 || this.#tooMany() > 0;
     this.#send.dataset["wait"] = waiting > 0 ? String(waiting) : "";
-    this.#text.placeholder = this.#closed ?? (waiting > 0 ? `Slow mode: ${waiting} s` : this.#hint);
+    this.#text.placeholder = this.#closed !== undefined ? "" : waiting > 0 ? `Slow mode: ${waiting} s` : this.#hint;
     this.#text.style.height = "auto";
     this.#text.style.height = `${this.#text.scrollHeight}px`;
   }
@@ -275,6 +308,6 @@ function part<T extends HTMLElement>(of: HTMLElement, selector: string, type: ab
   return element;
 }
 
-function isTouch(): boolean {
+export function isTouch(): boolean {
   return matchMedia("(hover: none) and (pointer: coarse)").matches;
 }

@@ -1,5 +1,6 @@
 /** One room on the page: what the room tells goes to the views, what the reader does goes to the room. */
 import { announce } from "./announcer.js";
+import { timeAhead } from "./clock.js";
 import { Composer } from "./composer.js";
 import { byId, el, onceATurn } from "./dom.js";
 import type { Mention, Said } from "./generated/chat.js";
@@ -10,6 +11,7 @@ import { MessageTools } from "./message-tools.js";
 import type { MessageContext } from "./message-view.js";
 import { Moderation } from "./moderation.js";
 import { listNames, People, type Person } from "./people.js";
+import { OwnReactions } from "./own-reactions.js";
 import { loadOlder, messagesOf, openRoom, send, showTyping } from "./roomcast.js";
 import type { ChatMessages, ChatRoom, Entry, MessageEntry, Roomcast, RoomStatus, SentEntry } from "./roomcast.js";
 import { Rows, type Above } from "./rows.js";
@@ -31,6 +33,7 @@ export class Conversation {
   readonly #messages: ChatMessages;
   readonly #standing: Standing;
   readonly #rows = new Rows();
+  readonly #reactions: OwnReactions;
   readonly #view: TimelineView;
   readonly #thread: ThreadView;
   readonly #members: MembersView;
@@ -43,7 +46,11 @@ export class Conversation {
   readonly #stopped: () => void;
   /** How far was read when the reader came, for the line above what is new. */
   #readAtFirst: number | undefined;
+  /** The offset of the newest that the reader could see. */
+  #lookedUpTo: number | undefined;
   #unseen = 0;
+  /** When the reader spoke last, for slow mode. */
+  #spokeAt = 0;
   #live = false;
   #missedSome = false;
   readonly #draw = onceATurn(() => this.#drawNow());
@@ -55,6 +62,7 @@ export class Conversation {
     this.#status = status;
     this.#unseenIs = unseenIs;
     this.#people.learn(me.user, me);
+    this.#reactions = new OwnReactions(me.user);
     this.room = openRoom(client, id);
     const { signal } = this.#shown;
     this.#messages = messagesOf(this.room);
@@ -76,6 +84,7 @@ export class Conversation {
       save: (offset, said) => this.#save(offset, said),
       candidates: () => this.#candidates(),
       loadGap: (key) => void this.#messages.loadGap(key),
+      closed: () => this.#composer.focus(),
     });
     this.#stopped = this.#messages.subscribe(this.#draw);
     this.#listen(signal);
@@ -95,19 +104,23 @@ export class Conversation {
     await this.room.leave();
   }
 
+  /** What was written here, and would be lost with the page. */
+  get unsent(): MessageEntry[] {
+    const isConnected = this.room.status === "connected";
+    return this.#messages.snapshot.entries.filter(
+      (one): one is MessageEntry => one.kind === "failed" || (one.kind === "pending" && !isConnected),
+    );
+  }
+
   /** Takes it off the page. */
   close(): void {
     this.#shown.abort();
     this.#stopped();
-    const isConnected = this.room.status === "connected";
-    const unsent = this.#messages.snapshot.entries.filter(
-      (one): one is MessageEntry => one.kind === "failed" || (one.kind === "pending" && !isConnected),
-    );
-    this.#composer.putBack(unsent.map((one) => wordsIn(one).text));
+    this.#composer.close();
+    this.#composer.putBack(this.unsent.map((one) => wordsIn(one).text));
     this.leave().catch(() => undefined);
     this.#typists.forget();
     this.#thread.close();
-    this.#composer.close();
     this.#members.close();
     this.#view.close();
   }
@@ -121,6 +134,7 @@ export class Conversation {
         retry: (key) => this.#messages.retry(key),
         discard: (key) => this.#discard(key),
         react: (message, name, on) => void this.#react(message, name, on),
+        hasReacted: (message, name) => this.#reactions.has(message, name),
         openThread: (parent) => this.#thread.open(parent),
       },
     };
@@ -169,6 +183,7 @@ export class Conversation {
     const { room } = this;
     room.on("publication", (message) => {
       if (message.from !== undefined) this.#people.learn(message.from.user, message.from.info);
+      if (!message.ephemeral && message.ref !== undefined) this.#changed(message.type, message.ref, message);
     }, { signal });
     room.on("message", (message) => message.ephemeral || this.#heard(message), { signal });
     room.on("typing", ({ from, data }) => {
@@ -190,6 +205,16 @@ export class Conversation {
     }, { signal });
     room.on("status", (status) => this.#statusChange(status), { signal });
     room.on("gap", () => (this.#missedSome = true), { signal });
+  }
+
+  /** A message was edited, removed or reacted to. */
+  #changed(type: string, ref: number, { from, data }: { from?: { user: string }; data?: unknown }): void {
+    if (type === "react" && from?.user === this.#me.user) {
+      const { name, on } = data as { name: string; on: boolean };
+      this.#reactions.note(ref, name, on);
+    }
+    if (type === "remove") this.#composer.removed(ref);
+    this.#thread.changed(type, ref);
   }
 
   #statusChange(status: RoomStatus): void {
@@ -214,6 +239,7 @@ export class Conversation {
       // Nothing is known then, and nothing is claimed; the next welcome asks again.
     }
     for (const { user, info } of this.#standing.people) this.#people.learn(user, info);
+    this.#lookedUpTo ??= this.#readAtFirst ?? this.#last();
     this.#lookedAt();
     this.#draw();
   }
@@ -222,16 +248,24 @@ export class Conversation {
     byId("slow-note", HTMLElement).hidden = this.#standing.slowMs === 0;
     byId("slow-note", HTMLElement).textContent = `Slow mode: one message every ${this.#standing.slowMs / 1_000} s`;
     this.#members.show(this.room.members, this.#standing.people);
+    this.#slow();
     this.#close();
+    this.#draw();
+  }
+
+  /** The pace may have changed since the reader spoke. */
+  #slow(): void {
+    const until = this.#standing.moderates || this.#spokeAt === 0 ? 0 : this.#spokeAt + this.#standing.slowMs;
+    this.#composer.wait(until);
+    this.#thread.wait(until);
   }
 
   /** Says in the composer why nobody can write here, where that is so. */
   #close(): void {
     const until = this.#standing.mutedUntil;
-    const minutes = Math.ceil((until - Date.now()) / 60_000);
     const why =
       this.room.status === "failed" ? "The room is closed"
-      : until > 0 ? `A moderator muted you for ${minutes === 1 ? "another minute" : `another ${minutes} minutes`}`
+      : until > 0 ? `A moderator muted you until ${timeAhead(until, Date.now())}`
       : undefined;
     this.#composer.setClosed(why);
     this.#thread?.setClosed(why);
@@ -245,12 +279,8 @@ export class Conversation {
     this.#typists.heard(user, false);
     if (user === this.#me.user) return;
     const { text, thread } = wordsOf(message.data);
-    announce(`${this.#people.person(user).name || "Backend"}: ${text}`);
-    if (document.hidden || !this.#view.isFollowing) {
-      if (thread === undefined) this.#unseen += 1;
-      this.#unseenIs(this.#unseen);
-      this.#drawToEnd();
-    }
+    const where = thread === undefined ? "" : " in a thread";
+    announce(`${this.#people.person(user).name || "Backend"}${where}: ${text || "an attachment"}`);
   }
 
   #mentioned(mention: Mention): void {
@@ -283,30 +313,56 @@ export class Conversation {
   /** The end is in view, and somebody looks. */
   #lookedAt(): void {
     if (document.hidden || !this.#view?.isFollowing) return;
-    if (this.#unseen > 0) this.#unseenIs((this.#unseen = 0));
     const last = this.#last();
-    if (last !== undefined && this.room.status === "connected") this.#standing.seen(last);
+    if (last === undefined || this.room.status !== "connected") return;
+    this.#lookedUpTo = last;
+    this.#standing.seen(last);
+    this.#countUnseen();
   }
 
-  #say(said: Said): void {
+  /** What others said in the room itself, and the reader could not see, here or in another tab. */
+  #countUnseen(): void {
+    const seen = this.#lookedUpTo === undefined ? Infinity : Math.max(this.#lookedUpTo, this.#standing.read);
+    const { entries } = this.#messages.snapshot;
+    let count = 0;
+    for (let index = entries.length - 1; index >= 0; index -= 1) {
+      const entry = entries[index];
+      if (entry?.kind !== "message") continue;
+      if (entry.offset <= seen) break;
+      const isOthers = entry.type === "message" && !entry.removed && entry.from?.user !== this.#me.user;
+      if (isOthers && wordsIn(entry).thread === undefined) count += 1;
+    }
+    if (count === this.#unseen) return;
+    this.#unseenIs((this.#unseen = count));
+    this.#drawToEnd();
+  }
+
+  #say(said: Said): boolean {
     this.#typing.stop();
     this.#live = true;
     this.#readAtFirst = undefined;
     try {
       send(this.#messages, { ...said, id: randomId() });
     } catch (error) {
-      return toast("Not sent", whyRefused(error));
+      toast("Not sent", whyRefused(error));
+      return false;
     }
-    if (this.#standing.slowMs > 0 && !this.#standing.moderates) this.#composer.wait(Date.now() + this.#standing.slowMs);
+    // What was said before there was a pace does not count.
+    if (this.#standing.slowMs > 0) this.#spokeAt = Date.now();
+    this.#slow();
     if (said.thread === undefined) this.#toEnd();
+    return true;
   }
 
-  async #save(offset: number, said: Said): Promise<void> {
-    await this.#tried("The change was not saved", () => this.room.edit(offset, said));
+  #save(offset: number, said: Said): Promise<boolean> {
+    return this.#tried("The change was not saved", () => this.room.edit(offset, said));
   }
 
   async #react(message: SentEntry, name: string, on: boolean): Promise<void> {
-    await this.#tried("The reaction did not arrive", () => this.room.react(message.offset, name, on));
+    const { offset } = message;
+    // What changes nothing is not told: it may stand since long ago.
+    const isDone = await this.#tried("The reaction did not arrive", () => this.room.react(offset, name, on));
+    if (isDone) this.#reactions.note(offset, name, on);
   }
 
   async #remove(message: SentEntry): Promise<void> {
@@ -323,17 +379,22 @@ export class Conversation {
     this.#composer.focus();
   }
 
-  async #tried(failed: string, what: () => Promise<unknown>): Promise<void> {
+  /** Whether it was done; where not, the reader is told. */
+  async #tried(failed: string, what: () => Promise<unknown>): Promise<boolean> {
+    if (this.room.status !== "connected") toast("There is no connection.", "This goes out with the next one.");
     try {
       await what();
+      return true;
     } catch (error) {
       if (!this.#shown.signal.aborted) toast(failed, whyRefused(error));
+      return false;
     }
   }
 
   #lastOwn(): { offset: number; data: unknown } | undefined {
     const last = this.#messages.snapshot.entries.findLast(
-      (one) => one.kind === "message" && !one.removed && one.from?.user === this.#me.user && one.type === "message",
+      (one) =>
+        one.kind === "message" && !one.removed && one.from?.user === this.#me.user && one.type === "message" && wordsIn(one).thread === undefined,
     );
     return last?.kind === "message" && !last.removed ? last : undefined;
   }
@@ -362,6 +423,7 @@ export class Conversation {
     this.#view.draw(this.#rows.ofRoom(entries, this.#above(), reader), this.#live);
     this.#thread.draw();
     this.#live = false;
+    this.#countUnseen();
   }
 
   #toEnd(): void {

@@ -38,6 +38,15 @@ export class Standing {
     return this.#logic;
   }
 
+  get isConnected(): boolean {
+    return this.#room.status === "connected";
+  }
+
+  /** Up to where this user has read, in whatever tab; as it was last told. */
+  get read(): number {
+    return this.#kept?.unread.read ?? 0;
+  }
+
   get people(): Entered["people"] {
     return this.#kept?.people ?? [];
   }
@@ -62,6 +71,8 @@ export class Standing {
       this.#kept = await this.#room.call("enter", null);
       this.#logic = "there";
       this.#told = this.#kept.unread.read;
+      // What was not told before the connection broke is to be told again.
+      this.#head = Math.min(this.#head, this.#told);
       this.#muted(this.#kept.muted_until);
       return this.#told;
     } catch (error) {
@@ -83,7 +94,7 @@ export class Standing {
     this.#timer = undefined;
     this.#told = this.#head;
     if (this.#logic === "none") return this.#remember(this.#head);
-    // What is lost with its connection is told with the next message, or by the next visit.
+    // What is lost with its connection is told after the next welcome.
     this.#room.call("mark_read", { offset: this.#head }).catch(() => undefined);
   }
 

@@ -1,7 +1,7 @@
 /** A thread beside the room: what began it, the answers, and where one answers. */
 import { Composer } from "./composer.js";
 import { byId, el } from "./dom.js";
-import type { Said } from "./generated/chat.js";
+import type { Reply, Said } from "./generated/chat.js";
 import type { MessageTools } from "./message-tools.js";
 import type { MessageContext } from "./message-view.js";
 import { listNames, type Person } from "./people.js";
@@ -13,14 +13,16 @@ import { TimelineView } from "./timeline-view.js";
 import { Typing, Typists } from "./typing.js";
 
 export interface ThreadActions {
-  send(said: Said): void;
-  save(offset: number, said: Said): void;
+  send(said: Said): boolean;
+  save(offset: number, said: Said): Promise<boolean>;
   candidates(): readonly Person[];
   loadGap(key: string): void;
+  closed(): void;
 }
 
-/** Where the room has no logic that knows its threads, so many pages are searched for answers. */
+/** So many pages of answers are read; where the room has no logic that knows its threads, of all that was said. */
 const PAGES_MAX = 10;
+const PAGE = 200;
 
 export class ThreadView {
   readonly #panel = byId("thread", HTMLElement);
@@ -39,6 +41,10 @@ export class ThreadView {
   #parent: number | undefined;
   /** Of before what the page has of the room. */
   #older: SentEntry[] = [];
+  /** How many answers there are, where the room knows. */
+  #total = 0;
+  #loads = 0;
+  #waitUntil = 0;
   #state: "there" | "loading" | "failed" = "there";
 
   constructor(
@@ -58,7 +64,10 @@ export class ThreadView {
     this.#context = { ...context, testId: "reply", actions: { ...context.actions, openThread } };
     this.#typists = new Typists(() => this.#drawTyping());
     byId("thread-close", HTMLButtonElement).onclick = () => this.close();
-    this.#panel.onkeydown = (event) => event.key === "Escape" && !event.defaultPrevented && this.close();
+    // Nothing is returned: `false` would take every key from the field in it.
+    this.#panel.onkeydown = (event) => {
+      if (event.key === "Escape" && !event.defaultPrevented) this.close();
+    };
   }
 
   /** The offset of the message that began the thread which is shown. */
@@ -83,8 +92,9 @@ export class ThreadView {
     this.#composer = new Composer(byId("thread-compose", HTMLFormElement), `${this.#room.name} ${parent}`, "Reply", {
       send: (said) => {
         this.#typing?.stop();
-        this.#actions.send({ ...said, thread: parent });
+        const isTaken = this.#actions.send({ ...said, thread: parent });
         this.#view?.toEnd();
+        return isTaken;
       },
       save: this.#actions.save,
       typed: (text) => this.#typing?.typed(text),
@@ -92,6 +102,7 @@ export class ThreadView {
       candidates: this.#actions.candidates,
     });
     this.#composer.setClosed(this.#closed);
+    this.#composer.wait(this.#waitUntil);
     this.draw();
     this.#composer.focus();
     if (!this.#has(parent)) void this.#load(parent);
@@ -102,7 +113,20 @@ export class ThreadView {
     this.#end();
     this.#panel.hidden = true;
     document.body.removeAttribute("data-thread");
-    byId("text", HTMLTextAreaElement).focus({ preventScroll: true });
+    this.#actions.closed();
+  }
+
+  /** In slow mode, as the room's own composer. */
+  wait(until: number): void {
+    this.#waitUntil = until;
+    this.#composer?.wait(until);
+  }
+
+  /** Something was done to a message: what lies before what the page has of the room is read again. */
+  changed(type: string, offset: number): void {
+    if (type === "remove") this.#composer?.removed(offset);
+    const parent = this.#parent;
+    if (parent !== undefined && this.#older.some((one) => one.offset === offset)) void this.#load(parent);
   }
 
   setClosed(why: string | undefined): void {
@@ -126,7 +150,8 @@ export class ThreadView {
     const rows = this.#rows.ofThread([...older, ...entries], this.#parent);
     const answers = rows.filter((row) => row.kind === "message").length - 1;
     const note = byId("thread-note", HTMLElement);
-    const words = { there: answers === 1 ? "1 reply" : answers > 0 ? `${answers} replies` : "No reply yet", loading: "Loading…" };
+    const all = this.#total > answers ? `The last ${answers} of ${this.#total} replies` : `${answers} replies`;
+    const words = { there: answers === 1 ? "1 reply" : answers > 0 ? all : "No reply yet", loading: "Loading…" };
     note.textContent = this.#state === "failed" ? "It could not be loaded." : words[this.#state];
     this.#view.draw(rows, false);
   }
@@ -139,6 +164,7 @@ export class ThreadView {
     this.#tools.hide();
     [this.#composer, this.#view, this.#parent] = [undefined, undefined, undefined];
     this.#older = [];
+    this.#total = 0;
     this.#state = "there";
   }
 
@@ -148,22 +174,36 @@ export class ThreadView {
 
   /** Of before what the page has: the room knows its threads; without logic, by reading on from where it began. */
   async #load(parent: number): Promise<void> {
-    this.#state = "loading";
+    // Of two that are under way the later one knows more.
+    const load = (this.#loads += 1);
+    const isStale = (): boolean => this.#parent !== parent || this.#loads !== load;
+    if (this.#older.length === 0) this.#state = "loading";
     this.draw();
     try {
       const found = this.#standing.logic === "there" ? await this.#ask(parent) : await this.#search(parent);
-      if (this.#parent !== parent) return;
+      if (isStale()) return;
       this.#older = found;
       this.#state = "there";
     } catch {
-      if (this.#parent === parent) this.#state = "failed";
+      if (isStale()) return;
+      this.#state = "failed";
     }
     this.draw();
   }
 
   async #ask(parent: number): Promise<SentEntry[]> {
-    const { parent: began, replies } = await this.#standing.ask("thread", { parent, limit: 200 });
-    return [...(began === undefined ? [] : [began]), ...replies].map(({ offset, time, user, info, data }) => ({
+    let page = await this.#standing.ask("thread", { parent, limit: PAGE });
+    const pages = [page.replies];
+    while (page.next !== undefined && pages.length < PAGES_MAX) {
+      page = await this.#standing.ask("thread", { parent, limit: PAGE, before: page.next });
+      pages.unshift(page.replies);
+    }
+    this.#total = page.total;
+    return [...(page.parent === undefined ? [] : [page.parent]), ...pages.flat()].map((one) => this.#entry(one));
+  }
+
+  #entry({ offset, time, user, info, data, edited, reactions }: Reply): SentEntry {
+    return {
       kind: "message",
       key: `at ${offset}`,
       type: "message",
@@ -173,9 +213,10 @@ export class ThreadView {
       tags: [],
       own: false,
       removed: false,
-      reactions: {},
+      reactions: reactions ?? {},
+      ...(edited !== undefined && { edited: { offset, time: edited } }),
       ...(user !== undefined && { from: { user: this.#context.people.learn(user, info).user, session: "" } }),
-    }));
+    };
   }
 
   async #search(parent: number): Promise<SentEntry[]> {

@@ -2,6 +2,8 @@
 import type { Unread } from "./generated/chat.js";
 import type { Identity } from "./identity.js";
 import { createWatchingClient, watchRoom, type ChatRoom } from "./roomcast.js";
+import { isWithoutLogic } from "./standing.js";
+import { isNeverHere } from "./wording.js";
 
 /** Beyond so many rooms nobody watches: each costs a connection. */
 const WATCHED_MAX = 10;
@@ -45,8 +47,8 @@ export class Watch {
       this.#changed(this.#unread);
     };
     const ask = (): void => {
-      // A room without logic knows nothing of what is unread, and need not be watched.
-      room.call("unread", null).then(tell, () => room.status === "connected" && this.#drop(id));
+      // Where one was never, or where there is no logic, nothing is unread, and nothing need be watched.
+      room.call("unread", null).then(tell, (error) => isNothingToCount(error) && this.#drop(id));
     };
     room.on("status", (status) => status === "connected" && ask(), { signal });
     room.on("unread", ({ data }) => tell(data), { signal });
@@ -76,4 +78,8 @@ export class Watch {
     this.#drop(id);
     this.#rooms.delete(id);
   }
+}
+
+function isNothingToCount(error: unknown): boolean {
+  return isNeverHere(error) || isWithoutLogic(error);
 }

@@ -1,5 +1,5 @@
 /** What is said when something does not work: what is known, and what can be done. */
-import { RoomcastError } from "./roomcast.js";
+import { hasAccounts, RoomcastError } from "./roomcast.js";
 import type { ChatError } from "./generated/chat.js";
 
 export interface Failure {
@@ -32,8 +32,9 @@ const FAILURES: Record<string, Failure> = {
 };
 
 export function failureOf(error: RoomcastError | undefined): Failure {
-  const known = error && FAILURES[error.code];
-  if (known) return known;
+  const known = error && Object.hasOwn(FAILURES, error.code) ? FAILURES[error.code] : undefined;
+  // With an account nobody has another name to come in under.
+  if (known) return hasAccounts && known.remedy === "rename" ? { ...known, remedy: "again" } : known;
   return { title: "The connection was closed for good.", text: error?.message ?? "", remedy: "again" };
 }
 
@@ -91,4 +92,9 @@ export function whyRefused(error: unknown): string {
 /** What the room's logic says about its refusal. */
 function reasonIn({ data }: RoomcastError): ChatError | undefined {
   return typeof data === "object" && data !== null && "reason" in data ? (data as ChatError) : undefined;
+}
+
+/** Somebody who never came into a room has read nothing there. */
+export function isNeverHere(error: unknown): boolean {
+  return error instanceof RoomcastError && reasonIn(error)?.reason === "never_here";
 }
