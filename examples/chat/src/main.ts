@@ -2,12 +2,12 @@
 import { watchAbsence } from "./absence.js";
 import { dropNameFromAddress, nameInAddress, roomInAddress, settleAddress } from "./address.js";
 import { Conversation } from "./conversation.js";
-import { byId } from "./dom.js";
+import { byId, el } from "./dom.js";
 import type { Unread } from "./generated/chat.js";
 import { watchDrawer } from "./drawer.js";
 import { cleanName, forgetThisTab, identify, lastName, nameOfThisTab, type Identity } from "./identity.js";
 import { avatar, hueFor, person } from "./people.js";
-import { account, createClient, hasAccounts } from "./roomcast.js";
+import { account, createClient, hasAccounts, RoomcastError } from "./roomcast.js";
 import { drawRooms, otherRooms, visit, watchNewRoom } from "./rooms-view.js";
 import { drawShare, watchShare } from "./share.js";
 import { StatusView } from "./status-view.js";
@@ -27,17 +27,20 @@ async function beginWithAccount(): Promise<void> {
     const { user, info } = await account();
     byId("change-name", HTMLButtonElement).hidden = true;
     begin({ ...person(user, info), moderates: false });
-  } catch {
+  } catch (error) {
+    const isKnown = error instanceof RoomcastError && error.code === "unauthorized";
     askName(roomInAddress(), "", () => undefined);
     byId("join", HTMLFormElement).hidden = true;
-    byId("welcome-lead", HTMLElement).textContent = "Nobody is logged in here. Log in, and come back.";
+    byId("welcome-lead", HTMLElement).textContent = isKnown
+      ? "Nobody is logged in here. Log in, and come back."
+      : "Who you are could not be found out: the server did not answer as it should. Reload this page in a while.";
   }
 }
 
 function begin(me: Identity): void {
   const client = createClient(me);
   const status = new StatusView({ again: () => conversation?.enter(), rename: leaveForDoor });
-  byId("me", HTMLElement).replaceChildren(avatar(me), me.name);
+  byId("me", HTMLElement).replaceChildren(avatar(me), el("span", { class: "name" }, me.name));
   byId("chat", HTMLElement).hidden = false;
   watch = new Watch(me, (unread, mention) => {
     elsewhere = unread;
@@ -72,6 +75,7 @@ function leaveForDoor(): void {
   conversation?.close();
   conversation = undefined;
   watch?.close();
+  elsewhere = new Map();
   byId("chat", HTMLElement).hidden = true;
   forgetThisTab();
   dropNameFromAddress();
@@ -113,6 +117,10 @@ window.addEventListener("pageshow", (event) => {
   if (!event.persisted) return;
   conversation?.enter();
   watch?.follow(otherRooms(roomInAddress()));
+});
+// What waits for a connection goes with the page: the browser asks before.
+window.addEventListener("beforeunload", (event) => {
+  if (conversation !== undefined && conversation.unsent.length > 0) event.preventDefault();
 });
 watchAbsence((away) => void conversation?.room.presence.set({ away }).catch(() => undefined));
 

@@ -57,8 +57,12 @@ export class MembersView {
       byUser.set(user, visitor);
     }
     const rank = ({ person }: Visitor): number => (person.user === this.#user ? 0 : 1);
+    // Who went since the room told who was here.
+    const went = this.#visitors.map((visitor) => visitor.person);
     this.#visitors = [...byUser.values()].sort((a, b) => rank(a) - rank(b) || a.since - b.since);
-    this.#absent = known.filter(({ user }) => !byUser.has(user)).slice(0, ABSENT_MAX).map(({ user, info }) => person(user, info));
+    const others = [...went, ...this.#absent, ...known.map(({ user, info }) => person(user, info))];
+    const absent = new Map(others.filter(({ user }) => !byUser.has(user)).map((one) => [one.user, one]));
+    this.#absent = [...absent.values()].slice(0, ABSENT_MAX);
     for (const user of byUser.keys()) this.#forget(user);
     this.#draw();
   }
@@ -144,11 +148,12 @@ export class MembersView {
 
   #more(of: Person): HTMLButtonElement {
     const { mention, moderation } = this.#actions;
-    const open = (): void => {
-      const choices = [{ label: `Mention ${of.name}`, run: () => mention(of) }, ...moderation.choices(of)];
-      showMenu(more, of.name, choices);
+    const open = async (): Promise<void> => {
+      const isHere = this.#visitors.some(({ person }) => person.user === of.user);
+      const choices = await moderation.choices(of, isHere);
+      if (more.isConnected) showMenu(more, of.name, [{ label: `Mention ${of.name}`, run: () => mention(of) }, ...choices]);
     };
-    const more = iconButton("more", `More about ${of.name}`, open, "icon-button more");
+    const more = iconButton("more", `More about ${of.name}`, () => void open(), "icon-button more");
     return more;
   }
 }

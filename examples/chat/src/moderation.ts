@@ -26,19 +26,31 @@ export class Moderation {
     this.#people = people;
   }
 
-  /** What may be done about somebody: nothing, where the reader is no moderator. */
-  choices({ user }: Person): Choice[] {
+  /** What may be done about somebody who is here or not: nothing, where the reader is no moderator. */
+  async choices({ user }: Person, isHere: boolean): Promise<Choice[]> {
     if (!this.#standing.moderates) return [];
     const { name } = this.#people.person(user);
     const mutes = MUTES.map(([label, minutes]) => ({
       label,
       run: () => void this.#do(`${name} is muted`, () => this.#standing.ask("mute", { user, minutes })),
     }));
+    const unmute = () => this.#do(`${name} may speak`, () => this.#standing.ask("unmute", { user }));
+    const unblock = () => this.#do(`${name} may come in`, () => this.#standing.ask("unblock", { user }));
     return [
-      ...mutes,
-      { label: "Let speak again", run: () => void this.#do(`${name} may speak`, () => this.#standing.ask("unmute", { user })) },
+      ...((await this.#isMuted(user)) ? [{ label: "Let speak again", run: () => void unmute() }] : mutes),
       { label: "Remove for an hour", danger: true, run: () => void this.#block(user, name) },
+      ...(isHere ? [] : [{ label: "Let in again", run: () => void unblock() }]),
     ];
+  }
+
+  /** Where that cannot be told, it is for the room to say. */
+  async #isMuted(user: string): Promise<boolean> {
+    if (!this.#standing.isConnected) return false;
+    try {
+      return (await this.#standing.ask("muted", null)).some((one) => one.user === user);
+    } catch {
+      return false;
+    }
   }
 
   get isOffered(): boolean {

@@ -47,10 +47,12 @@ function badge(count: number, mentions: number): HTMLElement {
 export function watchNewRoom(): void {
   const form = byId("new-room", HTMLFormElement);
   const input = byId("new-room-name", HTMLInputElement);
+  input.oninput = () => input.setCustomValidity("");
   form.onsubmit = (event) => {
     event.preventDefault();
     const id = roomId(input.value);
-    if (id === "") return;
+    input.setCustomValidity(id === "" && input.value.trim() !== "" ? "A room's name is of letters a to z and digits." : "");
+    if (id === "") return void input.reportValidity();
     input.value = "";
     location.hash = id;
   };

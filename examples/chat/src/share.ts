@@ -2,11 +2,14 @@
 import { linkTo } from "./address.js";
 import { announce } from "./announcer.js";
 import { byId } from "./dom.js";
+import { hasAccounts } from "./roomcast.js";
 
 const GUESTS = ["Grace", "Alan", "Hedy", "Edsger", "Radia", "Linus", "Margaret", "Dennis", "Barbara", "Ken"];
 
 /** `taken` are the names of those who are here. */
 export function drawShare(room: string, me: string, taken: readonly string[]): void {
+  // With accounts nobody is another by opening a tab.
+  for (const doors of document.querySelectorAll<HTMLElement>("[data-trial]")) doors.hidden = hasAccounts;
   const guest = GUESTS.find((name) => !taken.includes(name)) ?? "Guest";
   byId("share-link", HTMLInputElement).value = linkTo(room);
   for (const link of document.querySelectorAll<HTMLAnchorElement>("[data-open=me]")) link.href = linkTo(room, me);

@@ -2,11 +2,13 @@
 import { byId } from "./dom.js";
 import { cleanName } from "./identity.js";
 
+const ROOM_SHOWN_MAX = 48;
+
 /** Shows the door of `room` until somebody has said a name. */
 export function askName(room: string, suggestion: string, enter: (name: string) => void): void {
   const door = byId("welcome", HTMLElement);
   const input = byId("name", HTMLInputElement);
-  byId("welcome-room", HTMLElement).textContent = `#${room}`;
+  byId("welcome-room", HTMLElement).textContent = room.length > ROOM_SHOWN_MAX ? `#${room.slice(0, ROOM_SHOWN_MAX)}…` : `#${room}`;
   input.value = suggestion;
   door.hidden = false;
   input.focus();
