@@ -44,7 +44,7 @@ class Person {
   }
 
   static async open(newContext, name, room, { at = url, more = '', ...options } = {}) {
-    const context = await newContext();
+    const context = await newContext({ hasTouch: options.hasTouch ?? false });
     const page = await context.newPage();
     await page.setViewportSize(options.viewport ?? { width: 1200, height: 800 });
     await page.goto(`${at}?name=${name}${more}#${room}`);
@@ -139,7 +139,7 @@ const scenarios = {
   /** What two people do with messages: change, answer, react, take back; each sees it of the other. */
   async talk(newContext) {
     const ann = await Person.open(newContext, 'Ann', 'desk');
-    const bob = await Person.open(newContext, 'Bob', 'desk', { viewport: PHONE });
+    const bob = await Person.open(newContext, 'Bob', 'desk', { viewport: PHONE, hasTouch: true });
     await ann.part('composer').pressSequentially('helo');
     await bob.page.locator('#typing', { hasText: 'Ann is typing' }).waitFor();
     await ann.part('send-button').click();
@@ -153,8 +153,8 @@ const scenarios = {
       await one.message(1).locator('strong', { hasText: 'Bob' }).waitFor();
       await one.message(1).getByText('(edited)').waitFor();
     }
-    await bob.message(1).click();
-    await bob.message(1).getByLabel('React with 👍').click();
+    await bob.message(1).tap();
+    await bob.message(1).getByLabel('React with 👍').tap();
     for (const one of [ann, bob]) await one.message(1).getByTestId('reaction').getByText('1').waitFor();
     await ann.message(1).getByTestId('reaction').click();
     for (const one of [ann, bob]) await one.message(1).getByTestId('reaction').getByText('2').waitFor();
@@ -164,8 +164,10 @@ const scenarios = {
     await ann.page.locator('#log').focus();
     await ann.page.keyboard.press('ArrowUp');
     await ann.page.keyboard.press('t');
-    await ann.part('reply-composer').fill('are you there?');
-    await ann.part('reply-composer').press('Enter');
+    await ann.page.keyboard.type('are you therr');
+    await ann.page.keyboard.press('Backspace');
+    await ann.page.keyboard.type('e?');
+    await ann.page.keyboard.press('Enter');
     await bob.message(1).getByTestId('thread-line').getByText('1 reply').waitFor();
     await bob.message(1).getByTestId('thread-line').click();
     await bob.part('reply').getByText('are you there?').waitFor();
@@ -191,40 +193,121 @@ const scenarios = {
     assert.deepEqual(await shown.locator('a').evaluateAll((all) => all.map(({ href }) => href)), ['http://plain.example/a.png']);
   },
 
-  /** One is away for a while, says something meanwhile, and comes back to everything. */
+  /** One is away for a minute, says something meanwhile, and comes back to everything, at the place where they were. */
   async away(newContext) {
+    const OLD = 120;
+    await seed(`${KIND}:away`, OLD);
     const ann = await Person.open(newContext, 'Ann', 'away');
     const bob = await Person.open(newContext, 'Bob', 'away', { at: proxied[0] });
     for (let n = 1; n <= 5; n += 1) await ann.say(`before ${n}`);
-    await bob.message(5).waitFor();
-    await bob.message(2).evaluate((element) => element.setAttribute('data-marked', ''));
+    await bob.message(OLD + 5).waitFor();
+    await bob.message(OLD + 2).evaluate((element) => element.setAttribute('data-marked', ''));
     await bob.context.setOffline(true);
     await outside('cut 0');
+    const left = Date.now();
     await bob.isNotConnected();
     await bob.say('said while away');
     await bob.page.locator('[data-testid=message][data-state=pending]').waitFor();
-    await ann.message(1).hover();
-    await ann.message(1).getByLabel('React with ❤️').click();
+    // Bob reads on, further up; where the first message in view is, frame by frame, from now on.
+    await bob.page.locator('#log').evaluate((log) => (log.scrollTop -= 1_500));
+    await bob.page.locator('#to-end').waitFor();
+    const place = (await bob.look()).seen[0];
+    await bob.page.evaluate((offset) => {
+      const placeNow = () => document.querySelector(`[data-testid=message][data-offset="${offset}"]`)?.getBoundingClientRect().top;
+      const at = placeNow();
+      window.worst = 0;
+      const look = () => {
+        window.worst = Math.max(window.worst, Math.abs((placeNow() ?? Infinity) - at));
+        requestAnimationFrame(look);
+      };
+      look();
+    }, place[0]);
+    await ann.message(OLD + 1).hover();
+    await ann.message(OLD + 1).getByLabel('React with ❤️').click();
     await ann.part('composer').press('ArrowUp');
     await ann.part('composer').fill('before five');
     await ann.part('composer').press('Enter');
-    await ann.message(5).getByText('before five').waitFor();
-    for (let n = 1; n <= 60; n += 1) await ann.say(`missed ${n}`);
+    await ann.message(OLD + 5).getByText('before five').waitFor();
+    for (let n = 1; n <= 60; n += 1) {
+      await ann.say(`missed ${n}`);
+      await until('the minute passes', () => Date.now() >= left + n * 1_000);
+    }
     await ann.page.locator('[data-state=pending]').first().waitFor({ state: 'detached' });
+    await ann.part('member').filter({ hasText: 'Bob' }).waitFor({ state: 'detached' });
     await outside('heal 0');
     await bob.context.setOffline(false);
     await bob.isConnected();
+    await ann.part('message').getByText('said while away').waitFor();
+    await ann.part('member').filter({ hasText: 'Bob' }).waitFor();
+    // What came is told, and did not move what is read.
+    await bob.page.locator('#to-end-label', { hasText: '60 new' }).waitFor();
+    await until('the title tells', async () => (await bob.page.title()).startsWith('(60) '));
+    assert.equal((await bob.look()).seen[0][0], place[0]);
+    const worst = await bob.page.evaluate(() => window.worst);
+    assert.ok(worst <= 1.5, `what was read jumped by ${worst} px`);
+    await bob.page.locator('#to-end').click();
     await bob.part('message').getByText('missed 60').waitFor();
     await bob.page.locator('[data-testid=message][data-state=sent]', { hasText: 'said while away' }).waitFor();
-    await ann.part('message').getByText('said while away').waitFor();
-    await bob.message(5).getByText('before five').waitFor();
-    await bob.message(1).getByTestId('reaction').waitFor();
+    await until('the title tells', async () => (await bob.page.title()).startsWith('#away'));
+    await bob.message(OLD + 5).getByText('before five').waitFor();
+    await bob.message(OLD + 1).getByTestId('reaction').waitFor();
     // The same for both: each message once, in one order.
-    const shown = (one) => one.part('message').evaluateAll((all) => all.map((li) => `${li.dataset.offset} ${li.querySelector('.words').textContent}`));
+    const shown = (one) =>
+      one.part('message').evaluateAll((all, old) => {
+        const since = all.filter((li) => Number(li.dataset.offset) > old);
+        return since.map((li) => `${li.dataset.offset} ${li.querySelector('.words').textContent}`);
+      }, OLD);
     const [hers, his] = [await shown(ann), await shown(bob)];
     assert.deepEqual(his, hers);
     assert.equal(new Set(his).size, 66);
-    assert.equal(await bob.message(2).getAttribute('data-marked'), '', 'what was there was not drawn anew');
+    assert.equal(his.length, 66);
+    assert.equal(await bob.message(OLD + 2).getAttribute('data-marked'), '', 'what was there was not drawn anew');
+  },
+
+  /** What somebody wrote is not lost by the page: too long, refused, removed meanwhile, without a connection. */
+  async keep(newContext) {
+    const ann = await Person.open(newContext, 'Ann', 'desk', { more: '&role=moderator' });
+    const bob = await Person.open(newContext, 'Bob', 'desk', { at: proxied[0] });
+    const [text, send] = [bob.part('composer'), bob.part('send-button')];
+    // Nothing is cut; it says by how much it is too long.
+    await text.fill('x'.repeat(4_010));
+    assert.equal(await send.isDisabled(), true);
+    await bob.page.locator('#compose .why', { hasText: 'Too long by 10 characters' }).waitFor();
+    await text.fill('x'.repeat(4_000));
+    await send.click();
+    await ann.message(1).waitFor();
+    // A change of what a moderator removes meanwhile is a draft.
+    await bob.say('the plan');
+    await ann.message(2).waitFor();
+    await text.press('ArrowUp');
+    await text.fill('the plan, in every detail');
+    await ann.message(2).hover();
+    await ann.message(2).getByLabel('Remove (Del)').click();
+    await ann.page.getByRole('dialog').getByText('Remove', { exact: true }).click();
+    await until('it is a draft', async () => (await bob.page.locator('.compose.editing').count()) === 0);
+    assert.equal(await text.inputValue(), 'the plan, in every detail');
+    await send.click();
+    await ann.part('message').getByText('in every detail').waitFor();
+    // A change whose answer the connection takes along, and that the room never had, stands there again or was done.
+    await bob.context.setOffline(true);
+    await outside('cut 0');
+    await bob.isNotConnected();
+    await text.press('ArrowUp');
+    await text.fill('the plan, at last');
+    await text.press('Enter');
+    await bob.page.locator('.toast', { hasText: 'There is no connection' }).waitFor();
+    await outside('heal 0');
+    await bob.context.setOffline(false);
+    await bob.isConnected();
+    for (const one of [ann, bob]) await one.part('message').getByText('the plan, at last').waitFor();
+    // By the keyboard alone: who reacts by a button keeps their place.
+    await ann.page.locator('#log').focus();
+    await ann.page.keyboard.press('ArrowUp');
+    await ann.page.keyboard.press('Tab');
+    await ann.page.keyboard.press('Enter');
+    await ann.part('message').last().getByTestId('reaction').waitFor();
+    await until('the message has the focus', () =>
+      ann.page.evaluate(() => document.activeElement?.closest('[data-testid=message]')?.textContent.includes('at last') ?? false));
   },
 
   /** What is unread is counted while one is in another room, told to one's other tabs, and shown where it begins. */
@@ -265,6 +348,13 @@ const scenarios = {
     await ann.say('three');
     await room(tab, 'desk').locator('.badge', { hasText: '1' }).waitFor({ state: 'attached' });
     await room(tab, 'desk').locator('.badge').waitFor({ state: 'detached' });
+    // Whose name begins with another's is meant alone.
+    const hope = await Person.open(newContext, 'Bob Hope', 'desk');
+    await ann.part('member').filter({ hasText: 'Bob Hope' }).waitFor();
+    await ann.say('@Bob Hope, or @Bobby, or x@Bob');
+    await hope.page.locator('.mentions-me .to-me', { hasText: '@Bob Hope' }).waitFor();
+    await bob.part('message').getByText('or @Bobby').waitFor();
+    assert.equal(await bob.page.locator('.mentions-me').count(), 1);
   },
 
   /** A moderator slows the room, takes a voice and gives it back, erases, and sends away; a restart changes nothing. */
@@ -283,6 +373,8 @@ const scenarios = {
     await bob.page.locator('#slow-note', { hasText: 'every 300 s' }).waitFor();
     await bob.say('second');
     await ann.part('message').getByText('second').waitFor();
+    const soon = await publishAs(bob, 'court', { text: 'by another way' });
+    assert.deepEqual([soon.status, soon.body.code, soon.body.data.reason], [429, 'rate_limited', 'slow_mode']);
     await bob.part('composer').fill('third');
     assert.equal(await bob.part('send-button').isDisabled(), true);
     await menu('Mute for a day');
@@ -299,6 +391,8 @@ const scenarios = {
     await ann.page.locator('#pace').click();
     await ann.page.getByRole('menuitem', { name: 'Slow mode off' }).click();
     await bob.page.locator('#slow-note').waitFor({ state: 'hidden' });
+    await bob.part('send-button').click();
+    await ann.part('message').getByText('third').waitFor();
     await ann.part('message').getByText('first').hover();
     await ann.message(1).getByLabel('Remove (Del)').click();
     await ann.page.getByRole('dialog').getByText('Remove', { exact: true }).click();
@@ -308,6 +402,14 @@ const scenarios = {
     await bob.page.locator('[data-testid=status][data-status=failed]').waitFor();
     await bob.page.locator('#banner', { hasText: 'You were asked to leave' }).waitFor();
     await ann.part('member').filter({ hasText: 'Bob' }).waitFor({ state: 'detached' });
+    await bob.page.getByText('Go in again').click();
+    await bob.page.locator('#banner', { hasText: 'You were asked to leave' }).waitFor();
+    await ann.page.locator('.member.gone').filter({ hasText: 'Bob' }).hover();
+    await ann.page.getByLabel('More about Bob').click();
+    await ann.page.getByRole('menuitem', { name: 'Let in again' }).click();
+    await ann.page.locator('.toast', { hasText: 'Bob may come in' }).waitFor();
+    await bob.page.getByText('Go in again').click();
+    await bob.isConnected();
   },
 
   /** With accounts nobody is asked for a name: whoever gives the token knows who it is. */
@@ -353,6 +455,12 @@ const scenarios = {
     await stray.getByRole('button', { name: 'a thread' }).click();
     await ann.part('reply').getByText(textOf(3)).waitFor();
     await ann.part('reply').getByText('I come back to this').waitFor();
+    // What is done there is seen there, however far back it is.
+    await ann.part('reply').first().hover();
+    await ann.part('reply').first().getByLabel('React with 👍').click();
+    await ann.part('reply').first().getByTestId('reaction').getByText('1').waitFor();
+    await ann.part('reply').first().getByTestId('reaction').click();
+    await ann.part('reply').first().getByTestId('reaction').waitFor({ state: 'detached' });
     await ann.page.locator('#thread-close').click();
     let [nodes, loads, steps] = [0, 0, 0];
     await frames(ann.page, async () => {

@@ -52,14 +52,14 @@ export async function inBrowser(scenario) {
 }
 
 /**
- * Runs `scenario(newContext)` in a browser of its own. Each context has storage, a network switch and renderer
+ * Runs `scenario(newContext)` in a browser of its own, `newContext` with playwright's options. Each context has storage, a network switch and renderer
  * processes of its own.
  */
 export async function inContexts(scenario) {
   const complaints = [];
   const browser = await chromium.launch(LAUNCH);
   try {
-    await scenario(async () => follow(await browser.newContext(), complaints));
+    await scenario(async (options) => follow(await browser.newContext(options), complaints));
   } finally {
     await browser.close();
   }

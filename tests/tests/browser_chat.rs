@@ -15,6 +15,11 @@ async fn r_chat_2_who_was_away_catches_up_with_changes_and_all_and_what_waited_g
 }
 
 #[tokio::test]
+async fn r_chat_12_what_one_wrote_is_not_lost_by_the_page() -> Result<()> {
+    play(Server::start().await?, "chat.mjs", "keep").await
+}
+
+#[tokio::test]
 async fn r_chat_3_ten_thousand_messages_scroll_without_a_jump() -> Result<()> {
     play(Server::start().await?, "chat.mjs", "history").await
 }
