@@ -75,6 +75,22 @@ class Person {
     await this.part('send-button').click();
   }
 
+  /** The offset of the first message in view; how far it ever was from there is the page's `worst`, in pixels. */
+  async keepPlace() {
+    const [[offset]] = (await this.look()).seen;
+    await this.page.evaluate((offset) => {
+      const place = () => document.querySelector(`[data-testid=message][data-offset="${offset}"]`)?.getBoundingClientRect().top;
+      const at = place();
+      window.worst = 0;
+      const look = () => {
+        window.worst = Math.max(window.worst, Math.abs((place() ?? Infinity) - at));
+        requestAnimationFrame(look);
+      };
+      look();
+    }, offset);
+    return offset;
+  }
+
   /** What is in the document of the log, and what of it is seen: offsets, where the first one is, how many nodes. */
   look() {
     return this.page.evaluate(() => {
@@ -92,6 +108,18 @@ class Person {
       };
     });
   }
+}
+
+/** The same for both: each message behind that offset once, in one order. */
+async function see(ann, bob, after, count) {
+  const shown = (one) =>
+    one.part('message').evaluateAll((all, old) => {
+      const since = all.filter((li) => Number(li.dataset.offset) > old);
+      return since.map((li) => `${li.dataset.offset} ${li.querySelector('.words').textContent}`);
+    }, after);
+  const [hers, his] = [await shown(ann), await shown(bob)];
+  assert.deepEqual(his, hers);
+  assert.deepEqual([his.length, new Set(his).size], [count, count]);
 }
 
 /** Asks the room by HTTP, with a token such as the page has. */
@@ -211,17 +239,7 @@ const scenarios = {
     // Bob reads on, further up; where the first message in view is, frame by frame, from now on.
     await bob.page.locator('#log').evaluate((log) => (log.scrollTop -= 1_500));
     await bob.page.locator('#to-end').waitFor();
-    const place = (await bob.look()).seen[0];
-    await bob.page.evaluate((offset) => {
-      const placeNow = () => document.querySelector(`[data-testid=message][data-offset="${offset}"]`)?.getBoundingClientRect().top;
-      const at = placeNow();
-      window.worst = 0;
-      const look = () => {
-        window.worst = Math.max(window.worst, Math.abs((placeNow() ?? Infinity) - at));
-        requestAnimationFrame(look);
-      };
-      look();
-    }, place[0]);
+    const place = await bob.keepPlace();
     await ann.message(OLD + 1).hover();
     await ann.message(OLD + 1).getByLabel('React with ❤️').click();
     await ann.part('composer').press('ArrowUp');
@@ -242,7 +260,7 @@ const scenarios = {
     // What came is told, and did not move what is read.
     await bob.page.locator('#to-end-label', { hasText: '60 new' }).waitFor();
     await until('the title tells', async () => (await bob.page.title()).startsWith('(60) '));
-    assert.equal((await bob.look()).seen[0][0], place[0]);
+    assert.equal((await bob.look()).seen[0][0], place);
     const worst = await bob.page.evaluate(() => window.worst);
     assert.ok(worst <= 1.5, `what was read jumped by ${worst} px`);
     await bob.page.locator('#to-end').click();
@@ -251,16 +269,7 @@ const scenarios = {
     await until('the title tells', async () => (await bob.page.title()).startsWith('#away'));
     await bob.message(OLD + 5).getByText('before five').waitFor();
     await bob.message(OLD + 1).getByTestId('reaction').waitFor();
-    // The same for both: each message once, in one order.
-    const shown = (one) =>
-      one.part('message').evaluateAll((all, old) => {
-        const since = all.filter((li) => Number(li.dataset.offset) > old);
-        return since.map((li) => `${li.dataset.offset} ${li.querySelector('.words').textContent}`);
-      }, OLD);
-    const [hers, his] = [await shown(ann), await shown(bob)];
-    assert.deepEqual(his, hers);
-    assert.equal(new Set(his).size, 66);
-    assert.equal(his.length, 66);
+    await see(ann, bob, OLD, 66);
     assert.equal(await bob.message(OLD + 2).getAttribute('data-marked'), '', 'what was there was not drawn anew');
   },
 
@@ -505,7 +514,8 @@ const scenarios = {
     await ann.page.locator('#to-end-label', { hasText: '1 new' }).waitFor();
     assert.deepEqual((await ann.look()).seen, before.seen);
     await ann.page.locator('#to-end').click();
-    await until('the end is shown', async () => (await ann.look()).drawn.at(-1) === COUNT + 2);
+    // Behind the answer, and the reaction that came and went.
+    await until('the end is shown', async () => (await ann.look()).drawn.at(-1) === COUNT + 4);
     assert.ok((await ann.look()).nodes < NODES_MAX);
   },
 };
