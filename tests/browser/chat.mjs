@@ -297,7 +297,7 @@ const scenarios = {
     assert.equal(await text.inputValue(), 'the plan, in every detail');
     await send.click();
     await ann.part('message').getByText('in every detail').waitFor();
-    // A change whose answer the connection takes along, and that the room never had, stands there again or was done.
+    // A change without a connection waits for the next one, and says so.
     await bob.context.setOffline(true);
     await outside('cut 0');
     await bob.isNotConnected();
@@ -305,10 +305,22 @@ const scenarios = {
     await text.fill('the plan, at last');
     await text.press('Enter');
     await bob.page.locator('.toast', { hasText: 'There is no connection' }).waitFor();
+    // Nor is the page closed on what waits.
+    await bob.say('this waits');
+    let asked = '';
+    bob.page.once('dialog', (dialog) => {
+      asked = dialog.type();
+      return dialog.dismiss();
+    });
+    await bob.page.close({ runBeforeUnload: true });
+    await until('it is asked about', () => asked === 'beforeunload');
     await outside('heal 0');
     await bob.context.setOffline(false);
     await bob.isConnected();
-    for (const one of [ann, bob]) await one.part('message').getByText('the plan, at last').waitFor();
+    for (const one of [ann, bob]) {
+      await one.part('message').getByText('the plan, at last').waitFor();
+      await one.part('message').getByText('this waits').waitFor();
+    }
     // By the keyboard alone: who reacts by a button keeps their place.
     await ann.page.locator('#log').focus();
     await ann.page.keyboard.press('ArrowUp');
@@ -316,7 +328,7 @@ const scenarios = {
     await ann.page.keyboard.press('Enter');
     await ann.part('message').last().getByTestId('reaction').waitFor();
     await until('the message has the focus', () =>
-      ann.page.evaluate(() => document.activeElement?.closest('[data-testid=message]')?.textContent.includes('at last') ?? false));
+      ann.page.evaluate(() => document.activeElement?.closest('[data-testid=message]')?.textContent.includes('waits') ?? false));
   },
 
   /** What is unread is counted while one is in another room, told to one's other tabs, and shown where it begins. */

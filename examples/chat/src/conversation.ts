@@ -25,6 +25,9 @@ import { toast } from "./toast.js";
 import { Typing, Typists } from "./typing.js";
 import { whyRefused } from "./wording.js";
 
+/** What the room takes is confirmed long before. */
+const LATE_MS = 2_000;
+
 export class Conversation {
   readonly id: string;
   readonly room: ChatRoom;
@@ -106,9 +109,10 @@ export class Conversation {
 
   /** What was written here, and would be lost with the page. */
   get unsent(): MessageEntry[] {
-    const isConnected = this.room.status === "connected";
+    // A connection that died is not known to be dead at once.
+    const isLate = ({ time }: MessageEntry): boolean => this.room.status !== "connected" || Date.now() - time > LATE_MS;
     return this.#messages.snapshot.entries.filter(
-      (one): one is MessageEntry => one.kind === "failed" || (one.kind === "pending" && !isConnected),
+      (one): one is MessageEntry => one.kind === "failed" || (one.kind === "pending" && isLate(one)),
     );
   }
 
