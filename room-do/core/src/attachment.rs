@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use schemas::rates::Bucket;
 
-/// The platform keeps 16 KiB; a connection at every bound of its own takes less than this.
-pub const ATTACHMENT_BYTES_MAX: usize = 4 * 1024;
+/// The platform keeps 16 KiB; a connection at every bound of its own and of its room's behavior takes less than this.
+pub const ATTACHMENT_BYTES_MAX: usize = 8 * 1024;
 
 const VERSION: u8 = 2;
 /// What the first layout lacks has defaults.

@@ -24,6 +24,10 @@ pub(crate) struct SharedState {
     bytes: usize,
 }
 
+/// How much of the state users and backends fill where the room itself writes, too: the rest is its own.
+const ASKED_KEYS_MAX: usize = 900;
+const ASKED_BYTES_MAX: usize = limits::STATE_BYTES_MAX / 8 * 7;
+
 /// Who writes.
 #[derive(Debug, Clone)]
 pub(crate) struct Writer {
@@ -59,6 +63,7 @@ impl SharedState {
             keys: self.rows.len(),
             changed: BTreeMap::new(),
             undo: Vec::new(),
+            has_reserve: false,
         }
     }
 
@@ -95,6 +100,8 @@ pub(crate) struct StateDraft {
     changed: BTreeMap<String, Write>,
     /// What each change replaced, since the outermost mark.
     undo: Vec<(String, Option<Write>)>,
+    /// Whether a part is kept for the room's own writes.
+    has_reserve: bool,
 }
 
 /// Where a part of a flush began.
@@ -152,19 +159,29 @@ impl StateDraft {
         self.undo.push((key.to_owned(), before));
     }
 
-    /// Applies all of the operations, or none.
+    /// From here on a part is kept for what [`StateDraft::apply_own`] writes.
+    pub(crate) fn keep_reserve(&mut self) {
+        self.has_reserve = true;
+    }
+
+    /// Applies all of the operations of a user or a backend, or none.
     pub(crate) fn apply(
         &mut self,
         base: &SharedState,
         ops: &[StateOp],
         writer: &Writer,
     ) -> Result<u64, RequestError> {
-        let before = self.mark();
-        let applied = self.apply_all(base, ops, writer);
-        if applied.is_err() {
-            self.roll_back(before);
-        }
-        applied
+        let bounds = match self.has_reserve {
+            true => (ASKED_KEYS_MAX, ASKED_BYTES_MAX),
+            false => (limits::STATE_KEYS_MAX, limits::STATE_BYTES_MAX),
+        };
+        self.apply_all(base, ops, writer, bounds)
+    }
+
+    /// Applies all of the room's own operations, or none.
+    pub(crate) fn apply_own(&mut self, base: &SharedState, ops: &[StateOp]) -> Result<u64, RequestError> {
+        let writer = Writer { member: None, moderates: true };
+        self.apply_all(base, ops, &writer, (limits::STATE_KEYS_MAX, limits::STATE_BYTES_MAX))
     }
 
     fn apply_all(
@@ -172,19 +189,43 @@ impl StateDraft {
         base: &SharedState,
         ops: &[StateOp],
         writer: &Writer,
+        bounds: (usize, usize),
     ) -> Result<u64, RequestError> {
+        let before = self.mark();
+        let applied = self.apply_each(base, ops, writer).and_then(|()| self.check_size(&before, bounds));
+        if applied.is_err() {
+            self.roll_back(before);
+        }
+        applied.map(|()| self.version)
+    }
+
+    fn apply_each(
+        &mut self,
+        base: &SharedState,
+        ops: &[StateOp],
+        writer: &Writer,
+    ) -> Result<(), RequestError> {
         for (index, op) in ops.iter().enumerate() {
             self.apply_one(base, op, writer).map_err(|error| error.at(index))?;
         }
-        if self.keys > limits::STATE_KEYS_MAX {
-            let message = format!("the room's state would have {} keys", self.keys);
+        Ok(())
+    }
+
+    /// What makes it no larger is never too large: the room may have filled it.
+    fn check_size(
+        &self,
+        before: &StateMark,
+        (keys_max, bytes_max): (usize, usize),
+    ) -> Result<(), RequestError> {
+        if self.keys > keys_max && self.keys > before.keys {
+            let message = format!("the room's state would have {} keys, and at most {keys_max}", self.keys);
             return Err(RequestError::new(None, ErrorCode::TooLarge, message));
         }
-        if self.bytes > limits::STATE_BYTES_MAX {
-            let message = format!("the room's state would be {} bytes", self.bytes);
+        if self.bytes > bytes_max && self.bytes > before.bytes {
+            let message = format!("the room's state would be {} bytes, and at most {bytes_max}", self.bytes);
             return Err(RequestError::new(None, ErrorCode::TooLarge, message));
         }
-        Ok(self.version)
+        Ok(())
     }
 
     fn apply_one(&mut self, base: &SharedState, op: &StateOp, writer: &Writer) -> Result<(), OpError> {

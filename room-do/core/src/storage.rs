@@ -203,7 +203,10 @@ pub struct TimerRow {
     pub payload: Payload,
 }
 
-/// Keys of stored values, in the order of their bytes.
+/// Keys of stored values that are the room's own, and not its behavior's, begin with it.
+pub const OWN_KEYS: char = '$';
+
+/// Keys of stored values, in the order of their bytes. Those of the room's own are not in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyRange {
     /// The first key that is in it.

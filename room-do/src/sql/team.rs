@@ -3,7 +3,7 @@
 use js_sys::Array;
 use room_core::{
     StorageError,
-    storage::{KeyRange, SqlError, SqlRows, SqlValue},
+    storage::{KeyRange, OWN_KEYS, SqlError, SqlRows, SqlValue},
 };
 use wasm_bindgen::prelude::*;
 use worker::{SqlStorageValue, worker_sys::DurableObjectStorage};
@@ -115,7 +115,10 @@ pub(super) fn list(room: &RoomSql, range: &KeyRange) -> Result<Vec<(String, Vec<
         None => "",
     };
     bindings.push(integer(range.limit as u64));
-    let query = format!("SELECT key, value FROM stored WHERE key >= ? {until} ORDER BY key {order} LIMIT ?");
+    let query = format!(
+        "SELECT key, value FROM stored WHERE key >= ? {until} AND key NOT LIKE '{OWN_KEYS}%' \
+         ORDER BY key {order} LIMIT ?"
+    );
     stored(room.found(&query, bindings)?)
 }
 

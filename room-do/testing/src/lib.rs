@@ -31,11 +31,12 @@
 //! ```
 
 mod storage;
+mod time;
 
 use std::{collections::BTreeMap, marker::PhantomData};
 
 use room_core::{
-    Attachment, Input, Output, RequestId, Room, Setup, Waking,
+    ATTACHMENT_BYTES_MAX, Input, Output, RequestId, Room, Setup, Waking,
     behavior::{Behavior, Hosted},
     outbox::{Outcome, Webhooks},
 };
@@ -43,7 +44,7 @@ pub use schemas::server_message::{RequestError, ServerMessage};
 use schemas::{
     Capabilities, Claims, CloseCode, Codec, ConnectionId, Frame, Offset, Payload, RoomName, UserId,
     codec::decode_server,
-    config::{KindConfig, Rates, parse_duration},
+    config::{KindConfig, Rates},
     directory::Reported,
     http::{MethodCall, MethodCaller, PublishCall, RoomCall},
     server_message::{Publication, RequestResult, Returned},
@@ -443,73 +444,6 @@ impl<B: Behavior> TestRoom<B> {
         self.end_turn();
     }
 
-    /// Lets time pass, such as `"30s"`: everything that falls due happens at its time.
-    ///
-    /// # Panics
-    /// Where it is no duration.
-    pub fn advance(&mut self, duration: &str) {
-        let ms = parse_duration(duration).expect("a duration such as \"30s\"");
-        let end = self.now + ms;
-        loop {
-            let deadlines = self.room.poll_timeout();
-            let turn = deadlines.turn.map(|deadline| (deadline.at, false));
-            let durable = deadlines.durable.map(|deadline| (deadline.at, true));
-            let Some((at, is_alarm)) = turn.into_iter().chain(durable).min().filter(|(at, _)| *at <= end)
-            else {
-                break;
-            };
-            self.now = self.now.max(at);
-            if is_alarm {
-                let heard = self.attachments.keys().map(|id| (*id, self.now)).collect();
-                self.input(Input::AlarmFired { heard });
-            } else {
-                self.input(Input::TurnEnded);
-            }
-        }
-        self.now = end;
-    }
-
-    /// The room leaves memory, as it does when nothing happens, and is rebuilt; connections stay.
-    ///
-    /// # Panics
-    /// Where an attachment of its own cannot be read.
-    pub fn sleep(&mut self) {
-        self.wake(Waking::FromSleep);
-    }
-
-    /// The instance is lost to a trap, and made anew for the connections that are still open: they are closed 3004.
-    ///
-    /// # Panics
-    /// As [`TestRoom::sleep`].
-    pub fn trap(&mut self) {
-        self.wake(Waking::FromFault);
-    }
-
-    fn wake(&mut self, waking: Waking) {
-        let sockets = self.attachments.iter().map(|(id, bytes)| {
-            let attachment = Attachment::decode(bytes).expect("the room's attachments can be read");
-            (*id, Some(attachment))
-        });
-        let sockets = sockets.collect();
-        self.rebuild(sockets, waking);
-        // What restoring has to tell leaves with the first input.
-        self.input(Input::TurnEnded);
-        self.end_turn();
-    }
-
-    /// The process ends and another begins: connections are lost, what was committed stays.
-    pub fn restart(&mut self) {
-        self.attachments.clear();
-        self.inboxes.clear();
-        self.rebuild(Vec::new(), Waking::FromSleep);
-    }
-
-    fn rebuild(&mut self, sockets: Vec<(ConnectionId, Option<Attachment>)>, waking: Waking) {
-        self.seed += 1;
-        let loaded = self.storage.load();
-        self.room = Room::restore(self.now, self.seed, self.setup.clone(), loaded, sockets, waking);
-    }
-
     /// The next `count` commits fail, and keep nothing.
     pub fn fail_commits(&mut self, count: u32) {
         self.fail_commits_after(0, count);
@@ -537,7 +471,8 @@ impl<B: Behavior> TestRoom<B> {
         for output in outputs {
             match output {
                 Output::Attach { connection, attachment } => {
-                    drop(self.attachments.insert(connection, attachment));
+                    assert!(attachment.len() <= ATTACHMENT_BYTES_MAX, "{} bytes attached", attachment.len());
+                    self.attachments.insert(connection, attachment);
                 }
                 Output::Broadcast { connections, frame } => {
                     let messages = decode_server(&frame).expect("the room's frames can be read");

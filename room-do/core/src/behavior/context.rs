@@ -1,9 +1,12 @@
 //! What a hook or a method can do. All of it is kept together, or nothing is.
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
 use schemas::{
-    ConnectionId, Offset, Payload, PublicSession, RoomName, UserId,
+    ConnectionId, ErrorCode, Offset, Payload, PublicSession, RoomName, UserId,
     client_message::StateOp,
     http::{DisconnectCall, Who},
     limits,
@@ -22,7 +25,7 @@ use crate::{
     presence::MemberRow,
     recovery::Viewer,
     room::REASON_BYTES_MAX,
-    shared_state::{StateMark, Writer, check_ops},
+    shared_state::{StateMark, check_ops},
     staging::{Amendment, Change, Draft, Fate, Origin, Staged},
     storage::{ReactionKey, Record, Rows, StorageError, TimerRow},
     upkeep::next_seed,
@@ -38,6 +41,8 @@ pub struct Context<'r> {
     pub(crate) values: Overlay<Vec<u8>>,
     pub(crate) timers: Overlay<TimerRow>,
     pub(crate) committed_timers: Rc<BTreeMap<String, TimerRow>>,
+    /// Of each connection that is tagged: its tags beside its token's, by its id.
+    tags: Overlay<BTreeSet<String>>,
     pub(crate) has_sql: bool,
     /// What the entry at hand becomes.
     pub(crate) out: Vec<(Staged, Verdict)>,
@@ -57,6 +62,9 @@ impl std::fmt::Debug for Context<'_> {
     }
 }
 
+/// Tags of a connection beside its token's: what its client may take itself, and as many of the room's.
+const TAGS_MAX: usize = 2 * limits::TAGS_SUBSCRIBED_MAX;
+
 /// What a hook wants done to those who are here.
 #[derive(Debug, Clone)]
 pub(crate) enum Afterwards {
@@ -68,7 +76,7 @@ pub(crate) enum Afterwards {
 /// Removals and reactions under decision, as they were.
 #[derive(Debug)]
 struct Amends {
-    removed: std::collections::BTreeSet<Offset>,
+    removed: BTreeSet<Offset>,
     reactions: BTreeMap<ReactionKey, Option<Offset>>,
     reaction_names: BTreeMap<Offset, BTreeMap<String, u32>>,
     erasures: usize,
@@ -78,6 +86,7 @@ struct Amends {
 pub(crate) struct Checkpoint {
     values: usize,
     timers: usize,
+    tags: usize,
     records: usize,
     out: usize,
     afterwards: usize,
@@ -87,17 +96,19 @@ pub(crate) struct Checkpoint {
 
 impl<'r> Context<'r> {
     pub(crate) fn new(
-        deciding: Deciding<'r>,
+        mut deciding: Deciding<'r>,
         committed_timers: Rc<BTreeMap<String, TimerRow>>,
         has_sql: bool,
         seed: u64,
     ) -> Context<'r> {
+        deciding.state.keep_reserve();
         Context {
             deciding,
             caller: Caller::default(),
             values: Overlay::default(),
             timers: Overlay::default(),
             committed_timers,
+            tags: Overlay::default(),
             has_sql,
             out: Vec::new(),
             afterwards: Vec::new(),
@@ -112,6 +123,7 @@ impl<'r> Context<'r> {
         Checkpoint {
             values: self.values.mark(),
             timers: self.timers.mark(),
+            tags: self.tags.mark(),
             records: self.deciding.records.len(),
             out: self.out.len(),
             afterwards: self.afterwards.len(),
@@ -123,6 +135,7 @@ impl<'r> Context<'r> {
     pub(crate) fn roll_back(&mut self, to: Checkpoint) {
         self.values.roll_back(to.values);
         self.timers.roll_back(to.timers);
+        self.tags.roll_back(to.tags);
         self.deciding.records.truncate(to.records);
         self.out.truncate(to.out);
         self.afterwards.truncate(to.afterwards);
@@ -142,6 +155,7 @@ impl<'r> Context<'r> {
     pub(crate) fn forget_checkpoints(&mut self) {
         self.values.forget_marks();
         self.timers.forget_marks();
+        self.tags.forget_marks();
         self.deciding.state.forget_marks();
         self.saved.clear();
     }
@@ -354,34 +368,51 @@ impl<'r> Context<'r> {
     }
 
     fn write_state(&mut self, op: StateOp) {
-        let (ops, writer) = ([op], Writer { member: None, moderates: true });
-        let room = self.deciding.room;
-        let written =
-            check_ops(None, &ops).and_then(|()| self.deciding.state.apply(&room.state, &ops, &writer));
+        let (ops, state) = ([op], &self.deciding.room.state);
+        let written = check_ops(None, &ops).and_then(|()| self.deciding.state.apply_own(state, &ops));
         self.checked(written);
     }
 
     /// Sets a member's presence data, once what the step does is kept. At most 2 KiB.
     pub fn set_presence(&mut self, user: &UserId, session: &PublicSession, data: &impl Serialize) {
         let (user, session, data) = (user.clone(), session.clone(), Payload::of(data));
-        if data.len() > limits::PRESENCE_BYTES_MAX {
-            return self.fail(Failure::new(format!(
-                "presence data is at most {} bytes",
-                limits::PRESENCE_BYTES_MAX
-            )));
-        }
+        self.check_presence(Some(&data));
         self.afterwards.push(Afterwards::SetPresence { user, session, data });
     }
 
+    pub(crate) fn check_presence(&mut self, data: Option<&Payload>) {
+        if data.is_some_and(|data| data.len() > limits::PRESENCE_BYTES_MAX) {
+            let message = format!("presence data is at most {} bytes", limits::PRESENCE_BYTES_MAX);
+            self.fail(Failure::with_code(ErrorCode::Internal, message));
+        }
+    }
+
     /// Gives tags to a member's connection and takes others away, once what the step does is kept. Those of its token
-    /// stay. A connection keeps them until it ends: what is to last is given in `join`.
+    /// stay; besides, a connection has at most 64. It keeps them until it ends: what is to last is given in `join`.
     pub fn tag(&mut self, user: &UserId, session: &PublicSession, add: &[&str], remove: &[&str]) {
         let owned = |tags: &[&str]| tags.iter().map(|tag| (*tag).to_owned()).collect();
         let (user, session) = (user.clone(), session.clone());
         if let Some(tag) = add.iter().find(|tag| !schemas::ids::is_tag(tag)) {
             return self.fail(Failure::new(format!("{tag:?} is no tag")));
         }
+        if let Some(id) = self.deciding.room.connections.of_member(&user, &session) {
+            self.count_tags(id, add, remove);
+        }
         self.afterwards.push(Afterwards::Tag { user, session, add: owned(add), remove: owned(remove) });
+    }
+
+    fn count_tags(&mut self, id: ConnectionId, add: &[&str], remove: &[&str]) {
+        let connections = &self.deciding.room.connections;
+        let subscribed = || Some(connections.get(id)?.joined()?.subscribed.clone());
+        let known = self.tags.get(&id.to_string()).flatten().cloned();
+        let mut tags = known.or_else(subscribed).unwrap_or_default();
+        tags.retain(|tag| !remove.contains(&tag.as_str()));
+        tags.extend(add.iter().map(|tag| (*tag).to_owned()));
+        if tags.len() > TAGS_MAX {
+            let message = format!("a connection has at most {TAGS_MAX} tags beside its token's");
+            self.fail(Failure::with_code(ErrorCode::Internal, message));
+        }
+        self.tags.set(id.to_string(), Some(tags));
     }
 
     /// Closes connections with 3505, once what the step does is kept, and keeps their users out for so many

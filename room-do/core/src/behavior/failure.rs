@@ -19,6 +19,8 @@ pub struct Failure {
     pub details: Vec<Detail>,
     /// The behavior's own error, as its types declare it.
     pub data: Option<Payload>,
+    /// What the operator reads in the place of `message`. Never sent.
+    pub(super) cause: Option<String>,
 }
 
 impl Failure {
@@ -30,7 +32,7 @@ impl Failure {
 
     #[must_use]
     pub fn with_code(code: ErrorCode, message: impl Into<String>) -> Failure {
-        Failure { code, message: message.into(), details: Vec::new(), data: None }
+        Failure { code, message: message.into(), details: Vec::new(), data: None, cause: None }
     }
 
     /// `invalid_argument` for the argument at `path`, such as `options[2].label`.
@@ -60,19 +62,24 @@ impl Failure {
         Failure { data: Some(Payload::of(data)), ..self }
     }
 
+    pub(super) fn caused_by(self, cause: impl Into<String>) -> Failure {
+        Failure { cause: Some(cause.into()), ..self }
+    }
+
     /// What may be logged: what could not be read says what it read, and that is somebody's.
     pub(crate) fn for_operator(&self) -> String {
-        match self.code {
-            ErrorCode::InvalidArgument => {
+        match (&self.cause, self.code) {
+            (Some(cause), _) => cause.clone(),
+            (None, ErrorCode::InvalidArgument) => {
                 let paths: Vec<&str> = self.details.iter().map(|detail| detail.path.as_str()).collect();
                 format!("could not be read: {}", paths.join(", "))
             }
-            _ => self.message.clone(),
+            (None, _) => self.message.clone(),
         }
     }
 
     pub(crate) fn into_error(self, id: Option<u32>) -> RequestError {
-        let Failure { code, message, details, data } = self;
+        let Failure { code, message, details, data, cause: _ } = self;
         RequestError { details, data, ..RequestError::new(id, code, message) }
     }
 }
@@ -85,10 +92,11 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// A statement that SQLite refused is the behavior's mistake: callers learn of no more than that.
+/// A statement that SQLite refused is the behavior's mistake: callers learn of no more than that, the operator of all.
 impl From<SqlError> for Failure {
     fn from(error: SqlError) -> Failure {
-        Failure::with_code(ErrorCode::Internal, error.to_string())
+        Failure::with_code(ErrorCode::Internal, "a statement of the behavior was refused")
+            .caused_by(error.to_string())
     }
 }
 

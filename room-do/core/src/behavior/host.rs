@@ -19,8 +19,8 @@ use super::{
 };
 use crate::storage::TimerRow;
 
-/// Under which it is kept how many of the migrations have run.
-const MIGRATED: &str = "$migrations";
+/// Under which it is kept how many of a behavior's migrations have run: its name follows.
+const MIGRATED: &str = "$migrations/";
 
 /// The behaviors that a deployment has, registered in one place.
 #[derive(Debug, Clone, Default)]
@@ -147,7 +147,9 @@ struct Live<B> {
 
 impl<B: Behavior> Running for Live<B> {
     fn join(&mut self, ctx: &mut Context<'_>, joining: &Joining) -> Result<Admission, Refusal> {
-        self.behavior.join(ctx, joining)
+        let admission = self.behavior.join(ctx, joining)?;
+        ctx.check_presence(admission.presence.as_ref());
+        Ok(admission)
     }
 
     fn leave(&mut self, ctx: &mut Context<'_>, left: &Leaving) {
@@ -277,7 +279,7 @@ impl Host {
         if self.running.is_none() {
             let hosted = self.hosted;
             let started = ctx.transaction(|ctx| {
-                migrate(ctx, hosted.0.migrations())?;
+                migrate(ctx, hosted.0)?;
                 let started = hosted.0.start(ctx);
                 ctx.settled(started)
             });
@@ -288,11 +290,12 @@ impl Host {
     }
 }
 
-fn migrate(ctx: &mut Context<'_>, scripts: &[&str]) -> Result<(), Failure> {
+fn migrate(ctx: &mut Context<'_>, blueprint: &dyn Blueprint) -> Result<(), Failure> {
+    let (scripts, key) = (blueprint.migrations(), format!("{MIGRATED}{}", blueprint.name()));
     if scripts.is_empty() {
         return Ok(());
     }
-    let done = ctx.read::<usize>(MIGRATED).unwrap_or(0);
+    let done = ctx.read::<usize>(&key).unwrap_or(0);
     if done > scripts.len() {
         let message = format!("{done} migrations have run here, and this code knows {}", scripts.len());
         return Err(Failure::with_code(ErrorCode::Internal, message));
@@ -300,11 +303,13 @@ fn migrate(ctx: &mut Context<'_>, scripts: &[&str]) -> Result<(), Failure> {
     for (index, script) in scripts.iter().enumerate().skip(done) {
         let run = ctx.sql().execute(script, ());
         run.map_err(|error| {
-            Failure::with_code(ErrorCode::Internal, format!("migration {}: {error}", index + 1))
+            let which = format!("migration {}", index + 1);
+            let failure = Failure::with_code(ErrorCode::Internal, format!("{which} was refused"));
+            failure.caused_by(format!("{which}: {error}"))
         })?;
     }
     if done < scripts.len() {
-        ctx.write(MIGRATED.to_owned(), &scripts.len());
+        ctx.write(key, &scripts.len());
     }
     Ok(())
 }
@@ -312,6 +317,6 @@ fn migrate(ctx: &mut Context<'_>, scripts: &[&str]) -> Result<(), Failure> {
 impl From<RequestError> for Failure {
     fn from(error: RequestError) -> Failure {
         let RequestError { code, message, details, data, .. } = error;
-        Failure { code, message, details, data }
+        Failure { details, data, ..Failure::with_code(code, message) }
     }
 }

@@ -32,7 +32,7 @@ impl Context<'_> {
             return self
                 .fail(refused(format!("a timer's payload is at most {TIMER_PAYLOAD_BYTES_MAX} bytes")));
         }
-        if self.timer(name).is_none() && self.timers().len() >= TIMERS_MAX {
+        if self.timer(name).is_none() && self.timer_count() >= TIMERS_MAX {
             return self.fail(refused(format!("a room has at most {TIMERS_MAX} timers")));
         }
         let at = when.from(self.now());
@@ -58,6 +58,13 @@ impl Context<'_> {
         let mut timers: Vec<Scheduled> = kept.chain(changed).map(told).collect();
         timers.sort_unstable_by(|one, other| one.name.cmp(&other.name));
         timers
+    }
+
+    fn timer_count(&self) -> usize {
+        let is_committed = |name: &String| self.committed_timers.contains_key(name);
+        let added = self.timers.iter().filter(|(name, row)| row.is_some() && !is_committed(name)).count();
+        let gone = self.timers.iter().filter(|(name, row)| row.is_none() && is_committed(name)).count();
+        self.committed_timers.len() + added - gone
     }
 
     pub(crate) fn timer(&self, name: &str) -> Option<&TimerRow> {

@@ -2,7 +2,10 @@
 
 use serde::{
     Deserializer,
-    de::{DeserializeOwned, IntoDeserializer, Visitor, value::MapDeserializer},
+    de::{
+        DeserializeOwned, IntoDeserializer, Visitor,
+        value::{MapDeserializer, SeqDeserializer},
+    },
     forward_to_deserialize_any,
 };
 
@@ -108,7 +111,7 @@ impl Sql<'_, '_> {
         let SqlRows { columns, rows, .. } = self.run(query, &bindings.into_values())?;
         let typed = |row: Vec<SqlValue>| {
             let fields = columns.iter().map(String::as_str).zip(row);
-            T::deserialize(MapDeserializer::new(fields)).map_err(|error: Refused| SqlError(error.to_string()))
+            serde_path_to_error::deserialize(MapDeserializer::new(fields)).map_err(|error| misfit(&error))
         };
         rows.into_iter().map(typed).collect()
     }
@@ -138,6 +141,16 @@ impl Sql<'_, '_> {
     }
 }
 
+/// Names the column, and nothing of what it holds.
+fn misfit(error: &serde_path_to_error::Error<Refused>) -> SqlError {
+    let (path, said) = (error.path().to_string(), error.inner().to_string());
+    SqlError(match said.strip_prefix("missing field ") {
+        Some(field) => format!("no column is called {field}"),
+        None if path == "." => "a row does not fit its type".to_owned(),
+        None => format!("column {path} does not fit its type"),
+    })
+}
+
 /// The platform's numbers are JavaScript's.
 const EXACT_MAX: u64 = 1 << 53;
 
@@ -162,6 +175,19 @@ impl<'de> Deserializer<'de> for SqlValue {
             SqlValue::Text(value) => visitor.visit_string(value),
             SqlValue::Blob(value) => visitor.visit_byte_buf(value),
         }
+    }
+
+    /// A blob as the bytes that it is.
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        let SqlValue::Blob(bytes) = self else { return self.deserialize_any(visitor) };
+        let mut bytes = SeqDeserializer::new(bytes.into_iter());
+        let value = visitor.visit_seq(&mut bytes)?;
+        bytes.end()?;
+        Ok(value)
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Refused> {
+        self.deserialize_seq(visitor)
     }
 
     /// SQLite knows no truth but 0 and 1.
@@ -201,7 +227,7 @@ impl<'de> Deserializer<'de> for SqlValue {
     }
 
     forward_to_deserialize_any! {
-        i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
-        tuple_struct map struct identifier ignored_any
+        i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct tuple_struct
+        map struct identifier ignored_any
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{context::Context, events::List, failure::Failure};
-use crate::storage::KeyRange;
+use crate::storage::{KeyRange, OWN_KEYS};
 
 /// Bytes of a key.
 pub const KEY_BYTES_MAX: usize = 512;
@@ -120,8 +120,11 @@ impl Context<'_> {
     #[must_use]
     pub fn list<T: DeserializeOwned>(&mut self, list: &List) -> Vec<(String, T)> {
         let range = range(list);
-        let within =
-            |key: &str| key >= range.from.as_str() && range.until.as_deref().is_none_or(|end| key < end);
+        let within = |key: &str| {
+            key >= range.from.as_str()
+                && range.until.as_deref().is_none_or(|end| key < end)
+                && !key.starts_with(OWN_KEYS)
+        };
         let changed = self.values.iter().filter(|(key, _)| within(key));
         let changed: Vec<(String, Option<Vec<u8>>)> =
             changed.map(|(key, value)| (key.clone(), value.cloned())).collect();
@@ -135,8 +138,7 @@ impl Context<'_> {
                 None => drop(found.remove(&key)),
             }
         }
-        let mut found: Vec<(String, Vec<u8>)> =
-            found.into_iter().filter(|(key, _)| !key.starts_with(OWN)).collect();
+        let mut found: Vec<(String, Vec<u8>)> = found.into_iter().collect();
         if range.reverse {
             found.reverse();
         }
@@ -172,11 +174,16 @@ impl Context<'_> {
     }
 
     fn typed<T: DeserializeOwned>(&mut self, key: &str, value: &[u8]) -> Option<T> {
-        rmp_serde::from_slice(value).map_err(|error| self.fail(internal(key, &error.to_string()))).ok()
+        let mut value = rmp_serde::Deserializer::from_read_ref(value);
+        let typed = serde_path_to_error::deserialize(&mut value);
+        // What it holds is somebody's: no more is told than where.
+        typed
+            .map_err(|error| self.fail(internal(key, &format!("is of another type at {}", error.path()))))
+            .ok()
     }
 
     fn is_key(&mut self, key: &str) -> bool {
-        let is_key = (1..=KEY_BYTES_MAX).contains(&key.len()) && !key.starts_with(OWN);
+        let is_key = (1..=KEY_BYTES_MAX).contains(&key.len()) && !key.starts_with(OWN_KEYS);
         if !is_key {
             let message = format!("is 1 to {KEY_BYTES_MAX} bytes and does not begin with $");
             self.fail(internal(key, &message));
@@ -184,9 +191,6 @@ impl Context<'_> {
         is_key
     }
 }
-
-/// Keys of the room's own begin with it.
-const OWN: char = '$';
 
 fn internal(key: &str, message: &str) -> Failure {
     Failure::with_code(schemas::ErrorCode::Internal, format!("stored value {key:?}: {message}"))

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, ops::Bound};
 use schemas::{Offset, PublicSession, UserId, http::ScopedKey, server_message::Reaction};
 
 use super::{
-    Append, KeyCount, KeyRange, KeyRow, Loaded, Mark, Meta, ReactionKey, Reactions, Row, Rows, StateRow,
-    Storage, StorageError, TimerRow, Verb, Writes,
+    Append, KeyCount, KeyRange, KeyRow, Loaded, Mark, Meta, OWN_KEYS, ReactionKey, Reactions, Row, Rows,
+    StateRow, Storage, StorageError, TimerRow, Verb, Writes,
 };
 use crate::{
     outbox::{LoadedOutbox, OutboxMark, OutboxRow, OutboxState, OutboxWrites},
@@ -315,8 +315,11 @@ impl Storage for MemoryStorage {
     }
 
     fn list_values(&self, range: &KeyRange) -> Result<Vec<(String, Vec<u8>)>, StorageError> {
-        let within =
-            |key: &String| *key >= range.from && range.until.as_ref().is_none_or(|until| key < until);
+        let within = |key: &String| {
+            *key >= range.from
+                && range.until.as_ref().is_none_or(|until| key < until)
+                && !key.starts_with(OWN_KEYS)
+        };
         let mut found: Vec<_> = self.tables.values.iter().filter(|(key, _)| within(key)).collect();
         if range.reverse {
             found.reverse();

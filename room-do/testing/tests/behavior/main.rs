@@ -2,6 +2,7 @@
 
 mod amending;
 mod bench;
+mod bounds;
 mod calls;
 mod edges;
 mod hooks;

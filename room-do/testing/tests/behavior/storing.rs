@@ -119,8 +119,12 @@ fn r_beh_5_a_statement_that_is_refused_is_an_error_of_the_call() {
     let mut room = bench();
     let ada = room.join("ada");
     let error = room.call(ada, "bad_sql", json!(null)).expect_err("it is no SQL");
-    assert_eq!(error.code, ErrorCode::Internal);
-    assert!(error.message.contains("syntax error"), "{}", error.message);
+    assert_eq!(
+        (error.code, error.message.as_str()),
+        (ErrorCode::Internal, "a statement of the behavior was refused")
+    );
+    let [("call", said)] = room.failures() else { panic!("{:?}", room.failures()) };
+    assert!(said.contains("syntax error"), "{said}");
 }
 
 #[test]
