@@ -192,6 +192,14 @@ impl<B: Behavior> TestRoom<B> {
         self.end_turn();
     }
 
+    /// Several say something within one turn, each of which may be several messages, a line each.
+    pub fn say_together(&mut self, said: &[(Seat, String)]) {
+        for (seat, message) in said {
+            self.input(Input::Received { connection: seat.0, frame: Frame::Text(message.clone()) });
+        }
+        self.end_turn();
+    }
+
     /// Calls a method over the seat's connection.
     ///
     /// # Errors
@@ -270,12 +278,19 @@ impl<B: Behavior> TestRoom<B> {
         self.end_turn();
     }
 
+    /// The reader of a service's stream has taken something, and not all.
+    pub fn read_on(&mut self, request: RequestId) {
+        self.input(Input::Reading { request });
+        self.end_turn();
+    }
+
     /// The reader of a service's stream is gone.
     pub fn abandon(&mut self, request: RequestId) {
         self.input(Input::Abandoned { request });
     }
 
-    fn ask(&mut self, call: RoomCall) -> RequestId {
+    /// As [`TestRoom::backend`], of what streams or waits.
+    pub fn ask(&mut self, call: RoomCall) -> RequestId {
         self.requests += 1;
         let request = RequestId(self.requests);
         self.input(Input::Asked { request, call });
@@ -551,6 +566,7 @@ impl<B: Behavior> TestRoom<B> {
                     self.closed.insert(connection, (code.code(), reason));
                 }
                 Output::Answer { request, result } => drop(self.answers.insert(request, result)),
+                Output::Cut { request, error } => drop(self.answers.insert(request, Err(error))),
                 Output::Stream { request } => drop(self.chunks.insert(request, Vec::new())),
                 Output::Chunk { request, chunk } => {
                     self.chunks.entry(request).or_default().push(value(&chunk));
