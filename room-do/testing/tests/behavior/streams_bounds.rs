@@ -239,23 +239,28 @@ fn r_call_12_what_nobody_reads_for_60_s_ends() {
     assert_eq!(end(&mut room, idle), None, "there is nothing to read");
 }
 
-#[test]
-fn r_call_12_a_flush_takes_no_more_than_4_mib_and_who_had_none_comes_first() {
+/// How many chunks of a flood each of so many gets in as many turns.
+fn flooded(count: usize) -> Vec<usize> {
     let mut room = flows();
-    let seats: Vec<Seat> = (0..30).map(|index| room.join(&format!("u{index}"))).collect();
+    let seats: Vec<Seat> = (0..count).map(|index| room.join(&format!("u{index}"))).collect();
     let said: Vec<_> = seats.iter().map(|seat| (*seat, call(900, "flood"))).collect();
     room.say_together(&said);
-    let chunks = |room: &mut TestRoom<Flows>| -> Vec<usize> {
-        let counts = seats.iter().map(|seat| {
-            let inbox = room.inbox(*seat).into_iter();
-            inbox.filter(|one| matches!(one, ServerMessage::Returned(_))).count()
-        });
-        counts.collect()
+    let chunks = |seat: &Seat| {
+        let inbox = room.inbox(*seat).into_iter();
+        inbox.filter(|one| matches!(one, ServerMessage::Returned(_))).count()
     };
-    let counts = chunks(&mut room);
+    seats.iter().map(chunks).collect()
+}
+
+#[test]
+fn r_call_12_streams_give_4_mib_in_a_flush_together_and_each_has_its_turn() {
+    let alone: usize = flooded(1).iter().sum();
+    let counts = flooded(30);
+    let together: usize = counts.iter().sum();
+    assert!(together < 16 * alone, "14 of 300 KiB each are 4 MiB: {together} of {alone}");
     let (most, least) = (counts.iter().max(), counts.iter().min());
     let is_fair = most.zip(least).is_some_and(|(most, least)| *least > 0 && most - least <= 3);
-    assert!(is_fair, "each has its turn: {counts:?}");
+    assert!(is_fair, "{counts:?}");
 }
 
 #[test]
