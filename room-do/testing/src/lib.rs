@@ -30,6 +30,7 @@
 //! assert_eq!(room.call(ada, "add", json!(null)).unwrap(), 2);
 //! ```
 
+mod services;
 mod storage;
 
 use std::{collections::BTreeMap, marker::PhantomData};
@@ -45,7 +46,7 @@ use schemas::{
     codec::decode_server,
     config::{KindConfig, Rates, parse_duration},
     directory::Reported,
-    http::{MethodCall, MethodCaller, PublishCall, RoomCall},
+    http::{PublishCall, RoomCall},
     server_message::{Publication, RequestResult, Returned},
 };
 use serde_json::Value;
@@ -234,68 +235,6 @@ impl<B: Behavior> TestRoom<B> {
     /// Waits no more for a call.
     pub fn cancel(&mut self, seat: Seat, id: u32) {
         self.say(seat, &format!(r#"{{"t":"cancel","id":{id}}}"#));
-    }
-
-    /// Calls a method as an API key, or another Worker, does.
-    ///
-    /// # Errors
-    /// What the room answers.
-    ///
-    /// # Panics
-    /// Where it does not answer.
-    pub fn service(&mut self, method: &str, args: &Value) -> Result<Value, RequestError> {
-        let request = self.start_service(method, args);
-        self.service_answer(request).expect("a call is answered")
-    }
-
-    /// As [`TestRoom::service`], of what streams or waits: the answer is [`TestRoom::service_answer`]'s.
-    ///
-    /// # Panics
-    /// Where `args` cannot be written as JSON.
-    pub fn start_service(&mut self, method: &str, args: &Value) -> RequestId {
-        let call =
-            MethodCall { method: method.to_owned(), args: payload(args), caller: MethodCaller::Service };
-        self.ask(RoomCall::Method(call))
-    }
-
-    /// What came of a service's call, if it is over.
-    pub fn service_answer(&mut self, request: RequestId) -> Option<Result<Value, RequestError>> {
-        let answer = self.answers.remove(&request)?;
-        Some(answer.map(|result| match result {
-            RequestResult::Called(result) => value(&result),
-            other => panic!("{other:?} is no answer to a call"),
-        }))
-    }
-
-    /// The chunks that a service's call has streamed since this was asked before.
-    pub fn service_chunks(&mut self, request: RequestId) -> Vec<Value> {
-        self.chunks.insert(request, Vec::new()).unwrap_or_default()
-    }
-
-    /// The reader of a service's stream has taken what there was.
-    pub fn want(&mut self, request: RequestId) {
-        self.input(Input::Wanted { request });
-        self.end_turn();
-    }
-
-    /// The reader of a service's stream has taken something, and not all.
-    pub fn read_on(&mut self, request: RequestId) {
-        self.input(Input::Reading { request });
-        self.end_turn();
-    }
-
-    /// The reader of a service's stream is gone.
-    pub fn abandon(&mut self, request: RequestId) {
-        self.input(Input::Abandoned { request });
-    }
-
-    /// As [`TestRoom::backend`], of what streams or waits.
-    pub fn ask(&mut self, call: RoomCall) -> RequestId {
-        self.requests += 1;
-        let request = RequestId(self.requests);
-        self.input(Input::Asked { request, call });
-        self.end_turn();
-        request
     }
 
     /// Publishes into the log.

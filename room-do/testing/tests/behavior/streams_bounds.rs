@@ -82,8 +82,12 @@ fn user(name: &str) -> UserId {
     UserId::parse(name).expect("a user")
 }
 
-/// As the gateway forwards what a user calls over HTTP.
 fn ask_as(room: &mut TestRoom<Flows>, name: &str, method: &str, expires_at: u64) -> RequestId {
+    room.ask(called_by(name, method, expires_at))
+}
+
+/// As the gateway forwards what a user calls over HTTP.
+fn called_by(name: &str, method: &str, expires_at: u64) -> RoomCall {
     let (user, capabilities) = (user(name), Capabilities::all());
     let claims = Claims {
         user: Some(user.clone()),
@@ -97,7 +101,7 @@ fn ask_as(room: &mut TestRoom<Flows>, name: &str, method: &str, expires_at: u64)
         args: Payload::of(&()),
         caller: MethodCaller::User { user: user.clone(), claims },
     };
-    room.ask(RoomCall::ByUser { user, capabilities, call: Box::new(RoomCall::Method(call)) })
+    RoomCall::ByUser { user, capabilities, call: Box::new(RoomCall::Method(call)) }
 }
 
 fn disconnect(room: &mut TestRoom<Flows>, who: Who, block_ms: Option<u64>) {
@@ -307,4 +311,16 @@ fn r_call_16_who_is_disconnected_reads_no_stream_over_http() {
     disconnect(&mut room, Who::Session(public_session(&session)), None);
     assert!(room.closed(seat).is_some());
     assert_eq!(end(&mut room, bob), None, "a stream over HTTP has no session");
+}
+
+#[test]
+fn r_call_16_a_call_over_http_does_not_run_behind_its_users_disconnection() {
+    let mut room = flows();
+    let first = called_by("bob", "count", FAR);
+    let call = called_by("eve", "count", FAR);
+    let leave = DisconnectCall { who: Who::User(user("eve")), reason: None, block_ms: Some(60_000) };
+    let requests = room.ask_together(vec![first, call, RoomCall::Disconnect(leave)]);
+    assert_eq!(room.service_answer(requests[0]), Some(Ok(json!(1))));
+    assert_eq!(end(&mut room, requests[1]), Some(ErrorCode::Blocked));
+    assert_eq!(room.service("count", &json!(null)), Ok(json!(2)), "eve's was not counted");
 }
