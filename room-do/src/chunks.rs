@@ -2,12 +2,14 @@
 //! now and then tells that it lives: the platform notices a reader that is gone only when it writes.
 
 use std::{
+    cell::RefCell,
     pin::Pin,
-    rc::Weak,
+    rc::{Rc, Weak},
     task::{Context, Poll},
     time::Duration,
 };
 
+use deployment::clock;
 use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures_util::{FutureExt as _, Stream};
 use room_core::{Input, RequestId};
@@ -26,9 +28,18 @@ use crate::live::Live;
 const BEAT: Duration = Duration::from_secs(5);
 const SIGN_OF_LIFE: &[u8] = b" ";
 
+/// A reader that takes one piece after another is told of so often, in milliseconds.
+const READS_EVERY_MS: u64 = 10_000;
+
 /// The room's end.
 #[derive(Debug)]
-pub(crate) struct Feed(UnboundedSender<Piece>);
+pub(crate) struct Feed {
+    sender: UnboundedSender<Piece>,
+    pieces: Pieces,
+}
+
+/// What the reader has not taken: the room may take it back.
+type Pieces = Rc<RefCell<UnboundedReceiver<Piece>>>;
 
 #[derive(Debug)]
 struct Piece {
@@ -41,7 +52,9 @@ struct Piece {
 pub(crate) struct Chunks {
     live: Weak<Live>,
     request: RequestId,
-    pieces: UnboundedReceiver<Piece>,
+    pieces: Pieces,
+    /// When the room was last told that something was taken.
+    told_at: u64,
     /// Asked the room for more, and nothing came yet.
     has_asked: bool,
     /// Runs while nothing comes.
@@ -73,7 +86,10 @@ impl Line {
 
 pub(crate) fn feed(live: Weak<Live>, request: RequestId) -> (Feed, Chunks) {
     let (sender, pieces) = unbounded();
-    (Feed(sender), Chunks { live, request, pieces, has_asked: false, beat: None, is_over: false })
+    let pieces = Rc::new(RefCell::new(pieces));
+    let feed = Feed { sender, pieces: Rc::clone(&pieces) };
+    let told_at = clock::now();
+    (feed, Chunks { live, request, pieces, told_at, has_asked: false, beat: None, is_over: false })
 }
 
 impl Feed {
@@ -89,9 +105,31 @@ impl Feed {
         });
     }
 
+    /// Ends it in place of what was not taken.
+    pub(crate) fn cut(self, error: RequestError) {
+        while let Ok(piece) = self.pieces.borrow_mut().try_recv() {
+            drop(piece);
+        }
+        self.end(Err(error));
+    }
+
     fn line(&self, line: &Line) {
         // The reader may be gone.
-        drop(self.0.unbounded_send(line.piece()));
+        drop(self.sender.unbounded_send(line.piece()));
+    }
+}
+
+impl Chunks {
+    /// Tells the room now and then that its reader reads, though it has not taken all.
+    fn taken(&mut self) {
+        let now = clock::now();
+        if now.abs_diff(self.told_at) < READS_EVERY_MS {
+            return;
+        }
+        self.told_at = now;
+        if let Some(live) = self.live.upgrade() {
+            live.step(Input::Reading { request: self.request });
+        }
     }
 }
 
@@ -103,10 +141,15 @@ impl Stream for Chunks {
             return Poll::Ready(None);
         }
         loop {
-            if let Poll::Ready(piece) = Pin::new(&mut self.pieces).poll_next(context) {
+            // Not held while the room is told: it may take pieces back.
+            let polled = Pin::new(&mut *self.pieces.borrow_mut()).poll_next(context);
+            if let Poll::Ready(piece) = polled {
                 let piece = piece.unwrap_or_else(|| Line::lost().piece());
                 (self.has_asked, self.beat) = (false, None);
                 self.is_over = piece.is_last;
+                if !self.is_over {
+                    self.taken();
+                }
                 return Poll::Ready(Some(Ok(piece.line)));
             }
             if std::mem::replace(&mut self.has_asked, true) {

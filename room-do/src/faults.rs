@@ -82,6 +82,7 @@ pub(crate) fn strike(input: &Input) {
         | Input::Verified { .. }
         | Input::Parked { .. }
         | Input::Wanted { .. }
+        | Input::Reading { .. }
         | Input::Abandoned { .. }
         | Input::ReportDue
         | Input::Reported { .. } => return,

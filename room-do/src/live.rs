@@ -445,6 +445,11 @@ impl Held {
                         feed.send(chunk);
                     }
                 }
+                Output::Cut { request, error } => {
+                    if let Some(Asker::Reading(feed)) = self.askers.remove(&request) {
+                        feed.cut(error);
+                    }
+                }
                 Output::Answer { request, result } => match self.askers.remove(&request) {
                     // The caller may have given up waiting.
                     Some(Asker::Waiting(sender)) => drop(sender.send(Answer::Whole(result))),

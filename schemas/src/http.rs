@@ -5,7 +5,7 @@ use alloc::{string::String, vec::Vec};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::{
-    claims::Capabilities,
+    claims::{Capabilities, Claims},
     client_message::{StateOp, To},
     codes::ErrorCode,
     config::parse_duration,
@@ -417,12 +417,8 @@ pub struct MethodCall {
 pub enum MethodCaller {
     /// An API key, or a Worker that is bound to the rooms.
     Service,
-    User {
-        user: UserId,
-        info: Option<Payload>,
-        tags: Vec<String>,
-        capabilities: Capabilities,
-    },
+    /// With the claims of its token in the room: what is streamed to it ends with them.
+    User { user: UserId, claims: Claims },
 }
 
 /// Closes connections with 3505.

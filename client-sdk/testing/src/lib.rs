@@ -203,7 +203,7 @@ impl MemoryRoom {
                 inputs.push(Input::Reported { answer: Some(Reported { revocations: Vec::new() }) });
             }
             // No room here has methods.
-            Output::Stream { .. } | Output::Chunk { .. } | Output::Failed { .. } => {}
+            Output::Stream { .. } | Output::Chunk { .. } | Output::Cut { .. } | Output::Failed { .. } => {}
             // Nobody subscribes.
             Output::Deliver { .. } | Output::Park { .. } => {}
         }

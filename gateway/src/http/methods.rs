@@ -38,12 +38,7 @@ fn args(body: &[u8], bytes_max: usize) -> Result<Payload, Failure> {
 fn caller(call: &Call<'_>) -> MethodCaller {
     match &call.caller {
         Caller::Service { .. } => MethodCaller::Service,
-        Caller::User { user, claims } => MethodCaller::User {
-            user: user.clone(),
-            info: claims.info.clone(),
-            tags: claims.tags.clone(),
-            capabilities: claims.capabilities,
-        },
+        Caller::User { user, claims } => MethodCaller::User { user: user.clone(), claims: claims.clone() },
     }
 }
 

@@ -148,6 +148,8 @@ impl Room {
         for id in &these {
             self.expel(*id, CloseCode::Revoked, None);
         }
+        let revoked = || RequestError::new(None, ErrorCode::Unauthorized, "the token was revoked");
+        self.end_calls_of_users(|claims| is_revoked(claims).then(revoked));
         RequestResult::Closed(Closed { closed: these.len() as u32 })
     }
 

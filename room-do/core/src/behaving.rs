@@ -1,7 +1,7 @@
 //! Where the room and its behavior meet: calls, joins, timers, ticks, streams.
 
 use schemas::{
-    Capability, ConnectionId, ErrorCode, Payload, PublicSession, ServerMessage, UserId,
+    Capability, Claims, ConnectionId, ErrorCode, Payload, PublicSession, ServerMessage, UserId,
     client_message::Hello,
     http::{MethodCall, MethodCaller},
     server_message::{LifecycleState, RequestError},
@@ -15,6 +15,7 @@ use crate::{
     },
     connection::Connection,
     input::RequestId,
+    output::Output,
     presence::MemberRow,
     requests::check_bytes,
     room::{RETRY_AFTER_MS, Room},
@@ -80,20 +81,22 @@ impl Room {
         let Some(connection) = self.connections.get(id) else { return };
         let caller = self.caller_of(connection, Some(id));
         let origin = Origin::Connection { connection: id, request: Some(request) };
-        self.staging.call(MethodRequest { origin, caller, method, args });
+        self.staging.call(MethodRequest { origin, caller, claims: None, method, args });
     }
 
     /// What somebody asks over HTTP, who may.
     pub(crate) fn stage_method(&mut self, request: RequestId, call: MethodCall) -> Result<(), RequestError> {
         let MethodCall { method, args, caller } = call;
         self.check_call(None, &method, &args)?;
-        let caller = match caller {
-            MethodCaller::Service => Caller::default(),
-            MethodCaller::User { user, info, capabilities, .. } => {
-                Caller { user: Some(user), info, capabilities, ..Caller::default() }
+        let (caller, claims) = match caller {
+            MethodCaller::Service => (Caller::default(), None),
+            MethodCaller::User { user, claims } => {
+                let (info, capabilities) = (claims.info.clone(), claims.capabilities);
+                let caller = Caller { user: Some(user.clone()), info, capabilities, ..Caller::default() };
+                (caller, Some(Box::new(Claims { user: Some(user), ..claims })))
             }
         };
-        self.staging.call(MethodRequest { origin: Origin::Http { request }, caller, method, args });
+        self.staging.call(MethodRequest { origin: Origin::Http { request }, caller, claims, method, args });
         Ok(())
     }
 
@@ -114,12 +117,16 @@ impl Room {
         self.host.as_ref().is_some_and(|host| host.streams.open.contains_key(&reader))
     }
 
-    /// Nobody waits for the rest of a stream any more. A call that is answered already has nothing to cancel.
+    /// Nobody waits for the rest of a stream any more, or for a call that has not run. One that is answered already has
+    /// nothing to cancel.
     pub(crate) fn on_cancel(&mut self, now: u64, id: ConnectionId, request: u32) {
         let Some(host) = &mut self.host else {
             return self.reject(id, RequestError { id: Some(request), ..no_behavior("cancel") });
         };
-        if host.streams.open.remove(&Reader::Connection(id, request)).is_some() {
+        let reader = Reader::Connection(id, request);
+        let streamed = host.streams.open.remove(&reader).is_some();
+        let is_meant = |call: &MethodRequest| Reader::of(&call.origin) == Some(reader);
+        if streamed || !self.staging.take_back(is_meant).is_empty() {
             let error = RequestError::new(Some(request), ErrorCode::Cancelled, "the call was cancelled");
             self.reject(id, error);
             self.attach(now, id);
@@ -129,6 +136,34 @@ impl Room {
     pub(crate) fn on_wanted(&mut self, request: RequestId) {
         if let Some(host) = &mut self.host {
             host.streams.wanted(request);
+        }
+    }
+
+    pub(crate) fn on_reading(&mut self, now: u64, request: RequestId) {
+        if let Some(host) = &mut self.host {
+            host.streams.read(now, request);
+        }
+    }
+
+    /// Ends what users called over HTTP, those of whom `why` gives a reason: what streams, and what has not run.
+    pub(crate) fn end_calls_of_users(&mut self, why: impl Fn(&Claims) -> Option<RequestError>) {
+        let reason = |call: &MethodRequest| call.claims.as_deref().and_then(&why);
+        for call in self.staging.take_back(|call| reason(call).is_some()) {
+            if let (Origin::Http { request }, Some(error)) = (&call.origin, reason(&call)) {
+                self.tally.rejected(error.code);
+                self.outputs.push(Output::Answer { request: *request, result: Err(error) });
+            }
+        }
+        if let Some(host) = &mut self.host {
+            let ended = host.streams.take_of_users(why);
+            self.cut(ended);
+        }
+    }
+
+    fn cut(&mut self, ended: Vec<(RequestId, RequestError)>) {
+        for (request, error) in ended {
+            self.tally.rejected(error.code);
+            self.outputs.push(Output::Cut { request, error });
         }
     }
 
@@ -221,6 +256,7 @@ impl Room {
     /// What the behavior wants next, as timers; streams that have more to give ride the next flush.
     pub(crate) fn plan_behavior(&mut self, now: u64) {
         let Some(host) = &mut self.host else { return };
+        let overdue = host.streams.take_overdue(now);
         let ticks = host.tick_ms() > 0 && self.connections.joined_count() > 0;
         host.tick_at = ticks.then(|| host.tick_at.unwrap_or(now + host.tick_ms()));
         match host.tick_at {
@@ -230,7 +266,9 @@ impl Room {
         let connections = &self.connections;
         let is_slow = |id| connections.get(id).is_some_and(|connection| connection.backlog.is_long());
         let ready = host.streams.ready(now, is_slow);
-        match host.streams.next_at(now).filter(|_| ready.is_empty()) {
+        // What is further off is seen again by then.
+        let is_near = |at: &u64| ready.is_empty() && *at <= now + AWAKE_MS;
+        match host.streams.next_at(now).filter(is_near) {
             Some(at) => self.timers.set(Timer::Streams, at),
             None => self.timers.clear(&Timer::Streams),
         }
@@ -243,6 +281,7 @@ impl Room {
         if !ready.is_empty() && !self.staging.entries.iter().any(is_asked) {
             self.staging.hook(Hook::Streams(ready));
         }
+        self.cut(overdue);
     }
 
     /// The timer that follows from the behavior's own.
@@ -295,7 +334,7 @@ impl Room {
                 }
                 Reader::Http(request) => {
                     let result = Err(interrupted(None));
-                    self.outputs.push(crate::output::Output::Answer { request, result });
+                    self.outputs.push(Output::Answer { request, result });
                 }
             }
         }

@@ -55,6 +55,10 @@ impl Blocks {
     }
 }
 
+fn blocked() -> RequestError {
+    RequestError::new(None, ErrorCode::Blocked, "the user is blocked in this room")
+}
+
 impl Room {
     /// Whether a connection with these claims may be opened, as far as the room can tell before hello.
     ///
@@ -73,7 +77,7 @@ impl Room {
     /// Refuses what a blocked user asks over HTTP.
     pub(crate) fn check_block(&self, now: u64, user: &UserId) -> Result<(), RequestError> {
         if self.blocks.holds(user, now) {
-            return Err(RequestError::new(None, ErrorCode::Blocked, "the user is blocked in this room"));
+            return Err(blocked());
         }
         Ok(())
     }
@@ -85,13 +89,13 @@ impl Room {
         storage: &mut dyn Storage,
     ) -> Result<RequestResult, RequestError> {
         let DisconnectCall { who, reason, block_ms } = call;
+        let users = self.users_of(&who);
         if let Some(block_ms) = block_ms {
-            let users = self.users_of(&who);
             if users.is_empty() {
                 let message = "whose it is cannot be told: a block needs a user, or one who is here";
                 return Err(RequestError::new(None, ErrorCode::NotFound, message));
             }
-            self.block(now, users, block_ms, storage).map_err(|_| unavailable(None))?;
+            self.block(now, &users, block_ms, storage).map_err(|_| unavailable(None))?;
         }
         let these = self.connections_of(&who);
         for id in &these {
@@ -100,7 +104,23 @@ impl Room {
         for key in self.members_of(&who) {
             self.end_membership(&key, LeaveReason::Lost);
         }
+        self.end_http_calls(now, &who, &users);
         Ok(RequestResult::Closed(Closed { closed: these.len() as u32 }))
+    }
+
+    /// Those over HTTP have no session: they end with the user, or the user's block.
+    fn end_http_calls(&mut self, now: u64, who: &Who, users: &[UserId]) {
+        let is_of_user = matches!(who, Who::User(_));
+        let (out, here): (Vec<&UserId>, Vec<&UserId>) =
+            users.iter().partition(|user| self.blocks.holds(user, now));
+        self.end_calls_of_users(|claims| {
+            let user = claims.user.as_ref()?;
+            let disconnected = || RequestError::new(None, ErrorCode::Cancelled, "the user was disconnected");
+            match out.contains(&user) {
+                true => Some(blocked()),
+                false => (is_of_user && here.contains(&user)).then(disconnected),
+            }
+        });
     }
 
     /// Those that have said hello, and those that have not.
@@ -143,20 +163,20 @@ impl Room {
     fn block(
         &mut self,
         now: u64,
-        users: Vec<UserId>,
+        users: &[UserId],
         block_ms: u64,
         storage: &mut dyn Storage,
     ) -> Result<(), StorageError> {
         for user in users {
             let mut writes = Writes::default();
             if block_ms == 0 {
-                if !self.blocks.0.contains_key(&user) {
+                if !self.blocks.0.contains_key(user) {
                     continue;
                 }
-                writes.blocks_removed.push(user);
+                writes.blocks_removed.push(user.clone());
             } else {
-                writes.blocks_removed.extend(self.blocks.in_the_way(&user));
-                writes.blocks_put.push((user, now + block_ms.min(limits::BLOCK_MAX_MS)));
+                writes.blocks_removed.extend(self.blocks.in_the_way(user));
+                writes.blocks_put.push((user.clone(), now + block_ms.min(limits::BLOCK_MAX_MS)));
             }
             self.found(now, storage)?;
             let lifecycle = self.lifecycle.after(Transition::Touch, now).unwrap_or(self.lifecycle);

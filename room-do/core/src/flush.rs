@@ -309,6 +309,12 @@ impl Room {
     /// A stream begins: the room's memory of it is noted with the socket, or the caller told how it is answered.
     fn opened(&mut self, now: u64, reader: Reader) {
         match reader {
+            Reader::Connection(id, _) if self.connections.get(id).is_none() => {
+                // It is gone since it called.
+                if let Some(host) = &mut self.host {
+                    host.streams.forget_connection(id);
+                }
+            }
             Reader::Connection(id, _) => self.attach(now, id),
             Reader::Http(request) => self.outputs.push(Output::Stream { request }),
         }

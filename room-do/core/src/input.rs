@@ -45,6 +45,8 @@ pub enum Input {
     Parked { this: Try, accepted: bool },
     /// The reader of a streamed answer ([`Output::Stream`](crate::Output::Stream)) has taken all there was.
     Wanted { request: RequestId },
+    /// The reader of a streamed answer has taken something of what there was, as it does every few seconds.
+    Reading { request: RequestId },
     /// The reader of a streamed answer is gone.
     Abandoned { request: RequestId },
     /// The `turn` deadline passed.

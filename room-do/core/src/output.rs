@@ -25,11 +25,13 @@ pub enum Output {
     },
     /// Say with [`Input::Verified`](crate::Input::Verified) what this token is worth in this room.
     Verify { connection: ConnectionId, request: u32, token: TokenText },
-    /// The answer to an HTTP request comes chunk by chunk, and ends with [`Output::Answer`]. Chunks come as they are
+    /// The answer to an HTTP request comes chunk by chunk, and ends with [`Output::Answer`] or [`Output::Cut`]. Chunks come as they are
     /// [wanted](crate::Input::Wanted).
     Stream { request: RequestId },
     /// One chunk of a streamed answer.
     Chunk { request: RequestId, chunk: Payload },
+    /// End a streamed answer with this error, in place of what its reader has not taken yet.
+    Cut { request: RequestId, error: RequestError },
     /// Answer an HTTP request.
     Answer { request: RequestId, result: Result<RequestResult, RequestError> },
     /// Tell the directory, and the room what came of it ([`Input::Reported`](crate::Input::Reported)). `stored_bytes`

@@ -241,6 +241,7 @@ impl Room {
             Input::Delivered { this, outcome } => self.on_delivered(now, &this, outcome, storage),
             Input::Parked { this, accepted } => self.on_parked(now, &this, accepted, storage),
             Input::Wanted { request } => self.on_wanted(request),
+            Input::Reading { request } => self.on_reading(now, request),
             Input::Abandoned { request } => self.on_abandoned(request),
             Input::TurnEnded => self.on_turn_ended(now, storage),
             Input::AlarmFired { heard } => self.on_alarm(now, heard, storage),

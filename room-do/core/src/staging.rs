@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use schemas::{
-    Capabilities, CloseCode, ConnectionId, Offset, Payload, ServerMessage, UserId,
+    Capabilities, Claims, CloseCode, ConnectionId, Offset, Payload, ServerMessage, UserId,
     client_message::{History, Members, StateOp, To},
     http::ScopedKey,
     limits,
@@ -117,6 +117,8 @@ pub(crate) struct StateRequest {
 pub(crate) struct MethodRequest {
     pub(crate) origin: Origin,
     pub(crate) caller: Caller,
+    /// Of a user who calls over HTTP.
+    pub(crate) claims: Option<Box<Claims>>,
     pub(crate) method: String,
     pub(crate) args: Payload,
 }
@@ -258,6 +260,18 @@ impl Staging {
     pub(crate) fn call(&mut self, request: MethodRequest) {
         self.bytes += request.args.len();
         self.entries.push(Staged::Call(Box::new(request)));
+    }
+
+    /// Takes out the calls that are meant: they do not run.
+    pub(crate) fn take_back(&mut self, is_meant: impl Fn(&MethodRequest) -> bool) -> Vec<MethodRequest> {
+        let is_meant = |entry: &mut Staged| matches!(entry, Staged::Call(call) if is_meant(call));
+        let taken = self.entries.extract_if(.., is_meant).filter_map(|entry| match entry {
+            Staged::Call(call) => Some(*call),
+            _ => None,
+        });
+        let taken: Vec<MethodRequest> = taken.collect();
+        self.bytes -= taken.iter().map(|call| call.args.len()).sum::<usize>();
+        taken
     }
 
     pub(crate) fn hook(&mut self, hook: Hook) {

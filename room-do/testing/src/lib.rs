@@ -30,6 +30,7 @@
 //! assert_eq!(room.call(ada, "add", json!(null)).unwrap(), 2);
 //! ```
 
+mod services;
 mod storage;
 mod time;
 
@@ -46,7 +47,7 @@ use schemas::{
     codec::decode_server,
     config::{KindConfig, Rates},
     directory::Reported,
-    http::{MethodCall, MethodCaller, PublishCall, RoomCall},
+    http::{PublishCall, RoomCall},
     server_message::{Publication, RequestResult, Returned},
 };
 use serde_json::Value;
@@ -193,6 +194,14 @@ impl<B: Behavior> TestRoom<B> {
         self.end_turn();
     }
 
+    /// Several say something within one turn, each of which may be several messages, a line each.
+    pub fn say_together(&mut self, said: &[(Seat, String)]) {
+        for (seat, message) in said {
+            self.input(Input::Received { connection: seat.0, frame: Frame::Text(message.clone()) });
+        }
+        self.end_turn();
+    }
+
     /// Calls a method over the seat's connection.
     ///
     /// # Errors
@@ -227,61 +236,6 @@ impl<B: Behavior> TestRoom<B> {
     /// Waits no more for a call.
     pub fn cancel(&mut self, seat: Seat, id: u32) {
         self.say(seat, &format!(r#"{{"t":"cancel","id":{id}}}"#));
-    }
-
-    /// Calls a method as an API key, or another Worker, does.
-    ///
-    /// # Errors
-    /// What the room answers.
-    ///
-    /// # Panics
-    /// Where it does not answer.
-    pub fn service(&mut self, method: &str, args: &Value) -> Result<Value, RequestError> {
-        let request = self.start_service(method, args);
-        self.service_answer(request).expect("a call is answered")
-    }
-
-    /// As [`TestRoom::service`], of what streams or waits: the answer is [`TestRoom::service_answer`]'s.
-    ///
-    /// # Panics
-    /// Where `args` cannot be written as JSON.
-    pub fn start_service(&mut self, method: &str, args: &Value) -> RequestId {
-        let call =
-            MethodCall { method: method.to_owned(), args: payload(args), caller: MethodCaller::Service };
-        self.ask(RoomCall::Method(call))
-    }
-
-    /// What came of a service's call, if it is over.
-    pub fn service_answer(&mut self, request: RequestId) -> Option<Result<Value, RequestError>> {
-        let answer = self.answers.remove(&request)?;
-        Some(answer.map(|result| match result {
-            RequestResult::Called(result) => value(&result),
-            other => panic!("{other:?} is no answer to a call"),
-        }))
-    }
-
-    /// The chunks that a service's call has streamed since this was asked before.
-    pub fn service_chunks(&mut self, request: RequestId) -> Vec<Value> {
-        self.chunks.insert(request, Vec::new()).unwrap_or_default()
-    }
-
-    /// The reader of a service's stream has taken what there was.
-    pub fn want(&mut self, request: RequestId) {
-        self.input(Input::Wanted { request });
-        self.end_turn();
-    }
-
-    /// The reader of a service's stream is gone.
-    pub fn abandon(&mut self, request: RequestId) {
-        self.input(Input::Abandoned { request });
-    }
-
-    fn ask(&mut self, call: RoomCall) -> RequestId {
-        self.requests += 1;
-        let request = RequestId(self.requests);
-        self.input(Input::Asked { request, call });
-        self.end_turn();
-        request
     }
 
     /// Publishes into the log.
@@ -486,6 +440,7 @@ impl<B: Behavior> TestRoom<B> {
                     self.closed.insert(connection, (code.code(), reason));
                 }
                 Output::Answer { request, result } => drop(self.answers.insert(request, result)),
+                Output::Cut { request, error } => drop(self.answers.insert(request, Err(error))),
                 Output::Stream { request } => drop(self.chunks.insert(request, Vec::new())),
                 Output::Chunk { request, chunk } => {
                     self.chunks.entry(request).or_default().push(value(&chunk));

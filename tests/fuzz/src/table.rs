@@ -106,6 +106,7 @@ impl Table {
                 Output::Answer { .. }
                 | Output::Stream { .. }
                 | Output::Chunk { .. }
+                | Output::Cut { .. }
                 | Output::Verify { .. }
                 | Output::Failed { .. }
                 | Output::Deliver { .. }

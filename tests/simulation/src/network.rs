@@ -172,7 +172,9 @@ impl World {
                 Output::Deliver { this, id, body } => self.posts(this, &id, body, stamp),
                 Output::Park { this, parked } => self.parks(this, &parked),
                 Output::Failed { hook, message, .. } => assert_eq!(hook, None, "R-LOG-5: {message}"),
-                Output::Stream { .. } | Output::Chunk { .. } => panic!("R-CALL-1: nobody called a method"),
+                Output::Stream { .. } | Output::Chunk { .. } | Output::Cut { .. } => {
+                    panic!("R-CALL-1: nobody called a method")
+                }
                 Output::Broadcast { connections, frame } => {
                     for connection in connections {
                         self.judge_sending(connection, &frame);

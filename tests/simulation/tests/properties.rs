@@ -92,7 +92,8 @@ impl Bench {
                     self.attached.remove(&connection);
                     self.closed.push((connection, code.code()));
                 }
-                Output::Verify { .. } | Output::Stream { .. } | Output::Chunk { .. } => {}
+                Output::Verify { .. } | Output::Stream { .. } | Output::Chunk { .. } | Output::Cut { .. } => {
+                }
                 Output::Answer { request, result } => self.answers.push((request, result.ok())),
                 Output::Report(_) | Output::Failed { .. } => {}
                 Output::Deliver { .. } | Output::Park { .. } => {}

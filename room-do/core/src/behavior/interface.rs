@@ -141,7 +141,7 @@ impl<B: Behavior> Interface<B> {
         let id = TypeId::of::<F>();
         let run = move |behavior: &mut B, ctx: &mut Context<'_>, args: &Payload| {
             let result = function(behavior, ctx, arguments(args)?).map_err(MethodError::into_failure)?;
-            returned(&result).map(Outcome::Value)
+            payload_of("the result", &result).map(Outcome::Value)
         };
         let method = Method { audience, run: Box::new(run), id, described: described::<A, R, E>(false) };
         self.add(name, method);
@@ -358,16 +358,16 @@ fn arguments<A: Arguments>(args: &Payload) -> Result<A, Failure> {
     Ok(args)
 }
 
-fn returned(result: &impl Serialize) -> Result<Payload, Failure> {
+/// What is told to whoever called: `what` names it where it cannot be.
+pub(super) fn payload_of(what: &str, result: &impl Serialize) -> Result<Payload, Failure> {
     let text = serde_json::to_string(result);
-    let text =
-        text.map_err(|error| Failure::with_code(ErrorCode::Internal, format!("the result: {error}")))?;
+    let text = text.map_err(|error| Failure::with_code(ErrorCode::Internal, format!("{what}: {error}")))?;
     if text.len() > RESULT_BYTES_MAX {
-        let message = format!("the result is {} bytes, and at most {RESULT_BYTES_MAX}", text.len());
+        let message = format!("{what} is {} bytes, and at most {RESULT_BYTES_MAX}", text.len());
         return Err(Failure::with_code(ErrorCode::TooLarge, message));
     }
     Payload::from_json(text).map_err(|error| Failure::with_code(ErrorCode::Internal, error.to_string()))
 }
 
-/// Bytes of a method's result, as JSON; what is larger is streamed.
+/// Bytes of a method's result, as JSON; what is larger is streamed. And of each item that is.
 const RESULT_BYTES_MAX: usize = schemas::limits::PAYLOAD_BYTES_HARD;

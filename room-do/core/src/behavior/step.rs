@@ -16,8 +16,8 @@ use super::{
     failure::{Failure, Refusal},
     host::{Host, Running},
     interface::Outcome,
-    stream::{Chunks, Next},
-    streaming::{CHUNK_BYTES_AT_ONCE, CHUNKS_AT_ONCE, Reader, Streams, Wake},
+    stream::Next,
+    streaming::{CHUNK_BYTES_IN_FLUSH, Open, Reader, Streams, Wake},
 };
 use crate::{
     decide::Verdict,
@@ -67,7 +67,7 @@ pub(crate) struct Settled {
     pub(crate) timers_put: Vec<TimerRow>,
     pub(crate) timers_removed: Vec<String>,
     pub(crate) afterwards: Vec<Afterwards>,
-    opened: Vec<(Reader, Chunks)>,
+    opened: Vec<(Reader, Open)>,
     pub(crate) ended: Vec<Reader>,
     /// Timers that were done with.
     pub(crate) fired: Vec<Fired>,
@@ -176,8 +176,11 @@ impl<'h, 'r> Step<'h, 'r> {
     }
 
     fn call(&mut self, call: &MethodRequest) -> Result<Became, StorageError> {
-        let MethodRequest { origin, caller, method, args } = call;
-        let reader = Reader::of(origin).filter(|reader| self.has_place(*reader));
+        let MethodRequest { origin, caller, claims, method, args } = call;
+        let has_place = |reader: &Reader| {
+            self.host.streams.has_place(*reader, caller.user.as_ref(), &self.settled.opened)
+        };
+        let reader = Reader::of(origin).filter(has_place);
         let outcome = self.run("call", caller.clone(), |running, ctx| {
             match (running.call(ctx, method, args)?, reader) {
                 (Outcome::Value(value), _) => Ok(Ok(value)),
@@ -192,18 +195,13 @@ impl<'h, 'r> Step<'h, 'r> {
             Ok(Ok(value)) => Ok(RequestResult::Called(value)),
             Ok(Err((reader, chunks))) => {
                 became.push((Staged::Opened(reader), Verdict::AsStaged));
-                self.settled.opened.push((reader, chunks));
+                self.settled.opened.push((reader, Open::new(chunks, claims.clone())));
                 return Ok(became);
             }
             Err(failure) => Err(failure.into_error(None)),
         };
         became.push(answer(origin.clone(), result));
         Ok(became)
-    }
-
-    fn has_place(&self, reader: Reader) -> bool {
-        self.host.streams.has_place(reader)
-            && self.settled.opened.len() < super::streaming::STREAMS_CONNECTION_MAX
     }
 
     /// A publish that comes again under its key is the one before, whatever a hook would say now.
@@ -343,8 +341,12 @@ impl<'h, 'r> Step<'h, 'r> {
                 }
             }
             Hook::Streams(readers) => {
+                let mut bytes = 0;
                 for reader in readers {
-                    self.read(*reader)?;
+                    if bytes >= CHUNK_BYTES_IN_FLUSH {
+                        break;
+                    }
+                    bytes += self.read(*reader)?;
                 }
             }
         }
@@ -368,14 +370,17 @@ impl<'h, 'r> Step<'h, 'r> {
         Ok(())
     }
 
-    /// Asks a stream for what it has, up to what its reader takes at once.
-    fn read(&mut self, reader: Reader) -> Result<(), StorageError> {
-        let Some(mut open) = self.host.streams.open.remove(&reader) else { return Ok(()) };
+    /// Asks a stream for what it has, up to what its reader takes at once. Returns how many bytes that are.
+    fn read(&mut self, reader: Reader) -> Result<usize, StorageError> {
+        let Some(mut open) = self.host.streams.open.remove(&reader) else { return Ok(0) };
         self.host.streams.asked.insert(reader);
-        let had_run = self.has_run;
-        let (mut count, mut bytes) = (0, 0);
+        self.host.streams.last = Some(reader);
+        let (now, had_run, mut bytes) = (self.ctx.now(), self.has_run, 0);
         open.wake = Wake::Now;
-        while count < CHUNKS_AT_ONCE.min(open.wanted) && bytes < CHUNK_BYTES_AT_ONCE {
+        if let Reader::Connection(..) = reader {
+            open.caught_up();
+        }
+        while open.has_place() {
             let next = self.run("stream", Caller::default(), |running, ctx| {
                 match open.chunks.next(running.as_any(), ctx) {
                     Next::Fail(failure) => Err(failure),
@@ -386,7 +391,7 @@ impl<'h, 'r> Step<'h, 'r> {
             self.has_run = had_run;
             let end = match next {
                 Ok(Next::Item(chunk)) => {
-                    count += 1;
+                    open.gave(now, chunk.len());
                     bytes += chunk.len();
                     self.ctx.out.push((Staged::Chunk { reader, chunk }, Verdict::AsStaged));
                     continue;
@@ -396,7 +401,7 @@ impl<'h, 'r> Step<'h, 'r> {
                     break;
                 }
                 Ok(Next::After(ms)) => {
-                    open.wake = Wake::At(self.ctx.now() + ms);
+                    open.wake = Wake::At(now.saturating_add(ms));
                     break;
                 }
                 Ok(Next::Done) => Ok(RequestResult::Called(Payload::of(&()))),
@@ -404,13 +409,10 @@ impl<'h, 'r> Step<'h, 'r> {
             };
             self.ctx.out.push(answer(reader.origin(), end));
             self.settled.ended.push(reader);
-            return Ok(());
-        }
-        if let Reader::Http(_) = reader {
-            open.wanted -= count;
+            return Ok(bytes);
         }
         self.host.streams.open.insert(reader, open);
-        Ok(())
+        Ok(bytes)
     }
 
     /// What is to be written, and what is to be taken over once it is.
@@ -476,9 +478,7 @@ impl Host {
         for name in settled.timers_removed.drain(..) {
             timers.remove(&name);
         }
-        for (reader, chunks) in settled.opened.drain(..) {
-            self.streams.add(reader, chunks);
-        }
+        self.streams.open.extend(settled.opened.drain(..));
         std::mem::take(&mut settled.afterwards)
     }
 
@@ -486,7 +486,7 @@ impl Host {
     /// streams. Returns whose they were.
     pub(crate) fn lose_memory(&mut self) -> Vec<Reader> {
         self.running = None;
-        let Streams { open, asked } = std::mem::take(&mut self.streams);
+        let Streams { open, asked, .. } = std::mem::take(&mut self.streams);
         open.into_keys().chain(asked).collect::<BTreeSet<Reader>>().into_iter().collect()
     }
 }

@@ -5,11 +5,12 @@ use std::{any::Any, fmt, marker::PhantomData};
 use schemas::Payload;
 use serde::Serialize;
 
-use super::{Behavior, context::Context, failure::Failure};
+use super::{Behavior, context::Context, failure::Failure, interface::payload_of};
 
 /// What a stream has next.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Next<T> {
+    /// At most 1 MiB as JSON, or the stream ends with `too_large`.
     Item(T),
     /// Nothing now: it is asked again once anything else has run in the room.
     Wait,
@@ -52,14 +53,11 @@ impl<B, T> fmt::Debug for Stream<B, T> {
 
 impl<B: Behavior, T: Serialize> Stream<B, T> {
     /// A stream of what `next` returns.
-    ///
-    /// # Panics
-    /// When an item has no JSON form: maps with other keys than strings.
     pub fn new(mut next: impl FnMut(&mut B, &mut Context<'_>) -> Next<T> + 'static) -> Stream<B, T> {
         let step = move |behavior: &mut dyn Any, ctx: &mut Context<'_>| {
             let behavior = behavior.downcast_mut().expect("a stream is asked with its own behavior");
             match next(behavior, ctx) {
-                Next::Item(item) => Next::Item(Payload::of(&item)),
+                Next::Item(item) => payload_of("the item", &item).map_or_else(Next::Fail, Next::Item),
                 Next::Wait => Next::Wait,
                 Next::After(ms) => Next::After(ms),
                 Next::Done => Next::Done,

@@ -9,5 +9,6 @@ mod hooks;
 mod machines;
 mod storing;
 mod streams;
+mod streams_bounds;
 mod telling;
 mod timers;

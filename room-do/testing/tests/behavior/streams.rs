@@ -132,7 +132,7 @@ fn r_call_12_over_http_chunks_come_as_they_are_wanted() {
     let mut room = TestRoom::<Bench>::new();
     let request = room.start_service("numbers", &json!({ "key": "", "value": 100 }));
     assert_eq!(room.service_chunks(request).len(), 64);
-    room.advance("1m");
+    room.advance("30s");
     assert_eq!(room.service_chunks(request).len(), 0, "its reader has not taken them");
     assert_eq!(room.service_answer(request), None);
     room.want(request);

@@ -308,6 +308,7 @@ impl Object {
                 | Output::Answer { .. }
                 | Output::Stream { .. }
                 | Output::Chunk { .. }
+                | Output::Cut { .. }
                 | Output::Verify { .. }
                 | Output::Report(_)
                 | Output::Failed { .. }

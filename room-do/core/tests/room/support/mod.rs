@@ -179,6 +179,7 @@ impl Table {
                 Output::Answer { request, result } => self.answers.push((request, result)),
                 Output::Stream { request } => drop(self.streams.insert(request, Vec::new())),
                 Output::Chunk { request, chunk } => self.streams.entry(request).or_default().push(chunk),
+                Output::Cut { request, error } => self.answers.push((request, Err(error))),
                 Output::Failed { hook, message, .. } => assert_eq!(hook, None, "{message}"),
                 Output::Report(report) => self.reports.push(*report),
                 Output::Deliver { this, id, body } => self.tries.push((this, id, body)),
