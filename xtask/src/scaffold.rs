@@ -8,7 +8,7 @@ use std::path::Path;
 
 const NAME: &str = "tea-room";
 
-/// Begins a project on this checkout, anew each time, and runs its `cargo xtask test`. What it compiles is kept.
+/// Begins a project on this checkout, anew each time, adds another behavior by the guide, and runs its `cargo xtask test`. What it compiles is kept.
 pub fn check() -> Result<Count> {
     let folder = target_directory().join("scaffold");
     let project = folder.join(NAME);
@@ -18,8 +18,13 @@ pub fn check() -> Result<Count> {
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     step("begin a project", || begin(&folder))?;
     step("add the guide's poll to it", || add_poll(&project))?;
-    let mut tests = cargo_in(&project);
-    counted(tests.args(["xtask", "test"]).env("CARGO_TARGET_DIR", folder.join("target")))
+    let xtask = |task: &str| {
+        let mut cargo = cargo_in(&project);
+        cargo.args(["xtask", task]).env("CARGO_TARGET_DIR", folder.join("target"));
+        cargo
+    };
+    run_quiet(&mut xtask("codegen"))?;
+    counted(&mut xtask("test"))
 }
 
 fn begin(folder: &Path) -> Result<()> {
@@ -39,8 +44,7 @@ fn add_poll(project: &Path) -> Result<()> {
     edit(&rooms.join("lib.rs"), &[module, registered])?;
     let kind = "[vars.roomcast.kinds.counter]";
     let both = format!("[vars.roomcast.kinds.poll]\nbehavior = \"poll\"\n\n{kind}");
-    edit(&project.join("wrangler.toml"), &[(kind, &both)])?;
-    run_quiet(cargo_in(project).args(["xtask", "codegen"])).map(drop)
+    edit(&project.join("wrangler.toml"), &[(kind, &both)])
 }
 
 fn edit(file: &Path, changes: &[(&str, &str)]) -> Result<()> {
