@@ -8,7 +8,8 @@ use std::path::Path;
 
 const NAME: &str = "tea-room";
 
-/// Begins a project on this checkout, anew each time, adds another behavior by the guide, and runs its `cargo xtask test`. What it compiles is kept.
+/// Begins a project on this checkout, anew each time, adds another behavior by the guide, and runs its
+/// `cargo xtask test`. What it compiles is kept.
 pub fn check() -> Result<Count> {
     let folder = target_directory().join("scaffold");
     let project = folder.join(NAME);
