@@ -32,6 +32,8 @@ pub enum NewError {
     Source(#[from] SourceError),
     #[error("{} is there already: nothing was written", folder.display())]
     Exists { folder: PathBuf },
+    #[error("cannot make a project in {}: {error}", path.display())]
+    Beside { path: PathBuf, error: io::Error },
     #[error("cannot write {}: {error}", path.display())]
     Write { path: PathBuf, error: io::Error },
     #[error("cannot read the lock file of Roomcast: {error}")]
@@ -46,7 +48,7 @@ impl NewError {
             NewError::Name { .. } => "invalid_name",
             NewError::Source(_) => "invalid_source",
             NewError::Exists { .. } => "exists",
-            NewError::Write { .. } | NewError::Lock { .. } => "io",
+            NewError::Beside { .. } | NewError::Write { .. } | NewError::Lock { .. } => "io",
         }
     }
 }
@@ -74,7 +76,7 @@ impl New {
         let next = tempfile::Builder::new()
             .prefix(&prefix)
             .tempdir_in(&self.beside)
-            .map_err(failed(&self.beside))?;
+            .map_err(|error| NewError::Beside { path: self.beside.clone(), error })?;
         let whole = next.path().join(self.name.as_str());
         for (path, text) in &files {
             let file = whole.join(path);

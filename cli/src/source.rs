@@ -1,5 +1,6 @@
 //! Where a project takes Roomcast's crates from.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// What shows that a folder is a checkout of Roomcast, of a version that has what projects need.
@@ -43,6 +44,15 @@ impl Source {
         Ok(Source::Path(absolute))
     }
 
+    /// The checkout of Roomcast that a folder is, or lies in.
+    ///
+    /// # Errors
+    /// As [`Source::path`], of a checkout that is there.
+    #[must_use]
+    pub fn around(folder: &Path) -> Option<Result<Source, SourceError>> {
+        folder.ancestors().find(|folder| folder.join(MARK).is_file()).map(Source::path)
+    }
+
     /// # Errors
     /// Where `url` cannot be one.
     pub fn git(url: &str) -> Result<Source, SourceError> {
@@ -77,6 +87,15 @@ impl Source {
     }
 }
 
+impl fmt::Display for Source {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Source::Path(path) => path.display().fmt(formatter),
+            Source::Git(url) => formatter.write_str(url),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Source, SourceError};
@@ -91,7 +110,10 @@ mod tests {
             dependency.starts_with("path = \"/") && dependency.ends_with("/room-do/core\""),
             "{dependency}"
         );
+        let around = Source::around(Path::new(env!("CARGO_MANIFEST_DIR"))).expect("lies in one");
+        assert_eq!(around.expect("is a checkout"), source);
         let other = tempfile::tempdir().expect("can be made");
+        assert!(Source::around(other.path()).is_none());
         assert!(matches!(Source::path(other.path()), Err(SourceError::NotRoomcast { .. })));
         assert!(matches!(Source::path(&other.path().join("none")), Err(SourceError::Missing { .. })));
     }

@@ -36,10 +36,28 @@ fn a_project_is_begun_once_and_the_outcome_is_json_for_scripts() {
 }
 
 #[test]
+fn a_project_is_begun_where_one_says_with_the_checkout_that_one_is_in() {
+    let folder = tempfile::tempdir().expect("can be made");
+    let checkout = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let project = folder.path().join("tea-room");
+    let output = roomcast(checkout, &["new", &project.to_string_lossy()]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains(&format!("cd {}", project.display())), "{output:?}");
+    let manifest = std::fs::read_to_string(project.join("Cargo.toml")).expect("was written");
+    let root = checkout.parent().expect("lies in one").canonicalize().expect("is there");
+    assert!(manifest.contains(&format!("path = \"{}/gateway\"", root.display())), "{manifest}");
+    let outside = roomcast(folder.path(), &["new", "my-app"]);
+    let said = String::from_utf8_lossy(&outside.stdout).into_owned();
+    assert!(said.contains("with Roomcast from https://"), "{outside:?}");
+}
+
+#[test]
 fn a_mistake_is_named_and_nothing_is_written() {
     let folder = tempfile::tempdir().expect("can be made");
     let mistakes = [
         (vec!["new", "My-App", "--json"], "invalid_name", "only a to z"),
+        (vec!["new", "..", "--json"], "invalid_name", "it is empty"),
+        (vec!["new", "none/my-app", "--json"], "io", "cannot make a project in none"),
         (vec!["new", "my-app", "--path", "none", "--json"], "invalid_source", "there is no folder none"),
         (vec!["new", "my-app", "--path", ".", "--json"], "invalid_source", "is no checkout of Roomcast"),
         (

@@ -315,7 +315,10 @@ impl Config {
     pub fn parse(json: &str) -> Result<Config, ConfigError> {
         let mut deserializer = serde_json::Deserializer::from_str(json);
         let config: Config = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-            ConfigError { path: error.path().to_string(), message: error.inner().to_string() }
+            let message = error.inner().to_string();
+            // Where it stands in JSON that nobody wrote helps nobody.
+            let message = message.split_once(" at line ").map_or(&*message, |(message, _)| message);
+            mistake(&error.path().to_string(), message.to_string())
         })?;
         deserializer.end().map_err(|error| mistake("", error.to_string()))?;
         config.check()?;

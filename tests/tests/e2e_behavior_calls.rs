@@ -293,6 +293,9 @@ async fn r_rust_2_the_client_for_rust_calls_and_reads_streams() -> Result<()> {
     assert!(matches!(failing.next().await, Some(Ok(0))));
     assert!(matches!(failing.next().await, Some(Err(Error::Rejected(_)))));
     assert!(failing.next().await.is_none());
+    let mut misread = room.stream::<String>("numbers", &json!({ "to": 300 })).await?;
+    assert!(matches!(misread.next().await, Some(Err(Error::Invalid(_)))));
+    assert!(misread.next().await.is_none(), "nothing is behind an error");
     // Eight are open at most: those that were dropped are cancelled.
     for _ in 0..20 {
         let mut counts = room.stream::<u64>("counts", &Value::Null).await?;

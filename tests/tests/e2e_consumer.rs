@@ -35,7 +35,7 @@ impl Scene {
             }
             _ => repository().join("build/consumer"),
         };
-        let mut server = Server::not_yet_with_faults("")?;
+        let mut server = Server::not_yet_with_faults("kinds.fixture.behavior = 'fixture'")?;
         server.add_neighbour(Neighbour { name: NAME.into(), worker, config: folder.join("wrangler.toml") });
         server.set_secret("ROOMCAST_API_KEY", server.api_key());
         server.start_again(0).await?;
@@ -86,6 +86,22 @@ async fn r_call_15_a_worker_in_rust_calls_rooms_by_their_functions() -> Result<(
     assert_eq!((elsewhere.status, &elsewhere.json()?["wrong"]), (404, &json!("not_found")));
     let unnamed = scene.post("/polls/lunch/votes", &json!({ "option": 0 })).send().await?;
     assert_eq!((unnamed.status, &unnamed.json()?["wrong"]), (400, &json!("name")));
+    Ok(())
+}
+
+#[tokio::test]
+async fn r_call_14_a_worker_in_rust_reads_what_a_method_streams_to_its_end() -> Result<()> {
+    let scene = Scene::set("rust").await?;
+    let numbers = |asked: Value| scene.post("/numbers/fixture:one", &asked).send();
+    let all = numbers(json!({ "to": 20_000, "fails": false })).await?.ok()?;
+    let expected: Vec<u32> = (0..20_000).collect();
+    assert_eq!(all, json!({ "read": expected, "wrong": null }));
+    let none = numbers(json!({ "to": 0, "fails": false })).await?.ok()?;
+    assert_eq!(none, json!({ "read": [], "wrong": null }));
+    let cut = numbers(json!({ "to": 3, "fails": true })).await?.ok()?;
+    assert_eq!(cut, json!({ "read": [0, 1, 2], "wrong": "method_failed: asked to fail" }));
+    let refused = numbers(json!({ "to": 100_001, "fails": false })).await?.ok()?;
+    ensure!(refused["refused"].as_str().is_some_and(|why| !why.is_empty()), "{refused}");
     Ok(())
 }
 

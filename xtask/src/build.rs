@@ -99,6 +99,7 @@ fn worker(project: &Project, mode: Mode, build: &Path) -> Result<()> {
     )?;
     let outputs = [worker.join("index.js"), worker.join("index_bg.wasm")];
     let wrangler = project.wrangler(&config)?;
+    project.say_idle_behaviors(&wrangler)?;
     fingerprint::unless_done(&build.join("stamps/worker"), &inputs, &outputs, || {
         let module =
             step(&format!("compile {} ({})", krate.package, mode.name()), || krate.compile(project.root()))?;

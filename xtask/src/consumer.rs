@@ -10,7 +10,8 @@ const PACKAGE: &str = "consumer-worker";
 
 /// To `consumer/` in the build directory.
 pub(crate) fn build(build: &Path, profile: &'static str) -> Result<()> {
-    let krate = Crate { package: PACKAGE, host: Host::Worker, profile, features: &[], optimise: None };
+    let krate =
+        Crate { package: PACKAGE, host: Host::Worker, profile, features: &["fixture"], optimise: None };
     let (into, shim) = (build.join("consumer"), root().join("examples/consumer-worker/rust/shim.js"));
     let inputs = [sources::of(&root(), PACKAGE)?, vec![shim.clone()]].concat();
     let inputs = fingerprint::of(&inputs, &[profile, crate::build::TOOL])?;

@@ -8,15 +8,16 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// Folders that hold no sources.
-const SKIPPED: [&str; 8] =
+/// Folders that hold no sources, other than within a crate's `src`.
+pub(crate) const SKIPPED: [&str; 8] =
     ["node_modules", "target", "build", "dist", "wasm", ".git", ".roomcast", "generated"];
 
 /// All files under `roots` (files or folders; those that are missing count as empty), in order.
 pub fn files(roots: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    let mut open: Vec<PathBuf> = roots.to_vec();
-    while let Some(path) = open.pop() {
+    let mut open: Vec<(PathBuf, bool)> =
+        roots.iter().map(|root| (root.clone(), is_of_a_crate(root))).collect();
+    while let Some((path, all)) = open.pop() {
         if path.is_file() {
             found.push(path);
         } else if path.is_dir() {
@@ -24,14 +25,19 @@ pub fn files(roots: &[PathBuf]) -> Result<Vec<PathBuf>> {
                 std::fs::read_dir(&path).with_context(|| format!("cannot read {}", path.display()))?;
             for entry in entries {
                 let entry = entry.with_context(|| format!("cannot list {}", path.display()))?;
-                if !SKIPPED.iter().any(|skipped| entry.file_name() == *skipped) {
-                    open.push(entry.path());
+                if all || !SKIPPED.iter().any(|skipped| entry.file_name() == *skipped) {
+                    open.push((entry.path(), all));
                 }
             }
         }
     }
     found.sort();
     Ok(found)
+}
+
+/// Whether it is the `src` of a crate, where a module may have any name.
+fn is_of_a_crate(root: &Path) -> bool {
+    root.ends_with("src") && root.with_file_name("Cargo.toml").is_file()
 }
 
 /// Sizes and times of the files, for noticing a change cheaply. A file that vanishes meanwhile is a change.

@@ -116,12 +116,24 @@ impl Project {
     /// Where it cannot be read, and where something in it is not right, which is named with its path.
     pub fn wrangler(&self, config: &Path) -> Result<Wrangler> {
         let wrangler = Wrangler::read(config)?;
-        let behaviors = (self.behaviors)();
-        let registered: BTreeSet<&str> = behaviors.iter().map(Hosted::name).collect();
         wrangler
-            .check_behaviors(&registered)
+            .check_behaviors(&self.registered())
             .with_context(|| format!("{} is not right", config.display()))?;
         Ok(wrangler)
+    }
+
+    /// Says which of the behaviors no kind has: no room runs them, which is no mistake while one is written.
+    pub(crate) fn say_idle_behaviors(&self, wrangler: &Wrangler) -> Result<()> {
+        for name in wrangler.idle_behaviors(&self.registered())? {
+            process::say(format_args!(
+                "no room runs the behavior {name:?}: no kind in wrangler.toml names it (`behavior = {name:?}`)"
+            ));
+        }
+        Ok(())
+    }
+
+    fn registered(&self) -> BTreeSet<&'static str> {
+        (self.behaviors)().iter().map(Hosted::name).collect()
     }
 
     /// Its one configuration file.

@@ -1,5 +1,6 @@
 //! What a crate is compiled from: asked of cargo, so that no list of folders has to be kept.
 
+use crate::fingerprint::SKIPPED;
 use crate::process::{cargo_in, run_quiet};
 use crate::repository::root;
 use crate::setup::target::TARGET;
@@ -7,6 +8,11 @@ use anyhow::{Context as _, Result};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+
+/// What cargo compiles for tests alone.
+const TESTS: [&str; 3] = ["tests", "benches", "examples"];
+/// What shows that a folder is a package.
+const MANIFESTS: [&str; 2] = ["Cargo.toml", "package.json"];
 
 #[derive(Debug, Deserialize)]
 struct Metadata {
@@ -59,9 +65,26 @@ pub fn of(workspace: &Path, package: &str) -> Result<Vec<PathBuf>> {
     // What all of Roomcast's crates share, and the one file that a crate includes from outside its folder.
     sources.extend(["Cargo.toml", "docs/openapi.json"].map(|name| root().join(name)));
     for folder in metadata.folders(package)? {
-        sources.extend(["Cargo.toml", "build.rs", "src"].map(|name| folder.join(name)));
+        sources.extend(of_folder(folder)?);
     }
     Ok(sources.into_iter().collect())
+}
+
+/// What a crate's folder has, beside its tests, products, and packages of their own: a crate may include any of it.
+fn of_folder(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry.with_context(|| format!("cannot list {}", folder.display()))?;
+        let (name, path) = (entry.file_name(), entry.path());
+        let name = name.to_string_lossy();
+        let is_other = name.starts_with('.') || SKIPPED.contains(&&*name) || TESTS.contains(&&*name);
+        let is_package = MANIFESTS.iter().any(|manifest| path.join(manifest).is_file());
+        if !is_other && !is_package {
+            found.push(path);
+        }
+    }
+    Ok(found)
 }
 
 impl Metadata {
@@ -96,7 +119,8 @@ impl Metadata {
 
 #[cfg(test)]
 mod tests {
-    use super::of;
+    use super::{of, of_folder};
+    use crate::fingerprint::files;
     use crate::repository::root;
 
     #[test]
@@ -109,5 +133,28 @@ mod tests {
             assert!(!sources.contains(&root().join(folder).join("src")), "{folder} is not compiled into it");
         }
         assert!(of(&root(), "no-such-package").is_err());
+    }
+
+    #[test]
+    fn a_crate_may_include_what_lies_beside_its_sources_and_call_its_modules_as_it_likes() {
+        let folder = tempfile::tempdir().expect("can be made");
+        let compiled =
+            ["Cargo.toml", "build.rs", "migrations/1.sql", "src/build/mod.rs", "src/lib.rs", "src/wasm.rs"];
+        let not = [
+            "target/debug/x.rs",
+            "tests/x.rs",
+            "core/Cargo.toml",
+            "core/src/lib.rs",
+            "ts/package.json",
+            ".git/x",
+        ];
+        for file in compiled.iter().chain(&not).map(|file| folder.path().join(file)) {
+            std::fs::create_dir_all(file.parent().expect("has a folder")).expect("can be made");
+            std::fs::write(file, "").expect("can be written");
+        }
+        let found = files(&of_folder(folder.path()).expect("can be listed")).expect("can be listed");
+        let found: Vec<&str> =
+            found.iter().filter_map(|file| file.strip_prefix(folder.path()).ok()?.to_str()).collect();
+        assert_eq!(found, compiled);
     }
 }

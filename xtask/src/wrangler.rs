@@ -110,8 +110,19 @@ impl Wrangler {
         Ok(())
     }
 
+    /// Those of `registered` that no kind has.
+    pub fn idle_behaviors<'a>(&self, registered: &BTreeSet<&'a str>) -> Result<Vec<&'a str>> {
+        let config = self.config()?;
+        let is_had = |name: &str| config.kinds.values().any(|kind| kind.behavior == name);
+        Ok(registered.iter().copied().filter(|name| !is_had(name)).collect())
+    }
+
     fn check_objects(&self) -> Result<()> {
         let bindings = &self.durable_objects.bindings;
+        let mut names = BTreeSet::new();
+        for name in bindings.iter().map(|binding| &binding.name) {
+            ensure!(names.insert(name), "durable_objects.bindings.{name}: two have this name");
+        }
         for (name, class) in OBJECTS {
             let binding = bindings.iter().find(|binding| binding.name == name);
             let binding = binding.with_context(|| {
@@ -141,6 +152,7 @@ impl Wrangler {
         let mut tags = BTreeSet::new();
         for migration in &self.migrations {
             let tag = &migration.tag;
+            ensure!(!tag.is_empty(), "migrations: one has an empty tag");
             ensure!(tags.insert(tag), "migrations.{tag}: two have this tag");
             if let Some(class) = migration.new_classes.first() {
                 bail!("migrations.{tag}: {class} has no SQLite; list it in new_sqlite_classes");
@@ -267,6 +279,11 @@ mod tests {
                 RIGHT.replace("\"Limiter\"]", "\"Limiter\", \"Lobby\"]"),
                 "migrations: the class Lobby has no binding",
             ),
+            (
+                RIGHT.replace("[[migrations]]", "[[durable_objects.bindings]]\nname = \"ROOMS\"\nclass_name = \"Limiter\"\n[[migrations]]"),
+                "bindings.ROOMS: two have this name",
+            ),
+            (RIGHT.replace("\"v1\"", "\"\""), "migrations: one has an empty tag"),
             (RIGHT.replace("new_sqlite_classes", "new_classes"), "migrations.v1: Room has no SQLite"),
             (format!("{RIGHT}\n[[migrations]]\ntag = \"v1\""), "migrations.v1: two have this tag"),
             (
@@ -298,6 +315,8 @@ mod tests {
         let check = |text: &str| Wrangler::parse(text).expect("is right").check_behaviors(&registered);
         assert!(check(RIGHT).is_ok(), "a kind without a behavior relays");
         assert!(check(&format!("{RIGHT}behavior = \"poll\"")).is_ok());
+        let one = Wrangler::parse(&format!("{RIGHT}behavior = \"poll\"")).expect("is right");
+        assert_eq!(one.idle_behaviors(&registered).expect("is right"), ["dice"]);
         let error = check(&format!("{RIGHT}behavior = \"pol\"")).expect_err("is refused").to_string();
         let said =
             "vars.roomcast.kinds.chat.behavior: \"pol\" is not registered; there are relay, dice, poll";

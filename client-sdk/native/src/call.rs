@@ -96,7 +96,13 @@ impl<T: DeserializeOwned> Chunks<T> {
     pub async fn next(&mut self) -> Option<Result<T, Error>> {
         self.answered.as_ref()?;
         match self.returned().await {
-            Ok(Returned { value, more: true }) => Some(typed(&value)),
+            Ok(Returned { value, more: true }) => {
+                let item = typed(&value);
+                if item.is_err() {
+                    self.leave();
+                }
+                Some(item)
+            }
             Ok(Returned { more: false, .. }) => {
                 self.answered = None;
                 None
@@ -117,12 +123,18 @@ impl<T: DeserializeOwned> Chunks<T> {
     }
 }
 
-impl<T> Drop for Chunks<T> {
-    fn drop(&mut self) {
-        if self.answered.is_some() {
+impl<T> Chunks<T> {
+    fn leave(&mut self) {
+        if self.answered.take().is_some() {
             // A task that has ended has nothing to cancel, as a call that is over.
             drop(self.room.ask(Command::Cancel(self.call)));
         }
+    }
+}
+
+impl<T> Drop for Chunks<T> {
+    fn drop(&mut self) {
+        self.leave();
     }
 }
 

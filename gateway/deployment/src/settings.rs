@@ -236,6 +236,37 @@ mod tests {
         }
     }
 
+    #[test]
+    fn r_conf_1_every_option_is_documented() {
+        let page = include_str!("../../../docs/CONFIGURATION.md");
+        let config = |json: &str| Texts { config: Some(json.into()), ..Texts::default() };
+        let kind = |json: &str| config(&format!(r#"{{"kinds":{{"chat":{json}}}}}"#));
+        let list = r#"[{"?":0}]"#;
+        let secret = |texts: Texts| Texts { config: Some(r#"{"kinds":{"chat":{}}}"#.into()), ..texts };
+        let tables = [
+            ("", config(r#"{"?":0}"#)),
+            ("rates.", config(r#"{"rates":{"?":0}}"#)),
+            ("", kind(r#"{"?":0}"#)),
+            ("log.", kind(r#"{"log":{"?":0}}"#)),
+            ("presence.", kind(r#"{"presence":{"?":0}}"#)),
+            ("limits.", kind(r#"{"limits":{"?":0}}"#)),
+            ("rates.", kind(r#"{"rates":{"?":0}}"#)),
+            ("", secret(Texts { keys: Some(list.into()), ..Texts::default() })),
+            ("", secret(Texts { api_keys: Some(list.into()), ..Texts::default() })),
+            ("", secret(Texts { webhooks: Some(list.into()), ..Texts::default() })),
+        ];
+        for (prefix, texts) in tables {
+            let message = Settings::parse(texts).expect_err("there is no such option").message;
+            let (_, options) = message.split_once("expected ").expect("names what there is");
+            let options: Vec<&str> = options.split('`').skip(1).step_by(2).collect();
+            assert!(options.len() > 1, "{message}");
+            for option in options {
+                let is_table = page.contains(&format!("`{option}."));
+                assert!(is_table || page.contains(&format!("`{prefix}{option}`")), "no `{prefix}{option}`");
+            }
+        }
+    }
+
     fn expected(binding: &'static str, path: &str) -> SettingsError {
         SettingsError { binding, path: path.into(), message: String::new() }
     }

@@ -61,10 +61,13 @@ impl<T: DeserializeOwned, E> Lines<T, E> {
 fn item<T: DeserializeOwned, E>(line: &[u8]) -> Result<Option<T>, CallError<E>> {
     let unreadable = |error: serde_json::Error| CallError::Unreadable(error.to_string());
     let Line { result, more, error } = serde_json::from_slice(line).map_err(unreadable)?;
-    match (error, result) {
-        (Some(problem), _) => Err(CallError::told(problem)),
-        (None, Some(result)) if more => serde_json::from_str(result.get()).map(Some).map_err(unreadable),
-        _ => Ok(None),
+    match error {
+        Some(problem) => Err(CallError::told(problem)),
+        // `null` is as good an item as any, and reads as none.
+        None if more => {
+            serde_json::from_str(result.map_or("null", RawValue::get)).map(Some).map_err(unreadable)
+        }
+        None => Ok(None),
     }
 }
 
@@ -111,6 +114,14 @@ mod tests {
         let items: Vec<Option<u32>> =
             lines.iter().map(|line| item::<u32, ()>(line).expect("a line")).collect();
         assert_eq!(items, [Some(1), None]);
+    }
+
+    #[test]
+    fn r_call_14_an_item_that_is_null_is_not_the_end() {
+        let line = br#"{"result":null,"more":true}"#;
+        assert_eq!(item::<Option<u32>, ()>(line).expect("a line"), Some(None));
+        assert_eq!(item::<(), ()>(line).expect("a line"), Some(()));
+        assert!(item::<u32, ()>(line).is_err(), "no number");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use garde::Validate;
 use room_core::behavior::{Context, Failure, Interface, Next, Stream};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use crate::Fixture;
@@ -14,7 +14,7 @@ pub(crate) fn describe(interface: &mut Interface<Fixture>) {
     interface.method("streaming", Fixture::streaming);
 }
 
-#[derive(Debug, Deserialize, Validate, TS)]
+#[derive(Debug, Deserialize, Serialize, Validate, TS)]
 pub struct Numbers {
     #[garde(range(max = 100_000))]
     to: u32,
@@ -32,7 +32,7 @@ pub struct Blocks {
 
 impl Fixture {
     /// From 0 to the last, and an error there where it is asked for.
-    fn numbers(
+    pub fn numbers(
         &mut self,
         _: &mut Context<'_>,
         Numbers { to, fails }: Numbers,

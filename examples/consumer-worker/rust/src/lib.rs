@@ -1,5 +1,8 @@
 //! A Worker beside Roomcast: it opens polls, and votes in them. `ROOMS` is the class `Room` of the Worker `roomcast`.
 
+#[cfg(feature = "fixture")]
+mod fixture;
+
 use poll_behavior::{Open, Poll, PollError, Vote};
 use room_stub::{CallError, NameError, RoomStub, Rooms};
 use serde::Serialize;
@@ -24,6 +27,10 @@ async fn fetch(mut request: Request, env: Env, _: Context) -> worker::Result<Res
         (Method::Post, ["jurisdictions", name, "polls", room]) => {
             let room = rooms.jurisdiction(name).and_then(|rooms| rooms.by_name(room));
             opened(room, request.json().await?).await
+        }
+        #[cfg(feature = "fixture")]
+        (Method::Post, ["numbers", room]) => {
+            fixture::numbers(rooms.by_name(room), request.json().await?).await
         }
         _ => Response::error("no such address", 404),
     }
