@@ -1,5 +1,5 @@
-//! Chromium: the game, as people play it among bots (`browser/game.mjs`), and the page's own copy of the movement
-//! (`browser/game_golden.mjs`).
+//! Chromium: the game, as people play it among bots (`browser/game.mjs`); the page's own copy of the movement
+//! (`browser/game_golden.mjs`), and its dealings with the network (`browser/game_lag.mjs`).
 
 use anyhow::Result;
 use game_bots::bot::Bot;
@@ -45,7 +45,17 @@ async fn a_round_goes_on_after_kill_9_and_a_restart() -> Result<()> {
 
 #[tokio::test]
 async fn the_page_moves_and_reads_as_the_room_does() -> Result<()> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser/game_golden.mjs");
+    node("game_golden.mjs").await
+}
+
+#[tokio::test]
+async fn nobody_is_thrown_about_where_the_network_is_slow_and_uneven() -> Result<()> {
+    node("game_lag.mjs").await
+}
+
+/// Runs a script of `browser/` that needs neither server nor browser.
+async fn node(script: &str) -> Result<()> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser").join(script);
     let status = Command::new("node").arg(script).status().await?;
     anyhow::ensure!(status.success(), "it ended with {status}; its output is above");
     Ok(())

@@ -87,7 +87,7 @@ export class Session {
     this.prediction.reset();
     this.#seat = taken.seat;
     const standing = this.view.players.get(taken.seat);
-    if (standing !== undefined) this.prediction.told({ ...standing, ack: 0 }, this.view.phase);
+    if (standing !== undefined) this.prediction.told({ ...standing, ack: 0 }, this.view.phase, this.view.tick);
     this.#listener.lobby();
   }
 
@@ -143,7 +143,7 @@ export class Session {
     if (taken !== "taken") return;
     this.timeline.take(frame, now);
     const own = this.#seat === undefined ? undefined : frame.players.find(({ seat }) => seat === this.#seat);
-    if (own !== undefined) this.prediction.told(own, frame.phase);
+    if (own !== undefined) this.prediction.told(own, frame.phase, frame.tick);
     this.#listener.frame(frame, before);
   }
 
