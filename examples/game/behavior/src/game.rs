@@ -10,7 +10,7 @@ use room_core::behavior::{
     Admission, Behavior, Context, Failure, Interface, Joining, Leaving, Message, Payload, PublicSession,
     Publishing, Refusal, StateMachine, Tick, Verdict,
 };
-use schemas::ConnectionId;
+use schemas::{ConnectionId, UserId};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -102,6 +102,8 @@ pub struct Game {
     newcomers: Vec<ConnectionId>,
     /// Nobody has: it was made anew, or taken from storage.
     is_news: bool,
+    /// Who sat on each seat last, and so whose its paint is.
+    painters: [Option<UserId>; SEATS],
 }
 
 impl Behavior for Game {
@@ -137,7 +139,7 @@ impl Behavior for Game {
                 world.exit(seat);
             }
         }
-        Ok(Game { world, lobby, newcomers: Vec::new(), is_news: true })
+        Ok(Game { world, lobby, newcomers: Vec::new(), is_news: true, painters: Default::default() })
     }
 
     fn join(&mut self, _: &mut Context<'_>, joining: &Joining) -> Result<Admission, Refusal> {
@@ -189,9 +191,19 @@ impl Game {
         };
         let taken = self.lobby.sit(session.as_str(), is_users, &name, bot);
         let seat = taken.map_err(|Full| GameError::Full)?;
-        self.world.enter(seat);
+        self.settle(seat, user);
         ctx.share(LOBBY, &self.lobby);
         Ok(Taken { seat })
+    }
+
+    /// Puts a user down who sits on that seat. What another left on the floor before is not theirs.
+    fn settle(&mut self, seat: Seat, user: UserId) {
+        let before =
+            self.painters.get_mut(usize::from(seat)).and_then(|painter| painter.replace(user.clone()));
+        if self.world.body(seat).is_none() && before.as_ref() != Some(&user) {
+            self.world.wipe(seat);
+        }
+        self.world.enter(seat);
     }
 
     /// Frees the caller's seat; they stay and watch.

@@ -128,9 +128,11 @@ impl Lobby {
     }
 }
 
-/// A name as it is shown: in one line, not too long, and never empty.
+/// A name as it is shown: in one line, not too long, never empty, and without what turns the text around it.
 fn clean(name: &str, seat: Seat) -> String {
-    let words: Vec<&str> = name.split(|c: char| c.is_whitespace() || c.is_control()).collect();
+    let is_unseen = |c| matches!(c, '\u{200b}' | '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    let words: Vec<&str> =
+        name.split(|c: char| c.is_whitespace() || c.is_control() || is_unseen(c)).collect();
     let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
     let name: String = words.join(" ").chars().take(NAME_CHARS_MAX).collect();
     if name.is_empty() { format!("Player {}", u16::from(seat) + 1) } else { name }

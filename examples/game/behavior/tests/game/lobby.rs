@@ -40,11 +40,28 @@ fn a_seat_that_was_left_is_the_next_ones_and_beyond_the_last_there_is_none() {
 #[test]
 fn names_are_made_fit_to_be_shown() {
     let mut lobby = Lobby::default();
-    for (user, name) in [("a", "  Ada \n Lovelace, Countess of Somewhere "), ("b", " \t"), ("c", "x\u{7}y")] {
+    for (user, name) in [
+        ("a", "  Ada \n Lovelace, Countess of Somewhere "),
+        ("b", " \t"),
+        ("c", "x\u{7}y"),
+        ("d", "\u{202e}\u{2066}nib\u{200b}"),
+    ] {
         lobby.sit(user, nobody, name, false).expect("there is room");
     }
     let names: Vec<&str> = lobby.seats.iter().map(|seated| seated.name.as_str()).collect();
-    assert_eq!(names, ["Ada Lovelace, Counte", "Player 2", "x y"]);
+    assert_eq!(names, ["Ada Lovelace, Counte", "Player 2", "x y", "nib"]);
+}
+
+#[test]
+fn the_longest_names_on_all_seats_fit_into_a_value_of_shared_state() {
+    let mut lobby = Lobby::default();
+    for number in 0..SEATS {
+        let session = format!("{number:032}");
+        lobby.sit(&session, nobody, &"\u{1f3a8}".repeat(40), true).expect("there is room");
+    }
+    lobby.begin(Phase::Finished, |_| u16::MAX);
+    let told = serde_json::to_string(&lobby).expect("it is JSON");
+    assert!(told.len() < schemas::limits::STATE_VALUE_BYTES_MAX, "{}", told.len());
 }
 
 #[test]

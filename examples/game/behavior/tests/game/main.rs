@@ -1,5 +1,6 @@
 //! The game without a room: worlds, frames, lobbies and rounds.
 
+mod cheats;
 mod frames;
 mod golden;
 mod lobby;
