@@ -25,7 +25,7 @@ fn bots(server: &Server, count: u64) -> JoinSet<Result<()>> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn two_people_and_ten_bots_hear_of_every_tick_of_a_round() -> Result<()> {
+async fn r_game_4_two_people_and_ten_bots_hear_of_every_tick_of_a_round() -> Result<()> {
     let server = Server::start().await?;
     let bots = bots(&server, 10);
     play(server, "game.mjs", "round").await?;
@@ -34,13 +34,28 @@ async fn two_people_and_ten_bots_hear_of_every_tick_of_a_round() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_lost_connection_and_a_reload_keep_the_seat_and_who_comes_late_sees_the_floor() -> Result<()> {
+async fn r_game_1_a_lost_connection_and_a_reload_keep_the_seat_and_who_comes_late_sees_the_floor() -> Result<()> {
     play(Server::start().await?, "game.mjs", "away").await
 }
 
 #[tokio::test]
-async fn a_round_goes_on_after_kill_9_and_a_restart() -> Result<()> {
+async fn r_game_9_a_round_goes_on_after_kill_9_and_a_restart() -> Result<()> {
     play(Server::start().await?, "game.mjs", "restart").await
+}
+
+#[tokio::test]
+async fn r_game_8_whoever_is_alone_plays_against_bots_in_one_tab_at_a_time() -> Result<()> {
+    play(Server::start().await?, "game.mjs", "alone").await
+}
+
+#[tokio::test]
+async fn who_hears_nothing_any_more_stands_still_is_told_and_comes_back() -> Result<()> {
+    play(Server::start().await?, "game.mjs", "silence").await
+}
+
+#[tokio::test]
+async fn what_has_to_be_pressed_is_on_the_screen_of_a_phone_however_it_is_held() -> Result<()> {
+    play(Server::start().await?, "game.mjs", "phones").await
 }
 
 #[tokio::test]

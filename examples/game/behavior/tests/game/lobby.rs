@@ -17,7 +17,7 @@ fn seated(names: &[&str]) -> Lobby {
 }
 
 #[test]
-fn a_user_has_one_seat_and_the_session_that_sat_down_last_plays() {
+fn r_game_1_a_user_has_one_seat_and_the_session_that_sat_down_last_plays() {
     let mut lobby = seated(&["ada", "bob"]);
     assert_eq!(lobby.sit("ada", nobody, "ada", false), Ok(0), "once more is the same seat");
     assert_eq!(lobby.sit("adas-phone", |session| session == "ada", "ada", false), Ok(0));
@@ -65,7 +65,7 @@ fn the_longest_names_on_all_seats_fit_into_a_value_of_shared_state() {
 }
 
 #[test]
-fn two_of_two_or_most_of_many_have_to_be_ready() {
+fn r_game_5_two_of_two_or_most_of_many_have_to_be_ready() {
     let mut lobby = seated(&["ada"]);
     assert_eq!(Lobby::default().quorum(), Quorum::Nobody);
     assert!(lobby.ready("ada", true) && !lobby.ready("eve", true));

@@ -1,5 +1,6 @@
 //! The game without a room: worlds, frames, lobbies and rounds.
 
+mod brain;
 mod cheats;
 mod frames;
 mod golden;

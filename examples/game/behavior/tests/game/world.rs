@@ -189,7 +189,7 @@ fn who_leaves_is_gone_and_their_paint_stays() {
 }
 
 #[test]
-fn who_gets_up_and_sits_down_again_in_a_round_is_dazed_for_a_moment_and_paints_nothing() {
+fn r_game_6_who_gets_up_and_sits_down_again_in_a_round_is_dazed_for_a_moment_and_paints_nothing() {
     let mut world = peopled(6, Phase::Playing);
     for number in 0..60 {
         world.exit(3);
