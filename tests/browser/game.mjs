@@ -195,6 +195,29 @@ const scenarios = {
     await ann.runAbout(async () => (await tilesOf(ann, 0)) > 20);
   },
 
+  /** A tab that nobody looks at for five minutes leaves the room, which may rest then, and sits down again when it is seen. */
+  async unseen(context) {
+    const ann = await Player.open(context, 'Ann');
+    const bob = await Player.open(context, 'Bob');
+    for (const player of [ann, bob]) await player.is(':not([data-seat=""])');
+    const look = (isHidden) => bob.page.evaluate((hidden) => {
+      Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });
+      document.dispatchEvent(new Event('visibilitychange'));
+    }, isHidden);
+    await bob.page.clock.install();
+    await look(true);
+    await bob.page.clock.fastForward('04:50');
+    await look(false);
+    await look(true);
+    await bob.page.clock.fastForward('04:50');
+    assert.equal(await bob.body('status'), 'connected', 'it was looked at in between');
+    await bob.page.clock.fastForward('00:20');
+    await bob.is('[data-status=left]');
+    await until('the seat is free', async () => (await ann.tiles()).length === 1, () => ann.tiles());
+    await look(false);
+    await bob.is('[data-status=connected]:not([data-seat=""])');
+  },
+
   /** Everything that has to be pressed is on the screen, of a phone however it is held, and of a small one. */
   async phones(context) {
     const sizes = [[390, 844], [844, 390], [320, 568], [568, 320]];

@@ -54,6 +54,11 @@ async fn who_hears_nothing_any_more_stands_still_is_told_and_comes_back() -> Res
 }
 
 #[tokio::test]
+async fn a_tab_that_nobody_looks_at_leaves_and_comes_back_when_it_is_seen() -> Result<()> {
+    play(Server::start().await?, "game.mjs", "unseen").await
+}
+
+#[tokio::test]
 async fn what_has_to_be_pressed_is_on_the_screen_of_a_phone_however_it_is_held() -> Result<()> {
     play(Server::start().await?, "game.mjs", "phones").await
 }

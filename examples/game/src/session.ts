@@ -90,6 +90,7 @@ export class Session {
 
   /** Leaves the arena, and the seat with it, until `enter`, which sits down again. */
   leave(): void {
+    this.#getUp();
     void this.#room.leave();
   }
 
@@ -145,7 +146,7 @@ export class Session {
   }
 
   #lobbyChanged(): void {
-    if (this.#seat !== undefined && this.me === undefined) {
+    if (this.#seat !== undefined && this.isConnected && this.me === undefined) {
       if (this.#wantsSeat) this.#listener.refused("You play in another tab or window now.");
       this.#wantsSeat = false;
       this.#getUp();
