@@ -49,7 +49,7 @@ async fn r_game_8_whoever_is_alone_plays_against_bots_in_one_tab_at_a_time() -> 
 }
 
 #[tokio::test]
-async fn who_hears_nothing_any_more_stands_still_is_told_and_comes_back() -> Result<()> {
+async fn who_hears_nothing_any_more_is_told() -> Result<()> {
     play(Server::start().await?, "game.mjs", "silence").await
 }
 

@@ -50,6 +50,8 @@ async function fetchToken(me: Identity): Promise<string> {
     method: "POST",
     credentials: "include",
     headers: { "content-type": "application/json" },
+    // Where the network was exchanged for another, what is asked over the old one is never answered.
+    signal: AbortSignal.timeout(8_000),
     body: JSON.stringify(hasAccounts ? { kind: "arena" } : asAnybody),
   });
   // A refusal ends the attempts to connect; any other error is tried again, with backoff.
@@ -61,7 +63,8 @@ async function fetchToken(me: Identity): Promise<string> {
 
 /** `id` is what stands behind the colon: the game `lobby` is the room `arena:lobby`. */
 export function openRoom(client: Roomcast, id: string): GameRoom {
-  return client.room(`arena:${id}`);
+  // A reload is the same session, and so finds its seat, as long as the grace lasts.
+  return client.room(`arena:${id}`, { resume: true });
 }
 
 /** What we want in one tick. The room has seen it when a frame says so; an answer that says no changes nothing. */
