@@ -167,3 +167,28 @@ fn r_game_6_a_strangers_paint_does_not_come_with_their_seat_and_ones_own_is_ther
     assert_eq!(room.call(eve, "sit", json!(null)).expect("it is free"), json!({ "seat": 0 }));
     assert_eq!(count(&mut room), 0, "Eve did not paint that");
 }
+
+#[test]
+fn r_game_7_nobody_but_the_room_writes_the_lobby_and_what_else_is_written_changes_no_game() {
+    let (mut room, ada, bob) = begun();
+    for op in [json!({ "set": "lobby", "value": { "seats": [] } }), json!({ "delete": "lobby" })] {
+        let refused = room.request(ada, json!({ "t": "state", "ops": [op] })).expect_err("the room's own");
+        assert_eq!(refused.code.as_str(), "forbidden");
+    }
+    for message in [
+        json!({ "t": "presence", "id": 901, "data": { "seat": 1, "is_bot": true } }),
+        json!({ "t": "subscribe", "id": 902, "tags": ["1", "bob"] }),
+        json!({ "t": "react", "id": 903, "offset": 1, "name": "+1" }),
+        json!({ "t": "edit", "id": 904, "offset": 1, "data": {} }),
+        json!({ "t": "remove", "id": 905, "offset": 1 }),
+    ] {
+        room.say(ada, &message.to_string());
+    }
+    assert_eq!((room.closed(ada), room.closed(bob)), (None, None));
+    let seats = room.state("lobby").expect("they sit")["seats"].clone();
+    let who = |seat: &Value| (seat["seat"].clone(), seat["name"].clone(), seat["is_bot"].clone());
+    let expected =
+        [(0, "Player 1"), (1, "Player 2")].map(|(seat, name)| (json!(seat), json!(name), json!(false)));
+    assert_eq!(seats.as_array().map(|seats| seats.iter().map(who).collect()), Some(Vec::from(expected)));
+    assert_eq!(room.call(ada, "sit", json!(null)).expect("it is hers"), json!({ "seat": 0 }));
+}

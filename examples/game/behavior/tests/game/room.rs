@@ -219,9 +219,12 @@ fn r_game_5_whoever_gets_up_watches_and_a_round_without_players_ends() {
 fn r_game_7_players_send_inputs_alone_and_nobody_but_the_room_sends_frames() {
     let (mut room, ada, bob) = begun();
     room.heard(bob);
-    for kind in ["frame", "message", "anything"] {
-        room.send(ada, kind, json!([0])).expect_err("it is not theirs to send");
-        room.publish(ada, kind, json!([0])).expect_err("nor to log");
+    for (kind, code) in
+        [("frame", "forbidden"), ("message", "invalid_argument"), ("anything", "invalid_argument")]
+    {
+        let sent = room.send(ada, kind, json!([0])).expect_err("it is not theirs to send");
+        let logged = room.publish(ada, kind, json!([0])).expect_err("nor to log");
+        assert_eq!([sent.code.as_str(), logged.code.as_str()], [code; 2], "{kind}");
     }
     room.publish(ada, "input", json!({ "n": 1, "x": 1, "y": 1, "dash": false }))
         .expect_err("inputs are ephemeral");
