@@ -34,7 +34,8 @@ async fn r_game_4_two_people_and_ten_bots_hear_of_every_tick_of_a_round() -> Res
 }
 
 #[tokio::test]
-async fn r_game_1_a_lost_connection_and_a_reload_keep_the_seat_and_who_comes_late_sees_the_floor() -> Result<()> {
+async fn r_game_1_a_lost_connection_and_a_reload_keep_the_seat_and_who_is_late_sees_the_floor() -> Result<()>
+{
     play(Server::start().await?, "game.mjs", "away").await
 }
 
