@@ -85,6 +85,18 @@ async function until(what, isSo, describe) {
 
 const tilesOf = async (player, seat) => (await player.tiles()).find(([of]) => of === seat)?.[1] ?? 0;
 
+/** Wholly so, and nothing lies over its middle. */
+async function onScreen(place, what) {
+  await place.waitFor();
+  const lies = () => place.evaluate((element) => {
+    const { left, top, right, bottom } = element.getBoundingClientRect();
+    const above = document.elementFromPoint((left + right) / 2, (top + bottom) / 2);
+    const isInside = left >= 0 && top >= 0 && right <= innerWidth && bottom <= innerHeight;
+    return { left, top, right, bottom, isSeen: isInside && element.contains(above) };
+  });
+  await until(`${what} is on the screen`, async () => (await lies()).isSeen, lies);
+}
+
 /** Both see the same floor, once nobody moves any more. */
 async function agree(...players) {
   const all = async () => Promise.all(players.map(async (player) => JSON.stringify(await player.tiles())));
@@ -148,6 +160,81 @@ const scenarios = {
       await eve.page.close();
       await until('her seat is free after the grace', async () => (await ann.tiles()).length === 2, () => ann.tiles());
     });
+  },
+
+  /** Nobody else is here: the room's own bots are company, until someone comes. A second tab takes the seat over. */
+  async alone(context) {
+    const ann = await Player.open(context, 'Ann');
+    await ann.page.getByRole('button', { name: 'Play against bots' }).click();
+    await ann.is('[data-phase=playing]');
+    await ann.runAbout(async () => (await ann.tiles()).length === 4 && (await ann.tiles()).every(([, tiles]) => tiles > 4));
+    await ann.page.reload();
+    await ann.is('[data-seat="0"][data-phase=playing]');
+    assert.equal((await ann.tiles()).length, 4, 'a reload costs neither seat nor company');
+    const tab = await Player.open(context, 'Ann');
+    await tab.is('[data-seat="0"]');
+    await ann.is('[data-seat=""]');
+    await ann.page.getByText('You play in another tab').waitFor();
+    await ann.page.getByRole('button', { name: 'Play' }).click();
+    await tab.page.getByText('You play in another tab').waitFor();
+    await ann.page.close();
+    await tab.page.getByRole('button', { name: 'Play' }).click();
+    await tab.is('[data-seat="0"]');
+    assert.equal((await tab.tiles()).length, 4, 'the bots play on');
+  },
+
+  /** A network that takes everything and passes nothing on: who plays is told long before the connection ends. */
+  async silence(context) {
+    const ann = await Player.open(context, 'Ann', { at: proxied });
+    await ann.is('[data-seat="0"][data-phase=lobby]:not([data-silent])');
+    await outside('silence');
+    await ann.page.getByText('The arena has gone silent').waitFor();
+    await ann.is('[data-silent][data-status=connected]');
+  },
+
+  /** A tab that nobody looks at for five minutes leaves the room, which may rest then, and sits down again when it is seen. */
+  async unseen(context) {
+    const ann = await Player.open(context, 'Ann');
+    const bob = await Player.open(context, 'Bob');
+    for (const player of [ann, bob]) await player.is(':not([data-seat=""])');
+    const look = (isHidden) => bob.page.evaluate((hidden) => {
+      Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });
+      document.dispatchEvent(new Event('visibilitychange'));
+    }, isHidden);
+    await bob.page.clock.install();
+    await look(true);
+    await bob.page.clock.fastForward('04:50');
+    await look(false);
+    await look(true);
+    await bob.page.clock.fastForward('04:50');
+    assert.equal(await bob.body('status'), 'connected', 'it was looked at in between');
+    await bob.page.clock.fastForward('00:20');
+    await bob.is('[data-status=left]');
+    await until('the seat is free', async () => (await ann.tiles()).length === 1, () => ann.tiles());
+    await look(false);
+    await bob.is('[data-status=connected]:not([data-seat=""])');
+  },
+
+  /** Everything that has to be pressed is on the screen, of a phone however it is held, and of a small one. */
+  async phones(context) {
+    const sizes = [[390, 844], [844, 390], [320, 568], [568, 320]];
+    const pressed = ['join-button', 'name-input'];
+    for (const [width, height] of sizes) {
+      const door = await context.newPage();
+      await door.setViewportSize({ width, height });
+      await door.goto(`${url}game/#test`);
+      for (const id of pressed) await onScreen(door.getByTestId(id), `${id} at ${width} × ${height}`);
+      await door.close();
+    }
+    const ann = await Player.open(context, 'Ann');
+    const bob = await Player.open(context, 'Bob');
+    await bob.is('[data-seat="1"]');
+    await ann.page.bringToFront();
+    await ann.is('[data-seat="0"]');
+    for (const [width, height] of sizes) {
+      await ann.page.setViewportSize({ width, height });
+      for (const id of ['arena', 'ready-button', 'status']) await onScreen(ann.page.getByTestId(id), `${id} at ${width} × ${height}`);
+    }
   },
 
   /** The server dies in the middle of a round, which goes on. */

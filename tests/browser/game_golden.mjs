@@ -2,16 +2,7 @@
 // node game_golden.mjs
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
-import { build } from 'esbuild';
-
-const game = new URL('../../examples/game/', import.meta.url);
-
-/** A module of the page's. */
-async function page(name) {
-  const entryPoints = [new URL(`src/${name}.ts`, game).pathname];
-  const { outputFiles } = await build({ entryPoints, bundle: true, format: 'esm', write: false });
-  return import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString('base64')}`);
-}
+import { game, page } from './game_modules.mjs';
 
 async function golden(name) {
   const lines = JSON.parse(await readFile(new URL(`behavior/golden/${name}.json`, game), 'utf8'));

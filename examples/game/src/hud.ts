@@ -9,6 +9,8 @@ import type { Session } from "./session.js";
 import type { Sounds } from "./sounds.js";
 
 const SEATS = 24;
+/** How many bots play with whoever is alone. */
+const BOTS = 3;
 
 export class Hud {
   readonly #session: Session;
@@ -138,21 +140,33 @@ export class Hud {
     if (seat === undefined) return this.#watching();
     if (lobby.phase === "playing") return [];
     if (lobby.phase === "finished") return this.#result();
-    const others = lobby.seats.length - 1;
-    if (others === 0) {
+    if (lobby.seats.length === 1) {
       return [
-        el("h2", {}, "The floor is yours."),
-        el("p", {}, "Try it out. It is more fun with someone else: send them this arena’s link, or open it on another phone."),
-        actions(inviteButton(), this.#standButton()),
+        el("h2", {}, "Nobody else is here yet."),
+        el("p", {}, "Send them this arena’s link, or open it on another phone. Until they come, try the floor, or play against bots."),
+        actions(inviteButton("primary"), button("Play against bots", () => void this.#againstBots()), this.#standButton()),
       ];
     }
     const ready = lobby.seats.filter((one) => one.is_ready).length;
     const title = lobby.phase === "countdown" ? "Here we go." : "Ready when you are.";
     return [
       el("h2", {}, title),
-      el("p", {}, `${ready} of ${lobby.seats.length} ready. Cover more of the floor than anyone else; dash into others to bump them.`),
-      actions(this.#readyButton("I’m ready"), inviteButton(), this.#standButton()),
+      el("p", {}, `${ready} of ${lobby.seats.length} ready. Cover more of the floor than anyone else: dash into others to bump them, and grab the buckets.`),
+      lobby.phase === "countdown"
+        ? actions(this.#readyButton("I’m ready"), this.#standButton())
+        : actions(this.#readyButton("I’m ready"), inviteButton(), this.#withoutBots(), this.#standButton()),
     ];
+  }
+
+  async #againstBots(): Promise<void> {
+    await this.#session.bots(BOTS);
+    await this.#session.ready(true);
+  }
+
+  /** For those who did not invite the room's own. */
+  #withoutBots(): HTMLElement | string {
+    const isThere = this.#session.lobby.seats.some(({ session }) => session === "");
+    return isThere ? button("No bots", () => void this.#session.bots(0)) : "";
   }
 
   #watching(): (HTMLElement | string)[] {
@@ -167,7 +181,7 @@ export class Hud {
   }
 
   #result(): (HTMLElement | string)[] {
-    return [...this.#podium(), actions(this.#readyButton("Rematch"), this.#standButton())];
+    return [...this.#podium(), actions(this.#readyButton("Rematch"), this.#withoutBots(), this.#standButton())];
   }
 
   #podium(): (HTMLElement | string)[] {
@@ -210,7 +224,7 @@ function actions(...buttons: (HTMLElement | string)[]): HTMLElement {
   return el("div", { class: "actions" }, ...buttons);
 }
 
-function inviteButton(): HTMLElement {
+function inviteButton(className = "quiet"): HTMLElement {
   const made = button("Invite", async () => {
     const url = invitation();
     try {
@@ -221,6 +235,6 @@ function inviteButton(): HTMLElement {
       // Neither is allowed on a page without HTTPS; the link can be copied from the address bar, and from here.
       made.replaceWith(el("input", { readonly: true, value: url, "aria-label": "Link to this arena" }));
     }
-  });
+  }, className);
   return made;
 }

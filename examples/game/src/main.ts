@@ -3,11 +3,14 @@ import { Controls } from "./controls.js";
 import { byId } from "./dom.js";
 import { Hud } from "./hud.js";
 import { cleanName, identify, lastName, nameGiven, roomInAddress, wantsStatistics, wantsToWatch } from "./identity.js";
-import { createClient } from "./roomcast.js";
+import { createClient, hasAccounts } from "./roomcast.js";
 import { Scene } from "./scene.js";
 import { Session } from "./session.js";
 import { Sounds } from "./sounds.js";
 import { StatusView } from "./status-view.js";
+
+/** While anyone is connected the room ticks, and stays in memory: a tab that nobody looks at for so long leaves. */
+const AWAY_MS = 5 * 60_000;
 
 let session: Session | undefined;
 
@@ -28,6 +31,7 @@ function play(name: string, watches: boolean): void {
   const scene = new Scene(byId("arena", HTMLCanvasElement), joined, sounds);
   const hud = new Hud(joined, sounds);
   watchSound(sounds);
+  leaveWhileAway(joined);
   joined.enter();
   let before = performance.now();
   const draw = (now: number): void => {
@@ -36,11 +40,22 @@ function play(name: string, watches: boolean): void {
     joined.pass(ms, () => controls.take());
     scene.draw(performance.now(), ms);
     hud.draw();
+    status.silent(joined.isSilent);
     byId("dash", HTMLElement).style.setProperty("--ready", String(1 - (joined.prediction.body?.cooldown ?? 0) / 28));
     requestAnimationFrame(draw);
   };
   requestAnimationFrame(draw);
   if (wantsStatistics()) showStatistics(joined);
+}
+
+/** And comes back, and sits down again, once it is looked at. */
+function leaveWhileAway(joined: Session): void {
+  let timer: number | undefined;
+  document.addEventListener("visibilitychange", () => {
+    window.clearTimeout(timer);
+    if (document.hidden) timer = window.setTimeout(() => joined.leave(), AWAY_MS);
+    else if (joined.hasLeft) joined.enter();
+  });
 }
 
 function watchSound(sounds: Sounds): void {
@@ -76,10 +91,12 @@ function askName(): void {
   byId("door", HTMLElement).hidden = false;
   const field = byId("name", HTMLInputElement);
   field.value = lastName();
+  // Whoever gives the tokens knows who this is.
+  field.hidden = byId("name-label", HTMLElement).hidden = hasAccounts;
   field.focus();
   const enter = (watches: boolean): void => {
     const name = cleanName(field.value);
-    if (name === "" && !watches) return field.focus();
+    if (name === "" && !watches && !hasAccounts) return field.focus();
     play(name || "Someone", watches);
   };
   byId("enter", HTMLFormElement).onsubmit = (event) => {

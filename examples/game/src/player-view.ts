@@ -127,9 +127,9 @@ function drawName(pen: CanvasRenderingContext2D, name: string, radius: number, t
   pen.font = `700 ${Math.round(Math.max(11 * devicePixelRatio, tile * 0.72))}px system-ui, sans-serif`;
   pen.textAlign = "center";
   pen.lineJoin = "round";
-  pen.lineWidth = Math.max(2, tile * 0.16);
-  pen.strokeStyle = "rgb(255 255 255 / 0.85)";
+  pen.lineWidth = Math.max(3, tile * 0.22);
+  pen.strokeStyle = "rgb(26 28 43 / 0.85)";
   pen.strokeText(name, 0, radius * 2.35);
-  pen.fillStyle = "#1a1c2b";
+  pen.fillStyle = "#fff";
   pen.fillText(name, 0, radius * 2.35);
 }

@@ -5,25 +5,32 @@
 import type { Phase, Standing } from "./frame.js";
 import { STILL, TICK_MS, UNITS, isStill, step, type Body, type Wish } from "./motion.js";
 
-/** Wishes the room has not granted; beyond it the oldest are given up. */
+/** Ticks that the room has not told of; beyond it the oldest are given up. */
 const PENDING_MAX = 60;
 /** How fast a correction fades, in milliseconds to a third of it. */
 const FADE_MS = 90;
 /** From so far on we were really elsewhere, and jump. */
 const JUMP = 5 * UNITS;
 
-interface Sent {
-  readonly number: number;
+interface Pending {
   readonly wish: Wish;
+  /** Whether the room was told. Who wants nothing goes on to say nothing, and the room lets them roll on as we do. */
+  readonly isSent: boolean;
 }
+
+const isSame = (one: Readonly<Body>, other: Readonly<Body>): boolean =>
+  (Object.keys(one) as (keyof Body)[]).every((part) => one[part] === other[part]);
 
 export class Prediction {
   /** Units by which what is shown differs from where we are; for those who want to see how well this works. */
   corrected = 0;
   #body: Body | undefined;
   #before: Body | undefined;
-  #pending: Sent[] = [];
+  #pending: Pending[] = [];
   #lastNumber = 0;
+  /** What the room said last: which wish it had granted, and when. */
+  #ack = -1;
+  #ackTick = 0;
   #wasStill = true;
   #spare = 0;
   #offset = { x: 0, y: 0 };
@@ -33,6 +40,7 @@ export class Prediction {
     this.#body = this.#before = undefined;
     this.#pending = [];
     this.#lastNumber = 0;
+    this.#ack = -1;
     this.#wasStill = true;
     this.#offset = { x: 0, y: 0 };
   }
@@ -41,22 +49,39 @@ export class Prediction {
     return this.#body;
   }
 
-  /** Where the room has us. */
-  told({ ack, body }: Standing, phase: Phase): void {
+  /** Where the room has us after that tick. */
+  told({ ack, body }: Standing, phase: Phase, tick: number): void {
     const shown = this.shown();
-    const unseen = (this.#lastNumber - ack) & 255;
-    this.#pending = unseen === 0 ? [] : this.#pending.slice(-unseen);
-    this.#body = { ...body };
-    this.#before = { ...body };
+    this.#granted(ack, tick);
+    const after = { ...body };
+    let before = { ...body };
     for (const { wish } of this.#pending) {
-      this.#before = { ...this.#body };
-      step(this.#body, phase === "countdown" ? STILL : wish);
+      before = { ...after };
+      step(after, phase === "countdown" ? STILL : wish);
     }
+    // Where we were right, the way there is the one that is shown.
+    if (this.#body === undefined || !isSame(this.#body, after)) this.#before = before;
+    this.#body = after;
     const now = this.#between();
     if (shown === undefined || now === undefined) return;
     const [x, y] = [shown.x - now.x, shown.y - now.y];
     this.corrected = Math.hypot(x - this.#offset.x, y - this.#offset.y);
     this.#offset = Math.hypot(x, y) > JUMP ? { x: 0, y: 0 } : { x, y };
+  }
+
+  /** Drops what the room has done: wishes up to the last granted, and after it a tick of rolling on for each of its own. */
+  #granted(ack: number, tick: number): void {
+    const rolled = ack === this.#ack ? tick - this.#ackTick : 0;
+    [this.#ack, this.#ackTick] = [ack, tick];
+    let unseen = (this.#lastNumber - ack) & 255;
+    let from = this.#pending.length;
+    while (from > 0 && (unseen > 0 || this.#pending[from - 1]?.isSent === false)) {
+      from -= 1;
+      if (this.#pending[from]?.isSent) unseen -= 1;
+    }
+    let rolls = 0;
+    while (rolls < rolled && this.#pending[from + rolls]?.isSent === false) rolls += 1;
+    this.#pending = this.#pending.slice(from + rolls);
   }
 
   /**
@@ -76,13 +101,16 @@ export class Prediction {
   }
 
   #tick(body: Body, wanted: Wish, send: (number: number, wish: Wish) => void): void {
-    this.#before = { ...body };
+    const before = { ...body };
     step(body, wanted);
-    if (isStill(wanted) && this.#wasStill) return;
+    this.#before = before;
+    const isSent = !isStill(wanted) || !this.#wasStill;
+    if (!isSent && isSame(before, body)) return;
     this.#wasStill = isStill(wanted);
-    this.#lastNumber += 1;
-    this.#pending.push({ number: this.#lastNumber, wish: wanted });
+    this.#pending.push({ wish: wanted, isSent });
     if (this.#pending.length > PENDING_MAX) this.#pending.shift();
+    if (!isSent) return;
+    this.#lastNumber += 1;
     send(this.#lastNumber, wanted);
   }
 

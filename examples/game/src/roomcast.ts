@@ -19,33 +19,52 @@ export type { Lobby, Score, Seated } from "./generated/game.js";
 export type GameRoom = Room<Game["events"], unknown, Game["methods"]>;
 export type GameMember = Member<unknown>;
 
+const GATEWAY = meta("roomcast-gateway") || location.origin;
+const TOKENS = meta("roomcast-tokens");
+/** Gives a token to anybody under any name: `cargo xtask dev` has it, so that a demo needs no accounts. */
+const FOR_ANYBODY = "/dev/token";
+
+/** Whether people have accounts, and so no say in who they are. */
+export const hasAccounts = TOKENS !== FOR_ANYBODY;
+
+function meta(name: string): string {
+  return document.querySelector<HTMLMetaElement>(`meta[name="${name}"]`)?.content ?? "";
+}
+
 export function createClient(me: Identity): Roomcast {
-  return new Roomcast({ url: location.origin, token: () => fetchToken(me) });
+  return new Roomcast({ url: GATEWAY, token: () => fetchToken(me) });
 }
 
 /**
- * The SDK calls this before each connection. Your own backend would check who asks; `cargo xtask dev` has an endpoint
- * that signs anything, so that a demo needs none.
+ * The SDK calls this before each connection. Your backend knows who is logged in, and signs a token for the arenas that
+ * user may enter; the one for anybody has to be told.
  */
 async function fetchToken(me: Identity): Promise<string> {
-  const response = await fetch("/dev/token", {
+  const asAnybody = {
+    sub: me.user,
+    rooms: { "arena:*": ["join", "publish", "presence", "call"] },
+    ttl: 3600,
+    info: { name: me.name },
+  };
+  const response = await fetch(TOKENS, {
     method: "POST",
+    credentials: "include",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({
-      sub: me.user,
-      rooms: { "arena:*": ["join", "publish", "presence", "call"] },
-      ttl: 3600,
-      info: { name: me.name },
-    }),
+    // Where the network was exchanged for another, what is asked over the old one is never answered.
+    signal: AbortSignal.timeout(8_000),
+    body: JSON.stringify(hasAccounts ? { kind: "arena" } : asAnybody),
   });
-  if (response.status === 404) throw new RoomcastError("no_demo_tokens", "this deployment has no /dev/token");
+  // A refusal ends the attempts to connect; any other error is tried again, with backoff.
+  if (response.status === 404) throw new RoomcastError("no_demo_tokens", `there is no ${TOKENS}`);
+  if (response.status === 401 || response.status === 403) throw new RoomcastError("unauthorized", "nobody is logged in");
   if (!response.ok) throw new Error(`no token: HTTP ${response.status}`);
   return ((await response.json()) as { token: string }).token;
 }
 
 /** `id` is what stands behind the colon: the game `lobby` is the room `arena:lobby`. */
 export function openRoom(client: Roomcast, id: string): GameRoom {
-  return client.room(`arena:${id}`);
+  // A reload is the same session, and so finds its seat, as long as the grace lasts.
+  return client.room(`arena:${id}`, { resume: true });
 }
 
 /** What we want in one tick. The room has seen it when a frame says so; an answer that says no changes nothing. */

@@ -19,6 +19,8 @@ import { View } from "./view.js";
 
 /** A request for the whole world is not repeated sooner. */
 const ASK_AGAIN_MS = 1_000;
+/** A frame comes at least each second; without any for so long, the room does not hear us either. */
+const SILENT_MS = 2_500;
 
 export interface SessionListener {
   status(status: RoomStatus, failure: RoomcastError | undefined): void;
@@ -41,6 +43,7 @@ export class Session {
   #wantsSeat: boolean;
   #seat: number | undefined;
   #askedAt = -ASK_AGAIN_MS;
+  #heardAt = 0;
 
   constructor(client: Roomcast, id: string, wantsSeat: boolean, listener: SessionListener) {
     this.#room = openRoom(client, id);
@@ -69,6 +72,11 @@ export class Session {
     return this.#room.status === "connected";
   }
 
+  /** Whether nothing comes, though the connection stands. */
+  get isSilent(): boolean {
+    return this.isConnected && performance.now() - this.#heardAt > SILENT_MS;
+  }
+
   /** Members who have no seat. */
   get watchers(): number {
     const seated = new Set(this.lobby.seats.map(({ session }) => session));
@@ -80,6 +88,16 @@ export class Session {
     this.#room.join().catch(() => undefined);
   }
 
+  /** Leaves the arena, and the seat with it, until `enter`, which sits down again. */
+  leave(): void {
+    this.#getUp();
+    void this.#room.leave();
+  }
+
+  get hasLeft(): boolean {
+    return this.#room.status === "left";
+  }
+
   async sit(): Promise<void> {
     this.#wantsSeat = true;
     const taken = await this.#ask(() => this.#room.call("sit", null));
@@ -87,7 +105,7 @@ export class Session {
     this.prediction.reset();
     this.#seat = taken.seat;
     const standing = this.view.players.get(taken.seat);
-    if (standing !== undefined) this.prediction.told({ ...standing, ack: 0 }, this.view.phase);
+    if (standing !== undefined) this.prediction.told({ ...standing, ack: 0 }, this.view.phase, this.view.tick);
     this.#listener.lobby();
   }
 
@@ -101,15 +119,21 @@ export class Session {
     await this.#ask(() => this.#room.call("ready", { ready }));
   }
 
+  /** Has so many bots of the room's own play with us. */
+  async bots(count: number): Promise<void> {
+    await this.#ask(() => this.#room.call("bots", { count }));
+  }
+
   /** Lets time pass for our own player, and sends what it wants. */
   pass(ms: number, want: () => Wish): void {
-    if (!this.isConnected || this.#seat === undefined || !this.view.isWhole) return;
+    if (!this.isConnected || this.isSilent || this.#seat === undefined || !this.view.isWhole) return;
     this.prediction.pass(ms, this.view.phase, want, (number, wish) => sendWish(this.#room, number, wish));
   }
 
   #status(status: RoomStatus): void {
     // The room counts our wishes anew once we sit again, which is the same seat while its grace runs.
     this.#getUp();
+    this.#heardAt = performance.now();
     if (status !== "connected") this.view.isWhole = false;
     else if (this.#wantsSeat) void this.sit();
     this.#listener.status(status, this.#room.failure);
@@ -122,8 +146,8 @@ export class Session {
   }
 
   #lobbyChanged(): void {
-    // Another tab of ours plays now, or the room let us go.
-    if (this.#seat !== undefined && this.me === undefined) {
+    if (this.#seat !== undefined && this.isConnected && this.me === undefined) {
+      if (this.#wantsSeat) this.#listener.refused("You play in another tab or window now.");
       this.#wantsSeat = false;
       this.#getUp();
     }
@@ -133,6 +157,7 @@ export class Session {
   #frame(bytes: Uint8Array): void {
     const now = performance.now();
     const frame = readFrame(bytes);
+    this.#heardAt = now;
     const before = { buckets: this.view.buckets };
     const taken = this.view.apply(frame);
     this.statistics.heard(frame, bytes.length, taken, now);
@@ -143,7 +168,7 @@ export class Session {
     if (taken !== "taken") return;
     this.timeline.take(frame, now);
     const own = this.#seat === undefined ? undefined : frame.players.find(({ seat }) => seat === this.#seat);
-    if (own !== undefined) this.prediction.told(own, frame.phase);
+    if (own !== undefined) this.prediction.told(own, frame.phase, frame.tick);
     this.#listener.frame(frame, before);
   }
 

@@ -15,9 +15,14 @@ const WORDS: Record<RoomStatus, string> = {
 const FAILURES: Record<string, string> = {
   no_demo_tokens: "This page may not make tokens here. Run it with cargo xtask dev, or give it a token function of your own.",
   unknown_kind: "This server has no arenas: its configuration has no kind “arena”.",
+  unauthorized: "You are not logged in, or the arena did not accept your token.",
+  forbidden: "You may not enter this arena.",
+  blocked_or_kicked: "You were asked to leave.",
   room_full: "This arena is full, or you have too many tabs in it.",
+  room_deleted: "This arena was deleted. Going in again opens a new one.",
   session_replaced: "You are connected elsewhere: a newer connection took this one's place.",
   revoked: "Your access was withdrawn.",
+  rate_limited: "That was too fast: the arena closed the connection. Wait a little.",
 };
 
 /** A blink of the network is not worth a banner. */
@@ -31,6 +36,7 @@ export class StatusView {
   readonly #again: () => void;
   #timer: number | undefined;
   #isUp = false;
+  #isSilent = false;
 
   constructor(again: () => void) {
     this.#again = again;
@@ -50,6 +56,15 @@ export class StatusView {
       this.#say(FAILURES[failure?.code ?? ""] ?? failure?.message ?? "The connection was closed for good.");
       this.#banner.append(button("Go in again", this.#again, "primary"));
     }
+  }
+
+  /** The connection stands, and nothing comes over it. */
+  silent(isSilent: boolean): void {
+    if (isSilent === this.#isSilent) return;
+    this.#isSilent = isSilent;
+    document.body.toggleAttribute("data-silent", isSilent);
+    if (isSilent) this.#say("The arena has gone silent. You stand still until it is heard again.");
+    else if (this.#isUp) this.#banner.hidden = true;
   }
 
   /** Something that passes. */

@@ -10,6 +10,8 @@ const DELAY_TICKS = 2.2;
 /** How far we go on in the same direction where nothing comes. */
 const BEYOND_TICKS_MAX = 3;
 const KEPT_MAX = 24;
+/** So many frames are a window: the one that was least late in this and the one before says how late frames are. */
+const WINDOW_FRAMES = 20;
 
 export interface Shown {
   readonly x: number;
@@ -28,11 +30,12 @@ export class Timeline {
   #tick = 0;
   /** Our clock in ticks less the room's, at its least. */
   #lag: number | undefined;
+  #window = { least: Infinity, before: Infinity, frames: 0 };
 
   /** `now` in milliseconds of our clock. */
   take(frame: Frame, now: number): void {
     if (frame.full) this.#players.clear();
-    if (frame.full && Math.abs(frame.tick - this.#tick) > 20) this.#lag = undefined;
+    if (frame.full && Math.abs(frame.tick - this.#tick) > 20) this.#forget();
     this.#tick = frame.tick;
     for (const seat of frame.gone) this.#players.delete(seat);
     for (const standing of frame.players) {
@@ -44,9 +47,23 @@ export class Timeline {
       if (moments.length > KEPT_MAX) moments.splice(0, moments.length - KEPT_MAX);
       this.#players.set(standing.seat, moments);
     }
-    const lag = now / TICK_MS - frame.tick;
-    if (this.#lag === undefined || lag < this.#lag) this.#lag = lag;
-    else this.#lag += (lag - this.#lag) * 0.01;
+    this.#late(now / TICK_MS - frame.tick);
+  }
+
+  /** At once where frames come sooner; where they come later, as after the room stood still, once none came as before. */
+  #late(lag: number): void {
+    const window = this.#window;
+    window.least = Math.min(window.least, lag);
+    const least = Math.min(window.least, window.before);
+    if (this.#lag === undefined || least < this.#lag) this.#lag = least;
+    else this.#lag += (least - this.#lag) * 0.2;
+    window.frames += 1;
+    if (window.frames === WINDOW_FRAMES) this.#window = { least: Infinity, before: window.least, frames: 0 };
+  }
+
+  #forget(): void {
+    this.#lag = undefined;
+    this.#window = { least: Infinity, before: Infinity, frames: 0 };
   }
 
   /** Everyone, as they are to be drawn now. */

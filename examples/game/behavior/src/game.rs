@@ -1,17 +1,20 @@
 //! The room that runs the game: inputs in, a frame a tick out, seats as shared state.
 
+use crate::brain::Brain;
 use crate::frame::Frame;
-use crate::lobby::{Full, Lobby};
+use crate::lobby::{BOTS_MAX, Full, Lobby};
 use crate::motion::Wish;
 use crate::round::{COUNTDOWN_TICKS, Event, Phase, Quorum, TRANSITIONS, due};
+use crate::view::View;
 use crate::world::{SEATS, Seat, World};
 use garde::Validate;
 use room_core::behavior::{
     Admission, Behavior, Context, Failure, Interface, Joining, Leaving, Message, Payload, PublicSession,
     Publishing, Refusal, StateMachine, Tick, Verdict,
 };
-use schemas::ConnectionId;
+use schemas::{ConnectionId, UserId};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use ts_rs::TS;
 
 /// The shared state that says who sits where.
@@ -66,6 +69,14 @@ pub struct Ready {
     pub ready: bool,
 }
 
+/// How many bots of the room's own are to play.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct Bots {
+    #[garde(range(max = BOTS_MAX))]
+    pub count: usize,
+}
+
 /// Why a player is told no.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, TS, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
@@ -76,6 +87,8 @@ pub enum GameError {
     NotSeated,
     #[error("only someone who is connected can play")]
     NotHere,
+    #[error("a round is on")]
+    Playing,
 }
 
 /// What a token's `info` says of a player.
@@ -102,6 +115,10 @@ pub struct Game {
     newcomers: Vec<ConnectionId>,
     /// Nobody has: it was made anew, or taken from storage.
     is_news: bool,
+    /// Who sat on each seat last, and so whose its paint is.
+    painters: [Option<UserId>; SEATS],
+    /// The room's own bots', by seat.
+    brains: BTreeMap<Seat, Brain>,
 }
 
 impl Behavior for Game {
@@ -112,6 +129,7 @@ impl Behavior for Game {
         interface.method("sit", Game::sit);
         interface.method("stand", Game::stand);
         interface.method("ready", Game::ready);
+        interface.method("bots", Game::bots);
         interface.client_event::<Input>("input");
         interface.client_event::<()>("resync");
         interface.event::<FrameBytes>("frame");
@@ -130,14 +148,9 @@ impl Behavior for Game {
         if world.phase() != phase {
             world.begin(phase, phase.ticks(lobby.quorum()));
         }
-        for seat in 0..SEATS as Seat {
-            if lobby.seats.iter().any(|seated| seated.seat == seat) {
-                world.enter(seat);
-            } else {
-                world.exit(seat);
-            }
-        }
-        Ok(Game { world, lobby, newcomers: Vec::new(), is_news: true })
+        place(&lobby, &mut world);
+        let brains = BTreeMap::new();
+        Ok(Game { brains, world, lobby, newcomers: Vec::new(), is_news: true, painters: Default::default() })
     }
 
     fn join(&mut self, _: &mut Context<'_>, joining: &Joining) -> Result<Admission, Refusal> {
@@ -166,6 +179,7 @@ impl Behavior for Game {
 
     fn tick(&mut self, ctx: &mut Context<'_>, _: Tick) {
         self.turn(ctx);
+        self.bots_want();
         self.world.step();
         self.show(ctx);
         if self.world.phase() == Phase::Playing && self.world.tick_number().is_multiple_of(SAVE_EVERY_TICKS) {
@@ -189,9 +203,22 @@ impl Game {
         };
         let taken = self.lobby.sit(session.as_str(), is_users, &name, bot);
         let seat = taken.map_err(|Full| GameError::Full)?;
-        self.world.enter(seat);
+        if self.brains.remove(&seat).is_some() {
+            self.world.exit(seat);
+        }
+        self.settle(seat, user);
         ctx.share(LOBBY, &self.lobby);
         Ok(Taken { seat })
+    }
+
+    /// Puts a user down who sits on that seat. What another left on the floor before is not theirs.
+    fn settle(&mut self, seat: Seat, user: UserId) {
+        let before =
+            self.painters.get_mut(usize::from(seat)).and_then(|painter| painter.replace(user.clone()));
+        if self.world.body(seat).is_none() && before.as_ref() != Some(&user) {
+            self.world.wipe(seat);
+        }
+        self.world.enter(seat);
     }
 
     /// Frees the caller's seat; they stay and watch.
@@ -211,9 +238,48 @@ impl Game {
         Ok(())
     }
 
+    /// Has so many bots of the room's own play, as far as there are seats: company for whoever is alone. They get up when
+    /// nobody else sits any more, and for whoever finds no other seat.
+    pub fn bots(&mut self, ctx: &mut Context<'_>, Bots { count }: Bots) -> Result<(), GameError> {
+        let session = ctx.caller().session.clone().ok_or(GameError::NotHere)?;
+        self.lobby.seat_of(session.as_str()).ok_or(GameError::NotSeated)?;
+        if matches!(self.world.phase(), Phase::Countdown | Phase::Playing) {
+            return Err(GameError::Playing);
+        }
+        self.seat_bots(count);
+        ctx.share(LOBBY, &self.lobby);
+        Ok(())
+    }
+
+    fn seat_bots(&mut self, count: usize) {
+        self.lobby.seat_bots(count);
+        place(&self.lobby, &mut self.world);
+        self.brains.retain(|seat, _| self.lobby.bots().any(|bot| bot.seat == *seat));
+    }
+
+    /// They see what everyone sees, and are a little slower than a person can be.
+    fn bots_want(&mut self) {
+        if self.lobby.bots().next().is_none() {
+            return;
+        }
+        let (mut view, number) = (View::default(), self.world.tick_number().wrapping_add(1));
+        if view.apply(&self.world.full_frame()).is_err() {
+            return;
+        }
+        for bot in self.lobby.bots() {
+            let seed = u64::from(number) << 8 | u64::from(bot.seat);
+            let brain = self.brains.entry(bot.seat).or_insert_with(|| Brain::new(seed));
+            let Wish { x, y, dash } = brain.think(&view, bot.seat);
+            self.world.wish(bot.seat, number, Wish::new(x * 4 / 5, y * 4 / 5, dash));
+        }
+    }
+
     fn free(&mut self, ctx: &mut Context<'_>, session: &PublicSession) {
         if let Some(seat) = self.lobby.stand(session.as_str()) {
             self.world.exit(seat);
+            if self.lobby.quorum() == Quorum::Nobody {
+                self.seat_bots(0);
+            }
             ctx.share(LOBBY, &self.lobby);
         }
     }
@@ -267,6 +333,18 @@ impl Game {
 
     fn save(&mut self, ctx: &mut Context<'_>) {
         ctx.put(WORLD, &Saved { frame: self.world.full_frame().encode() });
+    }
+}
+
+/// Whoever sits is in the world, and nobody else.
+fn place(lobby: &Lobby, world: &mut World) {
+    for seat in 0..SEATS as Seat {
+        if !lobby.seats.iter().any(|seated| seated.seat == seat) {
+            world.exit(seat);
+        } else if world.body(seat).is_none() {
+            world.wipe(seat);
+            world.enter(seat);
+        }
     }
 }
 

@@ -86,12 +86,12 @@ pub const TRANSITIONS: &[(Phase, Event, Phase)] = &[
     (Phase::Finished, Event::Rest, Phase::Lobby),
 ];
 
-/// How many of those who sit are ready.
+/// How many of the people who sit are ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Quorum {
     /// Nobody sits.
     Nobody,
-    /// Too few, or fewer than two sit.
+    /// Too few, or one without company.
     Few,
     /// More than half.
     Most,
@@ -99,11 +99,12 @@ pub enum Quorum {
 }
 
 impl Quorum {
+    /// Of so many people, and in the company of so many of the room's own bots.
     #[must_use]
-    pub fn of(seated: usize, ready: usize) -> Quorum {
+    pub fn of(seated: usize, ready: usize, bots: usize) -> Quorum {
         match (seated, ready) {
             (0, _) => Quorum::Nobody,
-            (1, _) => Quorum::Few,
+            (1, _) if bots == 0 => Quorum::Few,
             _ if ready >= seated => Quorum::All,
             _ if 2 * ready > seated => Quorum::Most,
             _ => Quorum::Few,

@@ -141,14 +141,23 @@ impl World {
         self.players.get(usize::from(seat))?.as_ref().map(|player| &player.body)
     }
 
-    /// Puts a player down somewhere. One who is there already stays where they are, and counts their wishes anew.
+    /// Puts a player down somewhere; in a round dazed for a moment, so that nobody gains by getting up and sitting down
+    /// again. One who is there already stays where they are, and counts their wishes anew.
     pub fn enter(&mut self, seat: Seat) {
         let margin = 2 * UNITS;
         let (x, y) = (self.somewhere(margin), self.somewhere(margin));
+        let stun = if self.phase == Phase::Playing { STUN_TICKS } else { 0 };
         if let Some(place) = self.players.get_mut(usize::from(seat)) {
-            place.get_or_insert_with(|| Player { body: Body::at(x, y), queue: Queue::default() }).queue =
-                Queue::default();
+            let body = place.take().map_or(Body { stun, ..Body::at(x, y) }, |player| player.body);
+            *place = Some(Player { body, queue: Queue::default() });
         }
+    }
+
+    /// Takes a seat's paint off the floor.
+    pub fn wipe(&mut self, seat: Seat) {
+        let mut tiles = self.floor.painted();
+        tiles.retain(|(_, paint)| *paint == paint_of(seat));
+        tiles.into_iter().for_each(|(tile, _)| self.floor.set(tile, 0));
     }
 
     /// Takes a player away; the paint stays.

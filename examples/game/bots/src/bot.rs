@@ -1,8 +1,8 @@
 //! One bot's stay in a room.
 
-use crate::brain::Brain;
 use crate::tokens::Tokens;
 use anyhow::Result;
+use game_behavior::brain::Brain;
 use game_behavior::frame::Frame;
 use game_behavior::lobby::Lobby;
 use game_behavior::round::Phase;

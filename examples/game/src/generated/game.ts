@@ -1,6 +1,11 @@
 // Written by `cargo xtask codegen` from the Rust types of a behavior. Do not edit.
 
 /**
+ * How many bots of the room's own are to play.
+ */
+export type Bots = { count: number, };
+
+/**
  * One frame, in bytes (`behavior/src/frame.rs`), as the ephemeral `frame`.
  */
 export type FrameBytes = Uint8Array;
@@ -8,7 +13,7 @@ export type FrameBytes = Uint8Array;
 /**
  * Why a player is told no.
  */
-export type GameError = "full" | "not_seated" | "not_here";
+export type GameError = "full" | "not_seated" | "not_here" | "playing";
 
 /**
  * What a player wants in one tick, as the ephemeral `input`.
@@ -68,7 +73,8 @@ export type Seated = {
  */
 seat: number, 
 /**
- * The public session that plays. It is a member of the room: the seat goes when it does.
+ * The public session that plays. It is a member of the room: the seat goes when it does. Empty for a bot of the
+ * room's own.
  */
 session: string, name: string, is_bot: boolean, is_ready: boolean, 
 /**
@@ -89,6 +95,7 @@ export interface Game {
     "resync": null;
   };
   methods: {
+    bots: { args: Bots; result: null; error: GameError };
     ready: { args: Ready; result: null; error: GameError };
     sit: { args: null; result: Taken; error: GameError };
     stand: { args: null; result: null; error: GameError };

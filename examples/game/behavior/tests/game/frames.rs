@@ -52,7 +52,7 @@ fn the_whole_and_the_changes_after_it_are_the_world_at_every_tick() {
 }
 
 #[test]
-fn whoever_misses_a_frame_knows_and_a_full_one_helps() {
+fn r_game_4_whoever_misses_a_frame_knows_and_a_full_one_helps() {
     let mut world = World::new(3);
     world.enter(2);
     world.begin(Phase::Playing, 500);
@@ -73,7 +73,7 @@ fn whoever_misses_a_frame_knows_and_a_full_one_helps() {
 }
 
 #[test]
-fn where_nothing_happens_little_is_said() {
+fn r_game_4_where_nothing_happens_little_is_said() {
     let mut world = World::new(3);
     world.step();
     assert!(world.frame(false).is_some_and(|frame| frame.since == 1) || world.tick_number() == 1);

@@ -17,7 +17,7 @@ fn seated(names: &[&str]) -> Lobby {
 }
 
 #[test]
-fn a_user_has_one_seat_and_the_session_that_sat_down_last_plays() {
+fn r_game_1_a_user_has_one_seat_and_the_session_that_sat_down_last_plays() {
     let mut lobby = seated(&["ada", "bob"]);
     assert_eq!(lobby.sit("ada", nobody, "ada", false), Ok(0), "once more is the same seat");
     assert_eq!(lobby.sit("adas-phone", |session| session == "ada", "ada", false), Ok(0));
@@ -40,15 +40,32 @@ fn a_seat_that_was_left_is_the_next_ones_and_beyond_the_last_there_is_none() {
 #[test]
 fn names_are_made_fit_to_be_shown() {
     let mut lobby = Lobby::default();
-    for (user, name) in [("a", "  Ada \n Lovelace, Countess of Somewhere "), ("b", " \t"), ("c", "x\u{7}y")] {
+    for (user, name) in [
+        ("a", "  Ada \n Lovelace, Countess of Somewhere "),
+        ("b", " \t"),
+        ("c", "x\u{7}y"),
+        ("d", "\u{202e}\u{2066}nib\u{200b}"),
+    ] {
         lobby.sit(user, nobody, name, false).expect("there is room");
     }
     let names: Vec<&str> = lobby.seats.iter().map(|seated| seated.name.as_str()).collect();
-    assert_eq!(names, ["Ada Lovelace, Counte", "Player 2", "x y"]);
+    assert_eq!(names, ["Ada Lovelace, Counte", "Player 2", "x y", "nib"]);
 }
 
 #[test]
-fn two_of_two_or_most_of_many_have_to_be_ready() {
+fn the_longest_names_on_all_seats_fit_into_a_value_of_shared_state() {
+    let mut lobby = Lobby::default();
+    for number in 0..SEATS {
+        let session = format!("{number:032}");
+        lobby.sit(&session, nobody, &"\u{1f3a8}".repeat(40), true).expect("there is room");
+    }
+    lobby.begin(Phase::Finished, |_| u16::MAX);
+    let told = serde_json::to_string(&lobby).expect("it is JSON");
+    assert!(told.len() < schemas::limits::STATE_VALUE_BYTES_MAX, "{}", told.len());
+}
+
+#[test]
+fn r_game_5_two_of_two_or_most_of_many_have_to_be_ready() {
     let mut lobby = seated(&["ada"]);
     assert_eq!(Lobby::default().quorum(), Quorum::Nobody);
     assert!(lobby.ready("ada", true) && !lobby.ready("eve", true));

@@ -1,5 +1,7 @@
 //! The game without a room: worlds, frames, lobbies and rounds.
 
+mod brain;
+mod cheats;
 mod frames;
 mod golden;
 mod lobby;

@@ -38,7 +38,7 @@ fn begun() -> (TestRoom<Game>, Connection, Connection) {
 }
 
 #[test]
-fn two_who_are_ready_play_a_round_to_its_end_and_a_rematch() {
+fn r_game_5_two_who_are_ready_play_a_round_to_its_end_and_a_rematch() {
     let (mut room, ada, bob) = begun();
     let mut view = View::default();
     room.advance("1s");
@@ -71,7 +71,7 @@ fn two_who_are_ready_play_a_round_to_its_end_and_a_rematch() {
 }
 
 #[test]
-fn every_tick_is_told_once_and_in_order_while_a_round_is_played() {
+fn r_game_4_every_tick_is_told_once_and_in_order_while_a_round_is_played() {
     let (mut room, ada, bob) = begun();
     let mut views = [View::default(), View::default()];
     room.advance("5s");
@@ -89,7 +89,7 @@ fn every_tick_is_told_once_and_in_order_while_a_round_is_played() {
 }
 
 #[test]
-fn whoever_comes_late_sees_the_world_at_once_and_may_sit_down_in_the_middle() {
+fn r_game_4_whoever_comes_late_sees_the_world_at_once_and_may_sit_down_in_the_middle() {
     let (mut room, ada, _) = begun();
     room.advance("5s");
     for number in 1..=30 {
@@ -106,7 +106,8 @@ fn whoever_comes_late_sees_the_world_at_once_and_may_sit_down_in_the_middle() {
     assert_eq!(late.floor.painted(), seen.floor.painted());
     assert_eq!(late.standings().collect::<Vec<_>>(), seen.standings().collect::<Vec<_>>());
     let refused = room.send(eve, "input", json!({ "n": 1, "x": 1, "y": 1, "dash": false }));
-    assert_eq!(refused.expect_err("she has no seat").data, Some(Payload::of(&"not_seated")));
+    let refused = refused.expect_err("she has no seat");
+    assert_eq!((refused.code.as_str(), refused.data), ("method_failed", Some(Payload::of(&"not_seated"))));
     assert_eq!(room.call(eve, "sit", json!(null)).expect("there is room"), json!({ "seat": 2 }));
     room.advance("100ms");
     watch(&mut room, eve, &mut late);
@@ -114,7 +115,7 @@ fn whoever_comes_late_sees_the_world_at_once_and_may_sit_down_in_the_middle() {
 }
 
 #[test]
-fn whoever_comes_while_nothing_happens_misses_nothing() {
+fn r_game_4_whoever_comes_while_nothing_happens_misses_nothing() {
     let mut room = TestRoom::<Game>::new();
     let ada = room.join("ada");
     let mut view = View::default();
@@ -130,7 +131,7 @@ fn whoever_comes_while_nothing_happens_misses_nothing() {
 }
 
 #[test]
-fn a_connection_that_comes_back_within_its_grace_finds_its_seat_and_later_it_is_gone() {
+fn r_game_1_a_connection_that_comes_back_within_its_grace_finds_its_seat_and_later_it_is_gone() {
     let mut room = TestRoom::<Game>::new();
     let all = Capabilities::all();
     let ada = room.join_as("ada", "adas-session", all).expect("she may join");
@@ -157,7 +158,7 @@ fn a_connection_that_comes_back_within_its_grace_finds_its_seat_and_later_it_is_
 }
 
 #[test]
-fn a_restart_in_the_middle_of_a_round_costs_five_seconds_of_it_at_most() {
+fn r_game_9_a_restart_in_the_middle_of_a_round_costs_five_seconds_of_it_at_most() {
     let (mut room, ada, _) = begun();
     room.advance("5s");
     for number in 1..=200 {
@@ -181,7 +182,7 @@ fn a_restart_in_the_middle_of_a_round_costs_five_seconds_of_it_at_most() {
 }
 
 #[test]
-fn a_commit_that_fails_costs_a_moment_and_no_seat() {
+fn r_game_9_a_commit_that_fails_costs_a_moment_and_no_seat() {
     let (mut room, ada, bob) = begun();
     room.advance("8s");
     room.fail_commits(1);
@@ -197,7 +198,7 @@ fn a_commit_that_fails_costs_a_moment_and_no_seat() {
 }
 
 #[test]
-fn whoever_gets_up_watches_and_a_round_without_players_ends() {
+fn r_game_5_whoever_gets_up_watches_and_a_round_without_players_ends() {
     let (mut room, ada, bob) = begun();
     room.advance("5s");
     room.call(ada, "stand", json!(null)).expect("she may");
@@ -215,12 +216,15 @@ fn whoever_gets_up_watches_and_a_round_without_players_ends() {
 }
 
 #[test]
-fn players_send_inputs_alone_and_nobody_but_the_room_sends_frames() {
+fn r_game_7_players_send_inputs_alone_and_nobody_but_the_room_sends_frames() {
     let (mut room, ada, bob) = begun();
     room.heard(bob);
-    for kind in ["frame", "message", "anything"] {
-        room.send(ada, kind, json!([0])).expect_err("it is not theirs to send");
-        room.publish(ada, kind, json!([0])).expect_err("nor to log");
+    for (kind, code) in
+        [("frame", "forbidden"), ("message", "invalid_argument"), ("anything", "invalid_argument")]
+    {
+        let sent = room.send(ada, kind, json!([0])).expect_err("it is not theirs to send");
+        let logged = room.publish(ada, kind, json!([0])).expect_err("nor to log");
+        assert_eq!([sent.code.as_str(), logged.code.as_str()], [code; 2], "{kind}");
     }
     room.publish(ada, "input", json!({ "n": 1, "x": 1, "y": 1, "dash": false }))
         .expect_err("inputs are ephemeral");
@@ -245,7 +249,53 @@ fn players_send_inputs_alone_and_nobody_but_the_room_sends_frames() {
 }
 
 #[test]
-fn the_twenty_fifth_is_told_that_all_seats_are_taken() {
+fn r_game_8_whoever_is_alone_plays_a_round_against_the_rooms_own_bots() {
+    let mut room = TestRoom::<Game>::new();
+    let ada = room.join("ada");
+    room.call(ada, "bots", json!({ "count": 3 })).expect_err("she has no seat");
+    room.call(ada, "sit", json!(null)).expect("there is room");
+    room.call(ada, "bots", json!({ "count": 8 })).expect_err("seven are enough");
+    room.call(ada, "bots", json!({ "count": 3 })).expect("no round is on");
+    room.advance("2s");
+    assert_eq!(lobby(&mut room)["phase"], json!("lobby"), "bots do not hurry her");
+    room.call(ada, "ready", json!({ "ready": true })).expect("she sits");
+    room.advance("4s");
+    assert_eq!(lobby(&mut room)["phase"], json!("playing"));
+    let refused = room.call(ada, "bots", json!({ "count": 0 })).expect_err("a round is on");
+    assert_eq!(refused.data, Some(Payload::of(&"playing")));
+    room.advance("30s");
+    room.restart();
+    let ada = room.join("ada");
+    room.call(ada, "sit", json!(null)).expect("it is hers");
+    room.advance("50s");
+    let told = lobby(&mut room);
+    assert_eq!((&told["phase"], told["scores"].as_array().map(Vec::len)), (&json!("finished"), Some(4)));
+    let mut view = View::default();
+    watch(&mut room, ada, &mut view);
+    assert!((2..5).all(|paint| view.floor.count(paint) > 50), "they play");
+    room.call(ada, "bots", json!({ "count": 1 })).expect("no round is on");
+    assert_eq!(lobby(&mut room)["seats"].as_array().map(Vec::len), Some(2));
+    room.leave(ada);
+    assert_eq!(lobby(&mut room)["seats"], json!([]), "they do not play among themselves");
+}
+
+#[test]
+fn r_game_8_a_bot_of_the_room_gets_up_for_whoever_finds_no_other_seat() {
+    let mut room = TestRoom::<Game>::new();
+    let players: Vec<Connection> = (0..17).map(|number| room.join(&format!("player-{number}"))).collect();
+    for player in &players {
+        room.call(*player, "sit", json!(null)).expect("there is room");
+    }
+    room.call(players[0], "bots", json!({ "count": 7 })).expect("no round is on");
+    room.advance("1s");
+    let late = room.join("late");
+    assert_eq!(room.call(late, "sit", json!(null)).expect("a bot's"), json!({ "seat": 23 }));
+    let seats = lobby(&mut room)["seats"].as_array().expect("seats").clone();
+    assert_eq!((seats.len(), seats.iter().filter(|seat| seat["session"] == json!("")).count()), (24, 6));
+}
+
+#[test]
+fn r_game_1_the_twenty_fifth_is_told_that_all_seats_are_taken() {
     let mut room = TestRoom::<Game>::new();
     for number in 0..24 {
         let player = room.join(&format!("player-{number}"));

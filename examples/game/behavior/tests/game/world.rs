@@ -189,6 +189,41 @@ fn who_leaves_is_gone_and_their_paint_stays() {
 }
 
 #[test]
+fn r_game_6_who_gets_up_and_sits_down_again_in_a_round_is_dazed_for_a_moment_and_paints_nothing() {
+    let mut world = peopled(6, Phase::Playing);
+    for number in 0..60 {
+        world.exit(3);
+        world.enter(3);
+        assert!(body(&world, 3).stun > 0);
+        world.wish(3, 1, Wish::new(127, 0, number % 2 == 0));
+        world.step();
+    }
+    assert_eq!(world.tiles_of(3), 0, "no way to be everywhere at once");
+    for number in 2..40 {
+        world.wish(3, number, Wish::new(127, 0, false));
+        world.step();
+    }
+    assert!(world.tiles_of(3) > 0, "and then they play");
+    let mut open = peopled(6, Phase::Lobby);
+    open.exit(3);
+    open.enter(3);
+    assert_eq!(body(&open, 3).stun, 0, "where nothing counts nobody waits");
+}
+
+#[test]
+fn a_seat_can_be_wiped_of_its_paint() {
+    let (mut world, mut random) = (peopled(2, Phase::Playing), Random(3));
+    (1..60).for_each(|number| stir(&mut world, &ALL, number, &mut random));
+    drop(world.frame(false));
+    let (lost, others) = (world.tiles_of(7), world.tiles_of(3));
+    assert!(lost > 0 && others > 0);
+    world.wipe(7);
+    assert_eq!((world.tiles_of(7), world.tiles_of(3)), (0, others));
+    let told = world.frame(false).expect("there is news").tiles;
+    assert_eq!(told.iter().filter(|(_, paint)| *paint == 0).count(), usize::from(lost));
+}
+
+#[test]
 fn paint_outside_the_floor_is_nobodys() {
     let mut floor = Floor::bare();
     floor.splash(-5_000, -5_000, 300, 1);

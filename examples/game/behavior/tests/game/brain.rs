@@ -1,10 +1,10 @@
 //! Bots among themselves, without a network.
 
+use game_behavior::brain::Brain;
 use game_behavior::motion::Wish;
 use game_behavior::round::Phase;
 use game_behavior::view::View;
 use game_behavior::world::{Seat, World};
-use game_bots::brain::Brain;
 
 /// Plays so many ticks with a bot on each of these seats.
 fn play(world: &mut World, seats: &[Seat], ticks: u32) -> View {

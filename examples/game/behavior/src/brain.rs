@@ -1,10 +1,10 @@
 //! What a bot wants. Pure: it looks at the world as it was told, and at dice of its own.
 
-use game_behavior::floor::{TILES, Tile, middle_of};
-use game_behavior::motion::{Body, FIELD, REACH, UNITS, Wish, root};
-use game_behavior::round::Phase;
-use game_behavior::view::View;
-use game_behavior::world::{Seat, paint_of};
+use crate::floor::{TILES, Tile, middle_of};
+use crate::motion::{Body, FIELD, REACH, UNITS, Wish, root};
+use crate::round::Phase;
+use crate::view::View;
+use crate::world::{Seat, paint_of};
 
 /// Places that are thought about at once.
 const CANDIDATES: usize = 18;
