@@ -79,10 +79,7 @@ impl Room {
                 self.read_page(now, range, Rows::All, &viewer, storage)
             }
             RoomCall::Members { cursor, limit } => {
-                let (limit, connections) =
-                    (limit.clamp(1, limits::MEMBERS_PAGE_MAX), self.connections.joined_count());
-                let page = self.presence.members_page(cursor.as_deref(), limit, connections);
-                Ok(RequestResult::Members(page))
+                Ok(self.members(cursor.as_deref(), limit.clamp(1, limits::MEMBERS_PAGE_MAX)))
             }
             RoomCall::Method(call) => match self.stage_method(request, call) {
                 Ok(()) => return,
@@ -145,6 +142,11 @@ impl Room {
             })
             .map(RequestResult::History)
             .map_err(|_| unavailable(None))
+    }
+
+    pub(crate) fn members(&self, cursor: Option<&str>, limit: u32) -> RequestResult {
+        let connections = self.connections.joined_count();
+        RequestResult::Members(self.presence.members_page(cursor, limit, connections))
     }
 
     fn info(&self, storage: &dyn Storage) -> Result<RoomInfo, StorageError> {

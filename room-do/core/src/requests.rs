@@ -347,9 +347,7 @@ impl Room {
                 (history.id, page.map(RequestResult::History).map_err(|_| unavailable(Some(history.id))))
             }
             Read::Members(members) => {
-                let connections = self.connections.joined_count();
-                let page = self.presence.members_page(members.cursor.as_deref(), members.limit, connections);
-                (members.id, Ok(RequestResult::Members(page)))
+                (members.id, Ok(self.members(members.cursor.as_deref(), members.limit)))
             }
         };
         Some(match result {
