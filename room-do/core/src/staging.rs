@@ -278,6 +278,11 @@ impl Staging {
         self.entries.push(Staged::Hook(hook));
     }
 
+    /// What the behavior was still to be told of is of no room any more.
+    pub(crate) fn forget_hooks(&mut self) {
+        self.entries.retain(|entry| !matches!(entry, Staged::Hook(_)));
+    }
+
     pub(crate) fn reply(&mut self, connection: ConnectionId, message: ServerMessage) {
         self.entries.push(Staged::Reply { connection, message: Box::new(message) });
     }

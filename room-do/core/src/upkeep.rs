@@ -195,6 +195,7 @@ impl Room {
         self.keys = Keys::restored(config.key_window_ms, KeyCount::default(), self.log.is_kept());
         self.blocks = Blocks::default();
         self.staging.owed_ends.clear();
+        self.staging.forget_hooks();
         if let Some(hosted) = self.setup.behavior {
             let gone = self.host.replace(Host::restored(hosted, Vec::new(), self.seed));
             let readers = gone.map(|mut host| host.lose_memory()).unwrap_or_default();

@@ -35,6 +35,8 @@ pub(crate) enum Asking {
     State(Vec<StateOp>),
 }
 
+/// Tries, and the hours between the last of them.
+const TIMERS_WITHIN_MS: u64 = 4 * 60 * 60 * 1_000;
 /// Time enough for the last ghost to be found and to lose its membership.
 const VACANT_WITHIN_MS: u64 = 400_000;
 /// A commit is tried again after a second; nothing else delays what is due.
@@ -238,6 +240,17 @@ impl World {
         times.max(newest) > Some(self.clock.now().room)
     }
 
+    /// A room with timers does not expire (R-BEH-20), and traps have put them off.
+    fn let_timers_fire(&mut self) {
+        let mut waited = 0;
+        while let Some(at) = self.object.storage.load().timers.iter().map(|row| row.at).max() {
+            assert!(waited < TIMERS_WITHIN_MS, "R-BEH-19: a timer does not fire");
+            let ahead = at.saturating_sub(self.clock.now().room) + LATE_MS;
+            self.pass(ahead);
+            waited += ahead;
+        }
+    }
+
     fn rest_and_expire(&mut self) {
         // Visitors that are on their way come and go.
         self.pass(25_000);
@@ -247,6 +260,7 @@ impl World {
             self.pass(2_000);
             waited += 2_000;
         }
+        self.let_timers_fire();
         if self.object.storage.life() == LifecycleState::Fresh || self.is_ahead() {
             return;
         }

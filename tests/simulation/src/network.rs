@@ -171,7 +171,10 @@ impl World {
                 Output::Report(report) => self.reports(*report),
                 Output::Deliver { this, id, body } => self.posts(this, &id, body, stamp),
                 Output::Park { this, parked } => self.parks(this, &parked),
-                Output::Failed { hook, message, .. } => assert_eq!(hook, None, "R-LOG-5: {message}"),
+                Output::Failed { hook, message, .. } => {
+                    // The witness's timers fail now and then, as they are asked to.
+                    assert!(matches!(hook, None | Some("timer")), "R-LOG-5: {hook:?}: {message}");
+                }
                 Output::Stream { .. } | Output::Chunk { .. } | Output::Cut { .. } => {
                     panic!("R-CALL-1: nobody called a method")
                 }
