@@ -9,11 +9,16 @@ use worker::Request;
 
 use crate::failure::Failure;
 
-/// Reads a body of at most so many bytes; a longer one is refused as soon as that shows.
+/// Whoever is still writing reads no answer: of a body that is too long, so many bytes are taken all the same.
+const OVERLONG_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Reads a body of at most so many bytes. A longer one is refused: at once where it says that it is far longer, and
+/// else once it was taken, as far as [`OVERLONG_BYTES_MAX`] goes.
 pub(crate) async fn read(request: &mut Request, bytes_max: usize) -> Result<Vec<u8>, Failure> {
     let too_large = || Failure::TooLarge { what: "the body", bytes_max };
+    let taken_max = bytes_max + OVERLONG_BYTES_MAX;
     let declared = request.headers().get("content-length").ok().flatten();
-    if declared.and_then(|length| length.parse::<u64>().ok()).is_some_and(|length| length > bytes_max as u64)
+    if declared.and_then(|length| length.parse::<u64>().ok()).is_some_and(|length| length > taken_max as u64)
     {
         return Err(too_large());
     }
@@ -21,15 +26,19 @@ pub(crate) async fn read(request: &mut Request, bytes_max: usize) -> Result<Vec<
         return Ok(Vec::new());
     }
     let mut stream = request.stream().map_err(Failure::platform("read the body"))?;
-    let mut body = Vec::new();
+    let (mut body, mut taken) = (Vec::new(), 0);
     while let Some(chunk) = stream.next().await {
         let chunk = chunk.map_err(Failure::platform("read the body"))?;
-        if body.len() + chunk.len() > bytes_max {
-            return Err(too_large());
+        taken += chunk.len();
+        match taken <= bytes_max {
+            true => body.extend_from_slice(&chunk),
+            false => body = Vec::new(),
         }
-        body.extend_from_slice(&chunk);
+        if taken > taken_max {
+            break;
+        }
     }
-    Ok(body)
+    if taken > bytes_max { Err(too_large()) } else { Ok(body) }
 }
 
 /// What is no JSON is `bad_request`; what is JSON of the wrong shape is `invalid_argument` with the path.

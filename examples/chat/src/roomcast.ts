@@ -72,6 +72,8 @@ async function fetchToken(me: Identity | undefined, isHere: boolean): Promise<st
     method: "POST",
     credentials: "include",
     headers: { "content-type": "application/json" },
+    // Where the network was exchanged for another, what is asked over the old one is never answered.
+    signal: AbortSignal.timeout(8_000),
     body: JSON.stringify(hasAccounts ? { kind: KIND, watching: !isHere } : asAnybody),
   });
   // A refusal ends the attempts to connect; any other error is tried again, with backoff.
