@@ -67,7 +67,17 @@ type Amended = Result<Option<Record>, RequestError>;
 impl Deciding<'_> {
     /// A record to append; `None` where nothing would change.
     pub(crate) fn amend(&mut self, amendment: &Amendment) -> Result<Amended, StorageError> {
-        let Some(target) = self.find_target(amendment)? else {
+        let target = self.find_target(amendment)?;
+        self.amend_found(amendment, target)
+    }
+
+    /// As [`Deciding::amend`], of what [`Deciding::find_target`] found.
+    pub(crate) fn amend_found(
+        &mut self,
+        amendment: &Amendment,
+        target: Option<Record>,
+    ) -> Result<Amended, StorageError> {
+        let Some(target) = target else {
             let message = "there is no such publication to change";
             return Ok(Err(RequestError::new(None, ErrorCode::NotFound, message)));
         };

@@ -2,6 +2,7 @@
 
 use crate::floor::{TILES, Tile, middle_of};
 use crate::motion::{Body, FIELD, REACH, UNITS, Wish, root};
+use crate::random;
 use crate::round::Phase;
 use crate::view::View;
 use crate::world::{Seat, paint_of};
@@ -36,7 +37,7 @@ impl Brain {
     #[must_use]
     pub fn new(seed: u64) -> Brain {
         let mut brain = Brain { random: seed, goal: None, temper: 0 };
-        brain.temper = 8 + brain.draw() % 40;
+        brain.temper = 8 + random::draw(&mut brain.random) % 40;
         brain
     }
 
@@ -49,12 +50,12 @@ impl Brain {
         let goal = self.goal(view, seat, &body);
         let (mut x, mut y) = towards(goal.x - body.x, goal.y - body.y);
         let dashes = match prey(view, seat, &body) {
-            Some((across, down)) if self.draw() % 100 < self.temper => {
+            Some((across, down)) if random::draw(&mut self.random) % 100 < self.temper => {
                 (x, y) = towards(across, down);
                 true
             }
             // Across open floor, now and then.
-            _ => self.draw().is_multiple_of(90),
+            _ => random::draw(&mut self.random).is_multiple_of(90),
         };
         Wish::new(x, y, dashes && body.cooldown == 0)
     }
@@ -77,17 +78,8 @@ impl Brain {
     }
 
     fn place(&mut self) -> (i32, i32) {
-        let tile = Tile::try_from(self.draw() % TILES as u64).unwrap_or(0);
+        let tile = Tile::try_from(random::draw(&mut self.random) % TILES as u64).unwrap_or(0);
         middle_of(tile)
-    }
-
-    /// SplitMix64.
-    fn draw(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.random;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
     }
 }
 

@@ -11,6 +11,7 @@ pub mod game;
 pub mod lobby;
 pub mod motion;
 pub mod queue;
+pub mod random;
 pub mod round;
 pub mod view;
 pub mod world;

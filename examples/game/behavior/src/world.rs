@@ -5,6 +5,7 @@ use crate::floor::{Floor, Paint, Tile, middle_of};
 use crate::frame::{Bump, Frame, Standing};
 use crate::motion::{Body, FIELD, RADIUS, STUN_TICKS, UNITS, Wish, root};
 use crate::queue::Queue;
+use crate::random;
 use crate::round::Phase;
 
 /// How many can play at once.
@@ -311,16 +312,7 @@ impl World {
     /// A place at least `margin` from the walls.
     fn somewhere(&mut self, margin: i32) -> i32 {
         let room = u64::try_from(FIELD - 2 * margin).unwrap_or(1);
-        i32::try_from(self.draw() % room).unwrap_or(0) + margin
-    }
-
-    /// SplitMix64.
-    fn draw(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.random;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        i32::try_from(random::draw(&mut self.random) % room).unwrap_or(0) + margin
     }
 
     /// What changed since the last frame; in the lobby none where nothing did, for a second at most, but where `wanted`:

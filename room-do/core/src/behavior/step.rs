@@ -257,13 +257,12 @@ impl<'h, 'r> Step<'h, 'r> {
         let said = self.run("amend", known(&amendment.caller), |running, ctx| {
             let allowed = running.amend(ctx, &amending);
             ctx.settled(allowed)?;
-            if !matches!(amendment.change, Changing::React { .. }) {
-                let found = ctx.deciding.find_target(amendment);
-                let kind = ctx.stored(found).map(|target| target.publication.kind);
-                kind.map_or(Ok(()), |kind| running.may_publish(&ctx.caller, &kind))?;
-            }
+            let found = ctx.deciding.find_target(amendment);
+            let target = ctx.stored(found);
+            let says = target.as_ref().filter(|_| !matches!(amendment.change, Changing::React { .. }));
+            says.map_or(Ok(()), |target| running.may_publish(&ctx.caller, &target.publication.kind))?;
             // From here on nothing is taken back any more.
-            let amended = ctx.deciding.amend(amendment).map(Some);
+            let amended = ctx.deciding.amend_found(amendment, target).map(Some);
             match ctx.stored(amended).transpose()?.flatten() {
                 Some(record) => Ok(ctx.deciding.log(record)),
                 None => Ok(Verdict::Unchanged),

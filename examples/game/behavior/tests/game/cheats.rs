@@ -6,25 +6,10 @@ use game_behavior::view::View;
 use room_testing::{Seat as Connection, TestRoom};
 use serde_json::{Value, json};
 
-fn frames(room: &mut TestRoom<Game>, connection: Connection) -> Vec<Frame> {
-    let heard = room.heard(connection).into_iter().filter(|(kind, _)| kind == "frame");
-    let bytes = heard.map(|(_, data)| serde_json::from_value::<Vec<u8>>(data).expect("a frame is bytes"));
-    bytes.map(|bytes| Frame::decode(&bytes).expect("and can be read")).collect()
-}
+use crate::support::{begun, frames};
 
 fn input(n: u32, x: i32) -> Value {
     json!({ "n": n, "x": x, "y": 0, "dash": false })
-}
-
-/// Ada and Bob, three seconds before their round begins.
-fn begun() -> (TestRoom<Game>, Connection, Connection) {
-    let mut room = TestRoom::<Game>::new();
-    let (ada, bob) = (room.join("ada"), room.join("bob"));
-    for player in [ada, bob] {
-        room.call(player, "sit", json!(null)).expect("there is room");
-        room.call(player, "ready", json!({ "ready": true })).expect("they sit");
-    }
-    (room, ada, bob)
 }
 
 /// Sends all of these ephemerals at once, and lets the rest of a tick pass: saying something takes 20 ms.

@@ -9,32 +9,17 @@ use room_testing::{Seat as Connection, TestRoom};
 use schemas::{Capabilities, Payload};
 use serde_json::{Value, json};
 
+use crate::support::{begun, frames};
+
 /// Reads the frames that a connection has heard into its view.
 fn watch(room: &mut TestRoom<Game>, connection: Connection, view: &mut View) -> Vec<Frame> {
-    let heard = room.heard(connection).into_iter().filter(|(kind, _)| kind == "frame");
-    let frames: Vec<Frame> = heard
-        .map(|(_, data)| {
-            let bytes: Vec<u8> = serde_json::from_value(data).expect("a frame is bytes");
-            Frame::decode(&bytes).expect("and can be read")
-        })
-        .collect();
+    let frames = frames(room, connection);
     frames.iter().for_each(|frame| view.apply(frame).expect("nothing is missing"));
     frames
 }
 
 fn lobby(room: &mut TestRoom<Game>) -> Value {
     room.state("lobby").expect("someone sat down")
-}
-
-/// Two who sit, and are ready.
-fn begun() -> (TestRoom<Game>, Connection, Connection) {
-    let mut room = TestRoom::<Game>::new();
-    let (ada, bob) = (room.join("ada"), room.join("bob"));
-    for player in [ada, bob] {
-        room.call(player, "sit", json!(null)).expect("there is room");
-        room.call(player, "ready", json!({ "ready": true })).expect("they sit");
-    }
-    (room, ada, bob)
 }
 
 #[test]

@@ -1,19 +1,18 @@
-//! Players who want things at random.
+//! Players who want things at random, and two who sit in a room.
 
+use game_behavior::Game;
+use game_behavior::frame::Frame;
 use game_behavior::motion::Wish;
 use game_behavior::world::{Seat, World};
+use room_testing::{Seat as Connection, TestRoom};
+use serde_json::json;
 
-/// SplitMix64: the same numbers from the same seed.
 #[derive(Debug)]
 pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
     pub(crate) fn draw(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        game_behavior::random::draw(&mut self.0)
     }
 
     /// Below `bound`.
@@ -32,4 +31,22 @@ pub(crate) fn stir(world: &mut World, seats: &[Seat], number: u32, random: &mut 
         world.wish(*seat, number, random.wish());
     }
     world.step();
+}
+
+/// Ada and Bob sit and are ready, three seconds before their round begins.
+pub(crate) fn begun() -> (TestRoom<Game>, Connection, Connection) {
+    let mut room = TestRoom::<Game>::new();
+    let (ada, bob) = (room.join("ada"), room.join("bob"));
+    for player in [ada, bob] {
+        room.call(player, "sit", json!(null)).expect("there is room");
+        room.call(player, "ready", json!({ "ready": true })).expect("they sit");
+    }
+    (room, ada, bob)
+}
+
+/// The frames that a connection has heard since this was asked before.
+pub(crate) fn frames(room: &mut TestRoom<Game>, connection: Connection) -> Vec<Frame> {
+    let heard = room.heard(connection).into_iter().filter(|(kind, _)| kind == "frame");
+    let bytes = heard.map(|(_, data)| serde_json::from_value::<Vec<u8>>(data).expect("a frame is bytes"));
+    bytes.map(|bytes| Frame::decode(&bytes).expect("and can be read")).collect()
 }
